@@ -1,0 +1,1 @@
+//! The R4 definition tables, loaded once from `fhir-profiles`.

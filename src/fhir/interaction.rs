@@ -1,0 +1,143 @@
+//! The interactions of the R4 RESTful API, as a closed enum (https://hl7.org/fhir/R4/http.html).
+
+use super::search::SearchQuery;
+use super::{Id, Instant, Key, Rendering, ResourceType, Version};
+
+/// What a request asks for.
+#[derive(Debug, Clone)]
+pub enum Interaction {
+    /// `GET metadata`
+    Capabilities,
+    /// `GET Type/id`
+    Read(Key, ReadConditions),
+    /// `GET Type/id/_history/version`
+    Vread(Key, Version),
+    /// `GET [Type[/id]]/_history`
+    History(HistoryQuery),
+    /// `GET Type?...`, `GET ?...`, `GET Patient/id/Type?...`, and their `POST _search` forms.
+    Search(Box<SearchQuery>),
+    /// A sealed `next` link; its content is known only after it was opened for the caller.
+    Page(String),
+    /// `POST Type`, with the query of `If-None-Exist`.
+    Create(ResourceType, Option<Box<SearchQuery>>),
+    /// `PUT Type/id`
+    Update(Key, WriteCondition),
+    /// `PUT Type?...`
+    ConditionalUpdate(Box<SearchQuery>, WriteCondition),
+    /// `PATCH Type/id`
+    Patch(Key, WriteCondition),
+    /// `PATCH Type?...`
+    ConditionalPatch(Box<SearchQuery>, WriteCondition),
+    /// `DELETE Type/id`
+    Delete(Key, WriteCondition),
+    /// `DELETE Type?...`
+    ConditionalDelete(Box<SearchQuery>),
+    /// `POST` to the base: batch or transaction, told apart by the body.
+    Bundle,
+}
+
+/// `If-None-Match` and `If-Modified-Since` of a read.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ReadConditions {
+    /// The version that the caller holds.
+    pub none_match: Option<Version>,
+    /// When the caller's copy was current.
+    pub modified_since: Option<Instant>,
+}
+
+/// What the caller demands of the current version before a write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum WriteCondition {
+    /// Nothing.
+    #[default]
+    None,
+    /// `If-Match: W/"n"`
+    Match(Version),
+    /// `If-None-Match: *`: it must not exist yet.
+    Absent,
+}
+
+/// `_history` with its parameters.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HistoryQuery {
+    /// Whose history.
+    pub scope: HistoryScope,
+    /// `_count`, bounded.
+    pub count: Option<u32>,
+    /// `_since`: changes at or after this moment.
+    pub since: Option<Instant>,
+    /// `_at`: what was current at this moment.
+    pub at: Option<Instant>,
+    /// How to write the answer.
+    pub rendering: Rendering,
+}
+
+/// Instance, type or system.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum HistoryScope {
+    /// One record.
+    Instance(Key),
+    /// All of a type.
+    Type(ResourceType),
+    /// All.
+    System,
+}
+
+/// The letters of SMART v2 scopes, as needs (SMART App Launch 2.2 § scopes).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Need {
+    /// `c`
+    Create,
+    /// `r`: read, vread, instance history.
+    Read,
+    /// `u`: update, patch, update as create.
+    Update,
+    /// `d`
+    Delete,
+    /// `s`: type and system search, type and system history.
+    Search,
+}
+
+impl Need {
+    /// The letter.
+    pub const fn letter(self) -> char {
+        match self {
+            Self::Create => 'c',
+            Self::Read => 'r',
+            Self::Update => 'u',
+            Self::Delete => 'd',
+            Self::Search => 's',
+        }
+    }
+}
+
+/// An owner of a compartment that narrows a search: `Patient/p1/Observation`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct CompartmentOwner {
+    /// `Patient`, `Encounter`, `Practitioner`, `RelatedPerson` or `Device`.
+    pub resource_type: ResourceType,
+    /// Whose.
+    pub id: Id,
+}
+
+impl Interaction {
+    /// The code of `http://hl7.org/fhir/restful-interaction` (for `Page`, what it continues is not known yet: `search`).
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Capabilities => "capabilities",
+            Self::Read(..) => "read",
+            Self::Vread(..) => "vread",
+            Self::History(HistoryQuery { scope: HistoryScope::Instance(_), .. }) => "history-instance",
+            Self::History(HistoryQuery { scope: HistoryScope::Type(_), .. }) => "history-type",
+            Self::History(HistoryQuery { scope: HistoryScope::System, .. }) => "history-system",
+            Self::Search(query) if query.types.is_empty() => "search-system",
+            Self::Search(_) => "search-type",
+            Self::Page(_) => "search",
+            Self::Create(..) => "create",
+            Self::Update(..) | Self::ConditionalUpdate(..) => "update",
+            Self::Patch(..) | Self::ConditionalPatch(..) => "patch",
+            Self::Delete(..) | Self::ConditionalDelete(..) => "delete",
+            Self::Bundle => "batch",
+        }
+    }
+}

@@ -1,0 +1,20 @@
+//! R4 words without an opinion. Pure: no I/O, no clock, nobody's rights.
+
+pub mod definitions;
+mod facts;
+mod id;
+mod instant;
+mod interaction;
+pub mod json;
+mod refusal;
+mod request;
+mod resource_type;
+pub mod search;
+
+pub use facts::Facts;
+pub use id::{Id, Key, Version};
+pub use instant::Instant;
+pub use interaction::{CompartmentOwner, HistoryQuery, HistoryScope, Interaction, Need, ReadConditions, WriteCondition};
+pub use refusal::{Outcome, Problem, Refusal, Told, Touched};
+pub use request::{Headers, Method, Rendering, Request, Return, Summary, decode, encode, pairs};
+pub use resource_type::ResourceType;

@@ -1,0 +1,75 @@
+//! The identity of a search parameter. The table itself is `fhir::definitions`.
+
+use crate::fhir::ResourceType;
+
+/// The type of a search parameter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[expect(missing_docs, reason = "the names are the standard's own")]
+pub enum ParameterType {
+    Token,
+    String,
+    Reference,
+    Date,
+    Number,
+    Quantity,
+    Uri,
+    Composite,
+    Special,
+}
+
+/// Which rows of the index tables belong to a parameter of one resource type, stable across releases.
+///
+/// A parameter takes eight consecutive numbers: 0 its own values; 1 to 5 the components of a composite; 6 the text of its
+/// codings for `:text`; 7 the identifiers inside its references for `:identifier`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ParameterId(pub i32);
+
+impl ParameterId {
+    /// The rows of component `n` (from 0, at most 4) of a composite.
+    #[must_use]
+    pub const fn component(self, n: i32) -> Self {
+        Self(self.0 + 1 + n)
+    }
+
+    /// The rows of display texts.
+    #[must_use]
+    pub const fn text(self) -> Self {
+        Self(self.0 + 6)
+    }
+
+    /// The rows of identifiers in references.
+    #[must_use]
+    pub const fn identifier(self) -> Self {
+        Self(self.0 + 7)
+    }
+}
+
+/// A search parameter as it applies to one resource type.
+#[derive(Debug)]
+pub struct SearchParameter {
+    /// Its rows.
+    pub id: ParameterId,
+    /// The type that it searches.
+    pub resource_type: ResourceType,
+    /// The name in a query.
+    pub code: String,
+    /// Its type.
+    pub parameter_type: ParameterType,
+    /// For references: the types that it may point at (all types when the definition names none).
+    pub targets: Vec<ResourceType>,
+    /// For composites: the components, in order.
+    pub components: Vec<Component>,
+    /// The canonical URL of its definition.
+    pub url: String,
+}
+
+/// A component of a composite.
+#[derive(Debug)]
+pub struct Component {
+    /// The type of the parameter that the component follows.
+    pub parameter_type: ParameterType,
+    /// Its rows.
+    pub id: ParameterId,
+    /// For references: the types that it may point at.
+    pub targets: Vec<ResourceType>,
+}

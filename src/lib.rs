@@ -1,0 +1,4 @@
+//! Amanat: a FHIR R4 interoperability gateway.
+
+pub mod clock;
+pub mod fhir;
