@@ -1,5 +1,7 @@
 //! R4 words without an opinion. Pure: no I/O, no clock, nobody's rights.
 
+#[cfg(test)]
+pub(crate) mod corpora;
 pub mod definitions;
 mod facts;
 mod id;
@@ -10,6 +12,8 @@ mod refusal;
 mod request;
 mod resource_type;
 pub mod search;
+pub mod shape;
+pub mod stamp;
 
 pub use facts::Facts;
 pub use id::{Id, Key, Version};
