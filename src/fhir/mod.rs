@@ -1,5 +1,6 @@
 //! R4 words without an opinion. Pure: no I/O, no clock, nobody's rights.
 
+pub mod bundle;
 #[cfg(test)]
 pub(crate) mod corpora;
 pub mod definitions;
@@ -11,6 +12,7 @@ pub mod json;
 mod refusal;
 mod request;
 mod resource_type;
+pub mod rewrite;
 pub mod search;
 pub mod shape;
 pub mod stamp;

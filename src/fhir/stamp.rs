@@ -40,7 +40,7 @@ pub fn prepare(document: &Document, resource_type: ResourceType, id: &Id) -> Pre
         match name.as_ref() {
             "id" => id_end = Some(text.replace(value, id)),
             "resourceType" if own_id.is_none() => id_end = Some(text.insert_id(value.span().end, id)),
-            "meta" if value.kind() == Kind::Object => meta = Some(text.open(value)),
+            "meta" => meta = Some(text.open(value)),
             _ => {}
         }
     }
@@ -92,8 +92,14 @@ impl<'t> Rewritten<'t> {
         self.out.len()
     }
 
-    /// Copies `meta` without what the server sets; gives the place behind its brace.
+    /// Copies `meta` without what the server sets (a `meta` that is no object becomes one); gives the place behind its brace.
     fn open(&mut self, meta: Element<'_>) -> (usize, MetaPlace) {
+        if meta.kind() != Kind::Object {
+            self.copy_to(meta.span().start);
+            self.out.push_str("{}");
+            self.copied = meta.span().end;
+            return (self.out.len() - 1, MetaPlace::Empty);
+        }
         self.copy_to(meta.span().start + 1);
         let at = self.out.len();
         for (name, value) in meta.members() {
@@ -187,6 +193,12 @@ mod tests {
         let inner = r#""contained":[{"resourceType":"Patient","id":"c","meta":{"versionId":"3"}}]"#;
         let expected = format!(r#"{{"resourceType":"Patient","id":"new","meta":{{{STAMP}}},{inner}}}"#);
         assert_eq!(stamped(&format!(r#"{{"resourceType":"Patient",{inner}}}"#)), expected);
+    }
+
+    #[test]
+    fn a_meta_that_is_no_object_becomes_one() {
+        let expected = format!(r#"{{"resourceType":"Patient","id":"new","meta":{{{STAMP}}},"active":true}}"#);
+        assert_eq!(stamped(r#"{"resourceType":"Patient","meta":"x","active":true}"#), expected);
     }
 
     #[test]

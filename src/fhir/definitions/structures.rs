@@ -138,6 +138,11 @@ pub enum Content {
 pub struct ShapeKey(pub(super) u16);
 
 impl Content {
+    /// What the `_` sibling of a primitive holds: an `Element`, with id and extensions.
+    pub fn element() -> Option<Self> {
+        STRUCTURES.by_path.get("Element").map(|&at| Self::Complex(ShapeKey(at)))
+    }
+
     /// The shape, when this is complex.
     pub fn shape(self) -> Option<&'static Shape> {
         match self {

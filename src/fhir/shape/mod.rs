@@ -9,6 +9,7 @@ mod walk;
 
 use super::json::Document;
 use super::{Problem, ResourceType};
+pub(super) use place::Place;
 use walk::Walk;
 
 /// How many problems are listed at most.

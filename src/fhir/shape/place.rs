@@ -4,7 +4,7 @@ use std::fmt;
 
 /// A place below another one, on the stack of the walk.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Place<'p> {
+pub(in crate::fhir) struct Place<'p> {
     above: Option<&'p Place<'p>>,
     name: &'p str,
     index: Option<usize>,
@@ -12,12 +12,12 @@ pub(super) struct Place<'p> {
 
 impl<'p> Place<'p> {
     /// The record itself.
-    pub(super) fn root(type_name: &'p str) -> Self {
+    pub(in crate::fhir) fn root(type_name: &'p str) -> Self {
         Self { above: None, name: type_name, index: None }
     }
 
     /// An element of this one.
-    pub(super) fn element<'q>(&'q self, name: &'q str) -> Place<'q>
+    pub(in crate::fhir) fn element<'q>(&'q self, name: &'q str) -> Place<'q>
     where
         'p: 'q,
     {
@@ -25,7 +25,7 @@ impl<'p> Place<'p> {
     }
 
     /// One of several.
-    pub(super) fn item(self, index: usize) -> Self {
+    pub(in crate::fhir) fn item(self, index: usize) -> Self {
         Self { index: Some(index), ..self }
     }
 }
