@@ -12,6 +12,7 @@ pub mod json;
 mod refusal;
 mod request;
 mod resource_type;
+pub mod patch;
 pub mod rewrite;
 pub mod search;
 pub mod shape;
