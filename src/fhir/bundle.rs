@@ -84,8 +84,9 @@ fn entry(index: usize, element: Element<'_>) -> Result<Entry, Problem> {
     let request = element.get("request").ok_or_else(|| missing("", "`request`"))?;
     let text = |name: &str| request.text_at(name).map(std::borrow::Cow::into_owned);
     let method = text("method").ok_or_else(|| missing(".request", "`method`"))?;
-    let method = Method::parse(&method)
-        .ok_or_else(|| Problem::at("value", place(".request.method"), "The methods are GET, HEAD, POST, PUT, PATCH and DELETE."))?;
+    let method = Method::parse(&method).ok_or_else(|| {
+        Problem::at("value", place(".request.method"), "The methods are GET, HEAD, POST, PUT, PATCH and DELETE.")
+    })?;
     let url = text("url").ok_or_else(|| missing(".request", "`url`"))?;
     let resource = element.get("resource");
     let carries = matches!(method, Method::Post | Method::Put | Method::Patch);
@@ -167,15 +168,21 @@ mod tests {
             r#"{"request":{"method":"GET","url":"Patient"},"resource":{"resourceType":"Patient"}},"#,
             r#"{"request":{"method":"TRACE","url":"Patient"}},{"request":{"method":"GET"}}"#
         );
-        let expected =
-            ["Bundle.entry[0]", "Bundle.entry[1]", "Bundle.entry[2].resource", "Bundle.entry[3].request.method", "Bundle.entry[4].request"];
+        let expected = [
+            "Bundle.entry[0]",
+            "Bundle.entry[1]",
+            "Bundle.entry[2].resource",
+            "Bundle.entry[3].request.method",
+            "Bundle.entry[4].request",
+        ];
         assert_eq!(refused(entries), expected);
         assert_eq!(refused(r#"{"requets":{}}"#), ["Bundle.entry[0].requets"]);
     }
 
     #[test]
     fn one_full_url_names_one_resource() {
-        let post = r#"{"fullUrl":"urn:uuid:a","resource":{"resourceType":"Patient"},"request":{"method":"POST","url":"Patient"}}"#;
+        let post =
+            r#"{"fullUrl":"urn:uuid:a","resource":{"resourceType":"Patient"},"request":{"method":"POST","url":"Patient"}}"#;
         assert_eq!(refused(&format!("{post},{post}")), ["Bundle.entry[1].fullUrl"]);
     }
 

@@ -9,14 +9,17 @@ mod id;
 mod instant;
 mod interaction;
 pub mod json;
+pub mod patch;
+pub mod prefer;
+pub mod pretty;
 mod refusal;
 mod request;
 mod resource_type;
-pub mod patch;
 pub mod rewrite;
 pub mod search;
 pub mod shape;
 pub mod stamp;
+pub mod subset;
 
 pub use facts::Facts;
 pub use id::{Id, Key, Version};

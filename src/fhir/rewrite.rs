@@ -4,10 +4,10 @@
 //! type uri, url, canonical, oid or uuid (R4 http § transaction), in contained resources and extensions too. Other strings and the
 //! narrative are never touched.
 
+use super::ResourceType;
 use super::definitions::{Content, Primitive, Shape, resource};
 use super::json::{Document, Element, Kind};
 use super::shape::Place;
-use super::ResourceType;
 
 /// A value that may name another record.
 struct Named<'d> {

@@ -176,7 +176,8 @@ mod tests {
 
     #[test]
     fn the_clients_version_and_time_go_wherever_they_stand() {
-        let expected = format!(r#"{{"resourceType":"Patient","id":"new","meta":{{{STAMP},"source":"s","tag":[{{"code":"c"}}]}}}}"#);
+        let expected =
+            format!(r#"{{"resourceType":"Patient","id":"new","meta":{{{STAMP},"source":"s","tag":[{{"code":"c"}}]}}}}"#);
         let old = r#""versionId":"99""#;
         let time = r#""lastUpdated":"1999-01-01T00:00:00Z""#;
         let (source, tag) = (r#""source":"s""#, r#""tag":[{"code":"c"}]"#);

@@ -109,7 +109,9 @@ fn value() -> impl Strategy<Value = serde_json::Value> {
 /// The value that a document says, read through [`super::Element`] alone.
 fn read(element: super::Element<'_>) -> serde_json::Value {
     match element.kind() {
-        Kind::Object => element.members().map(|(name, value)| (name.into_owned(), read(value))).collect::<serde_json::Map<_, _>>().into(),
+        Kind::Object => {
+            element.members().map(|(name, value)| (name.into_owned(), read(value))).collect::<serde_json::Map<_, _>>().into()
+        }
         Kind::Array => element.items().map(read).collect::<Vec<_>>().into(),
         Kind::String => element.as_str().unwrap().into_owned().into(),
         Kind::Number => serde_json::from_str(element.number_text().unwrap()).unwrap(),

@@ -62,9 +62,7 @@ fn step<'d>(root: &mut Tree<'d>, operation: &'d Operation, copied: &mut usize) -
             Ok(())
         }
         Action::Move(from) if from.is_above(path) => Err(Fault::Path(INTO_ITSELF)),
-        Action::Move(from) if from.steps() == path.steps() => {
-            root.walk(from.steps()).map(drop).ok_or(Fault::From(ABSENT))
-        }
+        Action::Move(from) if from.steps() == path.steps() => root.walk(from.steps()).map(drop).ok_or(Fault::From(ABSENT)),
         Action::Move(from) => {
             let value = remove(root, from).map_err(Fault::From)?;
             add(root, path, value).map_err(Fault::Path)

@@ -37,7 +37,8 @@ fn step(raw: &str) -> Option<String> {
     let mut parts = raw.split('~');
     let mut text = parts.next()?.to_owned();
     for part in parts {
-        let (escaped, rest) = part.strip_prefix('0').map(|rest| ('~', rest)).or(part.strip_prefix('1').map(|rest| ('/', rest)))?;
+        let (escaped, rest) =
+            part.strip_prefix('0').map(|rest| ('~', rest)).or(part.strip_prefix('1').map(|rest| ('/', rest)))?;
         text.push(escaped);
         text.push_str(rest);
     }

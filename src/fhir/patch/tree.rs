@@ -39,7 +39,8 @@ impl<'d> Tree<'d> {
         let Self::Untouched(element) = *self else { return };
         match element.kind() {
             Kind::Object => {
-                let field = |value: Element<'d>| Field { literal: Cow::Borrowed(value.raw_name()), value: Tree::Untouched(value) };
+                let field =
+                    |value: Element<'d>| Field { literal: Cow::Borrowed(value.raw_name()), value: Tree::Untouched(value) };
                 *self = Self::Object(element.members().map(|(_, value)| field(value)).collect());
             }
             Kind::Array => *self = Self::Array(element.items().map(Tree::Untouched).collect()),

@@ -237,12 +237,20 @@ mod tests {
         law(Primitive::DateTime, &good, &bad);
         law(Primitive::DateTime, &[r#""2015-02""#], &[]);
         law(Primitive::Instant, &[], &[r#""2015-02-07""#]);
-        law(Primitive::Time, &[r#""13:28:17""#, r#""00:00:00.123""#], &[r#""13:28""#, r#""24:00:00""#, r#""13:28:17Z""#, r#""1:2:3""#]);
+        law(
+            Primitive::Time,
+            &[r#""13:28:17""#, r#""00:00:00.123""#],
+            &[r#""13:28""#, r#""24:00:00""#, r#""13:28:17Z""#, r#""1:2:3""#],
+        );
     }
 
     #[test]
     fn numbers_are_numbers_in_their_range() {
-        law(Primitive::Integer, &["0", "-0", "2147483647", "-2147483648"], &["2147483648", "1.0", "1e3", "\"1\"", "true", "null"]);
+        law(
+            Primitive::Integer,
+            &["0", "-0", "2147483647", "-2147483648"],
+            &["2147483648", "1.0", "1e3", "\"1\"", "true", "null"],
+        );
         law(Primitive::UnsignedInt, &["0", "7"], &["-1"]);
         law(Primitive::PositiveInt, &["1"], &["0", "-1"]);
         law(Primitive::Decimal, &["1.50", "-0.0", "1e-30"], &["\"1.5\"", "{}"]);
@@ -254,10 +262,18 @@ mod tests {
         law(Primitive::Id, &[r#""a-1.B""#], &[r#""a_b""#, r#""""#, r#""a b""#]);
         law(Primitive::Code, &[r#""a""#, r#""a b""#], &[r#"" a""#, r#""a ""#, r#""a  b""#, r#""a\u0001""#]);
         law(Primitive::Uri, &[r#""urn:x""#, r#""Patient/1""#], &[r#""a b""#, r#""a\n""#, "1"]);
-        law(Primitive::Oid, &[r#""urn:oid:1.2.840""#, r#""urn:oid:2.0.1""#], &[r#""urn:oid:3.1""#, r#""1.2""#, r#""urn:oid:1.02""#, r#""urn:oid:1.""#]);
+        law(
+            Primitive::Oid,
+            &[r#""urn:oid:1.2.840""#, r#""urn:oid:2.0.1""#],
+            &[r#""urn:oid:3.1""#, r#""1.2""#, r#""urn:oid:1.02""#, r#""urn:oid:1.""#],
+        );
         let uuid = r#""urn:uuid:c757873d-ec9a-4326-a141-556f43239520""#;
         law(Primitive::Uuid, &[uuid], &[r#""c757873d-ec9a-4326-a141-556f43239520""#, r#""urn:uuid:c757873d-ec9a-4326-a141-55""#]);
-        law(Primitive::Base64Binary, &[r#""YQ==""#, r#""YWJj\nYWJj""#], &[r#""YQ=""#, r#""Y===""#, r#""YQ==YQ==""#, r#""Y-_=""#, r#"" ""#]);
+        law(
+            Primitive::Base64Binary,
+            &[r#""YQ==""#, r#""YWJj\nYWJj""#],
+            &[r#""YQ=""#, r#""Y===""#, r#""YQ==YQ==""#, r#""Y-_=""#, r#"" ""#],
+        );
         law(Primitive::String, &[r#""a\tb""#, r#""é""#], &[r#""a\u0000""#, r#""\u001b""#, r#""""#, "1"]);
         law(Primitive::Xhtml, &[r#""<div/>""#], &[r#""text""#]);
         let long = format!("\"{}\"", "x".repeat(super::LONGEST + 1));

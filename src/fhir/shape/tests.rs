@@ -91,9 +91,14 @@ fn a_choice_has_one_of_its_types() {
 
 #[test]
 fn contained_resources_are_judged_by_their_own_type() {
-    one(r#"{"resourceType":"Patient","contained":[{"resourceType":"Organization","nam":"x"}]}"#, "Patient.contained[0].nam", "structure");
+    one(
+        r#"{"resourceType":"Patient","contained":[{"resourceType":"Organization","nam":"x"}]}"#,
+        "Patient.contained[0].nam",
+        "structure",
+    );
     one(r#"{"resourceType":"Patient","contained":[{"id":"x"}]}"#, "Patient.contained[0]", "structure");
-    let nested = r#"{"resourceType":"Patient","contained":[{"resourceType":"Patient","contained":[{"resourceType":"Patient"}]}]}"#;
+    let nested =
+        r#"{"resourceType":"Patient","contained":[{"resourceType":"Patient","contained":[{"resourceType":"Patient"}]}]}"#;
     one(nested, "Patient.contained[0].contained[0]", "structure");
     let in_entry = r#"{"resourceType":"Bundle","type":"batch","entry":[{"resource":{"resourceType":"Patient","contained":[{"resourceType":"Organization","id":"o"}]}}]}"#;
     fine(in_entry);
@@ -102,7 +107,9 @@ fn contained_resources_are_judged_by_their_own_type() {
 #[test]
 fn an_extension_has_a_url() {
     one(r#"{"resourceType":"Patient","extension":[{"valueString":"x"}]}"#, "Patient.extension[0]", "required");
-    fine(r#"{"resourceType":"Patient","extension":[{"url":"u","extension":[{"url":"v","valueReference":{"reference":"Patient/1"}}]}]}"#);
+    fine(
+        r#"{"resourceType":"Patient","extension":[{"url":"u","extension":[{"url":"v","valueReference":{"reference":"Patient/1"}}]}]}"#,
+    );
 }
 
 #[test]
@@ -126,9 +133,10 @@ fn published_records_have_their_shape() {
     let mut seen = 0;
     let (mut bytes, mut parsing, mut checking) = (0, std::time::Duration::ZERO, std::time::Duration::ZERO);
     let mut wrong = Vec::new();
-    for (source, text) in ["hl7-r4-examples", "us-core-6.1-examples", "ips-1.1-examples", "smoke-12-patients", "synthea-uscore-60"]
-        .into_iter()
-        .flat_map(corpora::resources)
+    for (source, text) in
+        ["hl7-r4-examples", "us-core-6.1-examples", "ips-1.1-examples", "smoke-12-patients", "synthea-uscore-60"]
+            .into_iter()
+            .flat_map(corpora::resources)
     {
         let start = std::time::Instant::now();
         let document = Document::parse(text.as_bytes()).unwrap();

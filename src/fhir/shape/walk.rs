@@ -109,7 +109,12 @@ impl Walk {
         match chosen.iter().find(|other| other.element() == member.element()) {
             Some(other) if other.name() == member.name() => {}
             Some(other) => {
-                let text = format!("`{}` and `{}` exclude each other: `{}` has one type.", other.name(), member.name(), member.element());
+                let text = format!(
+                    "`{}` and `{}` exclude each other: `{}` has one type.",
+                    other.name(),
+                    member.name(),
+                    member.element()
+                );
                 self.say("structure", &place.element(member.element()), text);
             }
             None => chosen.push(member),
@@ -122,7 +127,11 @@ impl Walk {
             return self.value(member, value, &place);
         }
         if value.kind() != Kind::Array {
-            return self.say("structure", &place, format!("It repeats, so a list in `[]` is expected; here is {}.", said(value.kind())));
+            return self.say(
+                "structure",
+                &place,
+                format!("It repeats, so a list in `[]` is expected; here is {}.", said(value.kind())),
+            );
         }
         if value.items().next().is_none() {
             return self.say("structure", &place, "A list must not be empty; leave the element out instead.");
@@ -227,7 +236,9 @@ fn unknown_element(shape: &Shape, name: &str) -> String {
 
 fn unknown_type(named: Element<'_>) -> String {
     match named.as_str().filter(|name| name.len() <= LONGEST_NAME) {
-        Some(name) => did_you_mean(format!("R4 has no resource type `{name}`."), &name, ResourceType::ALL.iter().map(|it| it.name())),
+        Some(name) => {
+            did_you_mean(format!("R4 has no resource type `{name}`."), &name, ResourceType::ALL.iter().map(|it| it.name()))
+        }
         None => "`resourceType` must be the name of an R4 resource type.".to_owned(),
     }
 }
