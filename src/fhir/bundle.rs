@@ -2,6 +2,7 @@
 
 use super::json::{Document, Element, Kind};
 use super::{Method, Problem, ResourceType, shape};
+use base64::Engine as _;
 use std::collections::HashMap;
 
 /// How the entries belong together.
@@ -34,6 +35,27 @@ pub struct Entry {
     pub if_none_exist: Option<String>,
     /// The resource, as a document of its own; its shape is not judged yet. Present exactly for POST, PUT and PATCH.
     pub resource: Option<Document>,
+}
+
+impl Entry {
+    /// The patch that a PATCH carries: the content of a Binary of type `application/json-patch+json` (R4 http § transaction).
+    ///
+    /// # Errors
+    /// Any other resource, type or content, with its FHIRPath.
+    pub fn patch_body(&self) -> Result<Vec<u8>, Problem> {
+        let place = |below: &str| format!("Bundle.entry[{}].resource{below}", self.index);
+        let root = self.resource.as_ref().map(Document::root);
+        let binary = root.filter(|root| root.text_at("resourceType").as_deref() == Some("Binary"));
+        let binary =
+            binary.ok_or_else(|| Problem::at("not-supported", place(""), "A PATCH carries a JSON Patch in a Binary."))?;
+        if binary.text_at("contentType").as_deref() != Some("application/json-patch+json") {
+            let text = "The Binary of a PATCH has the type `application/json-patch+json`.";
+            return Err(Problem::at("not-supported", place(".contentType"), text));
+        }
+        let data: String = binary.text_at("data").unwrap_or_default().split_ascii_whitespace().collect();
+        let bytes = base64::engine::general_purpose::STANDARD.decode(data);
+        bytes.map_err(|_| Problem::at("value", place(".data"), "A base64Binary is base64 (RFC 4648 section 4)."))
+    }
 }
 
 /// Takes a Bundle apart. The shape of the Bundle itself is judged here, that of the resources inside is not.
@@ -184,6 +206,21 @@ mod tests {
         let post =
             r#"{"fullUrl":"urn:uuid:a","resource":{"resourceType":"Patient"},"request":{"method":"POST","url":"Patient"}}"#;
         assert_eq!(refused(&format!("{post},{post}")), ["Bundle.entry[1].fullUrl"]);
+    }
+
+    #[test]
+    fn a_patch_is_the_content_of_a_binary() {
+        let entry = |resource: &str| {
+            let text = format!(r#"{{"resource":{{{resource}}},"request":{{"method":"PATCH","url":"Patient/1"}}}}"#);
+            parts("transaction", &text).unwrap().1.remove(0)
+        };
+        let body = |content: &str, data: &str| {
+            entry(&format!(r#""resourceType":"Binary","contentType":"{content}","data":"{data}""#)).patch_body()
+        };
+        assert_eq!(body("application/json-patch+json", "W10=").unwrap(), b"[]");
+        assert_eq!(body("text/plain", "W10=").unwrap_err().expression.unwrap(), "Bundle.entry[0].resource.contentType");
+        assert_eq!(body("application/json-patch+json", "W1").unwrap_err().expression.unwrap(), "Bundle.entry[0].resource.data");
+        assert!(entry(r#""resourceType":"Parameters""#).patch_body().is_err());
     }
 
     #[test]

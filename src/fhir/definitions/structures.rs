@@ -64,6 +64,7 @@ impl Shape {
 
 /// A member that a shape may have in JSON.
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "four independent facts of the table, as it states them")]
 pub struct Member {
     pub(super) name: String,
     /// How much of the name is the element's own; less than all in a choice.
@@ -154,7 +155,7 @@ impl Content {
 
 macro_rules! primitives {
     ($($name:ident = $text:literal),* $(,)?) => {
-        /// The primitive types of R4 (https://hl7.org/fhir/R4/datatypes.html#primitive).
+        /// The primitive types of R4 (<https://hl7.org/fhir/R4/datatypes.html#primitive>).
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         #[expect(missing_docs, reason = "each variant is the FHIR name itself")]
         pub enum Primitive { $($name),* }

@@ -74,7 +74,7 @@ impl Document {
 /// Finds line and column of an offset.
 fn place(bytes: &[u8], at: usize, fault: JsonFault) -> JsonError {
     let before = bytes.get(..at).unwrap_or(bytes);
-    let line = 1 + before.iter().filter(|&&b| b == b'\n').count();
+    let line = before.split(|&b| b == b'\n').count();
     let column = 1 + before.iter().rev().take_while(|&&b| b != b'\n').count();
     JsonError { fault, line, column }
 }
@@ -169,9 +169,9 @@ impl Parser<'_> {
         let start = offset(self.out.len());
         self.nodes.push(Node { kind, key, span: (start, start), next: 0 });
         if kind == Kind::Object {
-            self.members()?
+            self.members()?;
         } else {
-            self.items()?
+            self.items()?;
         }
         let (end, next) = (offset(self.out.len()), offset(self.nodes.len()));
         if let Some(node) = self.nodes.get_mut(node) {
@@ -324,9 +324,9 @@ impl Parser<'_> {
             self.at += 1;
         }
         if self.peek() == Some(b'0') {
-            self.at += 1
+            self.at += 1;
         } else {
-            self.digits()?
+            self.digits()?;
         }
         if self.peek() == Some(b'.') {
             self.at += 1;

@@ -1,4 +1,4 @@
-//! The formats of R4's primitive types (https://hl7.org/fhir/R4/datatypes.html#primitive).
+//! The formats of R4's primitive types (<https://hl7.org/fhir/R4/datatypes.html#primitive>).
 
 use crate::fhir::definitions::Primitive;
 use crate::fhir::json::{Element, Kind};

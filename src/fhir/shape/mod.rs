@@ -1,7 +1,7 @@
 //! Does a record have the shape that R4 gives its type? Judged by the structure table alone; no rule is written for one type.
 //!
 //! Looked at: names, nesting, JSON types, repetition, choices, primitive formats and their `_` siblings, contained resources
-//! (https://hl7.org/fhir/R4/json.html). Not looked at: cardinality, bindings, invariants, profiles.
+//! (<https://hl7.org/fhir/R4/json.html>). Not looked at: cardinality, bindings, invariants, profiles.
 
 mod formats;
 mod place;
