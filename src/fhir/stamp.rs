@@ -36,6 +36,9 @@ pub fn prepare(document: &Document, resource_type: ResourceType, id: &Id) -> Pre
     let mut id_end = None;
     let mut meta = None;
     let own_id = root.get("id");
+    if own_id.is_none() && root.get("resourceType").is_none() {
+        id_end = Some(text.name_the_record(resource_type, id, root.members().next().is_some()));
+    }
     for (name, value) in root.members() {
         match name.as_ref() {
             "id" => id_end = Some(text.replace(value, id)),
@@ -44,20 +47,8 @@ pub fn prepare(document: &Document, resource_type: ResourceType, id: &Id) -> Pre
             _ => {}
         }
     }
-    let mut text = text.finish();
-    if id_end.is_none() {
-        id_end = Some(name_the_record(&mut text, resource_type, id));
-    }
     let (at, place) = meta.unwrap_or((id_end.unwrap_or(0), MetaPlace::Absent));
-    Prepared { text, at, place }
-}
-
-/// Puts type and id at the front of an object that has neither, and tells where the id ends.
-fn name_the_record(text: &mut String, resource_type: ResourceType, id: &Id) -> usize {
-    let front = format!("\"resourceType\":\"{resource_type}\",\"id\":\"{id}\"");
-    let comma = if text.len() > 2 { "," } else { "" };
-    text.insert_str(1, &format!("{front}{comma}"));
-    1 + front.len()
+    Prepared { text: text.finish(), at, place }
 }
 
 /// A copy under way: what has been copied, and how far.
@@ -75,6 +66,17 @@ impl<'t> Rewritten<'t> {
     fn copy_to(&mut self, to: usize) {
         self.out.push_str(self.from.get(self.copied..to).unwrap_or(""));
         self.copied = self.copied.max(to);
+    }
+
+    /// Puts type and id at the front of an object that has neither; gives the end of the id.
+    fn name_the_record(&mut self, resource_type: ResourceType, id: &Id, members: bool) -> usize {
+        self.copy_to(1);
+        let _ = write!(self.out, "\"resourceType\":\"{resource_type}\",\"id\":\"{id}\"");
+        let end = self.out.len();
+        if members {
+            self.out.push(',');
+        }
+        end
     }
 
     /// Writes the id where `old` stands; gives the end of it.
@@ -127,18 +129,24 @@ impl Prepared {
         &self.text
     }
 
-    /// The record as this version of this moment.
-    pub fn stamp(&self, version: Version, updated: Instant) -> String {
-        let (before, after) = self.text.split_at_checked(self.at).unwrap_or((&self.text, ""));
-        let (open, close) = match self.place {
+    /// The record in two halves, and what stands before and behind `"versionId":"n","lastUpdated":"..."` between them.
+    pub fn halves(&self) -> (&str, (&'static str, &'static str), &str) {
+        let (head, tail) = self.text.split_at_checked(self.at).unwrap_or((&self.text, ""));
+        let around = match self.place {
             MetaPlace::BeforeMembers => ("", ","),
             MetaPlace::Empty => ("", ""),
             MetaPlace::Absent => (",\"meta\":{", "}"),
         };
+        (head, around, tail)
+    }
+
+    /// The record as this version of this moment.
+    pub fn stamp(&self, version: Version, updated: Instant) -> String {
+        let (head, (before, after), tail) = self.halves();
         let mut text = String::with_capacity(self.text.len() + STAMP_LENGTH);
-        text.push_str(before);
-        let _ = write!(text, "{open}\"versionId\":\"{version}\",\"lastUpdated\":\"{updated}\"{close}");
-        text.push_str(after);
+        text.push_str(head);
+        let _ = write!(text, "{before}\"versionId\":\"{version}\",\"lastUpdated\":\"{updated}\"{after}");
+        text.push_str(tail);
         text
     }
 }
@@ -148,6 +156,7 @@ mod tests {
     use super::prepare;
     use crate::fhir::json::Document;
     use crate::fhir::{Id, Instant, ResourceType, Version, corpora};
+    use proptest::prelude::*;
 
     const STAMP: &str = r#""versionId":"7","lastUpdated":"2026-01-02T03:04:05.678Z""#;
 
@@ -205,6 +214,29 @@ mod tests {
     #[test]
     fn a_record_without_type_is_named() {
         assert_eq!(stamped("{}"), format!(r#"{{"resourceType":"Patient","id":"new","meta":{{{STAMP}}}}}"#));
+    }
+
+    proptest! {
+        #[test]
+        fn members_in_any_order_come_out_once_each(
+            order in Just(vec![
+                r#""resourceType":"Patient""#, r#""id":"old""#, r#""active":true"#, r#""_id":{"id":"x"}"#,
+                r#""meta":{"source":"s","versionId":"9"}"#, r#""name":[{"family":"id"}]"#,
+            ]).prop_shuffle(),
+            count in 0_usize..=6,
+        ) {
+            let text = format!("{{{}}}", order[..count].join(","));
+            let stamped = stamped(&text);
+            let document = Document::parse(stamped.as_bytes()).unwrap();
+            let id = document.root().text_at("id");
+            prop_assert_eq!(id.as_deref(), Some("new"));
+            let meta = document.root().get("meta").unwrap();
+            let front = format!("{{{STAMP}");
+            prop_assert!(meta.raw().starts_with(&front));
+            for kept in order[..count].iter().filter(|member| !member.contains("old") && !member.contains("meta")) {
+                prop_assert!(stamped.contains(kept), "{} lacks {}", stamped, kept);
+            }
+        }
     }
 
     /// Everything but id, version and time is what the client sent.

@@ -1,6 +1,6 @@
 use super::{Document, JsonFault, Kind, MAX_DEPTH, quote, unquote};
+use crate::fhir::corpora;
 use proptest::prelude::*;
-use std::path::PathBuf;
 
 fn fault(text: &str) -> JsonFault {
     Document::parse(text.as_bytes()).unwrap_err().fault
@@ -68,14 +68,9 @@ fn flattened_gives_items_or_the_value_itself() {
 #[test]
 fn the_json_test_suite_is_judged_as_it_says() {
     const REFUSED_HERE: [&str; 2] = ["y_object_duplicated_key.json", "y_object_duplicated_key_and_value.json"];
-    let corpora = std::env::var("AMANAT_CORPORA").unwrap_or_else(|_| "../shared/corpora".to_owned());
-    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(corpora).join("json-testsuite");
-    let Ok(files) = std::fs::read_dir(&folder) else {
-        println!("skipped: no corpora at {}", folder.display());
-        return;
-    };
+    let Some(folder) = corpora::folder("json-testsuite") else { return };
     let (mut refused, mut parsed) = (0, 0);
-    for file in files {
+    for file in std::fs::read_dir(folder).unwrap() {
         let path = file.unwrap().path();
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
         let outcome = Document::parse(&std::fs::read(&path).unwrap());
