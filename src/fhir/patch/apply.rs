@@ -4,7 +4,7 @@ use super::equal::equal;
 use super::pointer::{Pointer, position};
 use super::tree::{Field, Tree};
 use super::{Action, JsonPatch, Operation, PatchFault};
-use crate::fhir::json::Document;
+use crate::fhir::json::{Document, MAX_DEPTH};
 
 /// How many bytes `copy` may add. Copies of copies double; this ends it.
 const MAX_COPIED: usize = 8 * 1024 * 1024;
@@ -55,17 +55,19 @@ impl Fault {
 fn step<'d>(root: &mut Tree<'d>, operation: &'d Operation, copied: &mut usize) -> Result<(), Fault> {
     let path = &operation.path;
     match &operation.action {
-        Action::Add(value) => add(root, path, Tree::Untouched(value.root())).map_err(Fault::Path),
+        Action::Add(value) => add(root, path, Tree::Untouched(value.root())),
         Action::Remove => remove(root, path).map(drop).map_err(Fault::Path),
         Action::Replace(value) => {
-            *root.walk(path.steps()).ok_or(Fault::Path(ABSENT))? = Tree::Untouched(value.root());
+            let value = Tree::Untouched(value.root());
+            bounded(path, &value)?;
+            *root.walk(path.steps()).ok_or(Fault::Path(ABSENT))? = value;
             Ok(())
         }
         Action::Move(from) if from.is_above(path) => Err(Fault::Path(INTO_ITSELF)),
         Action::Move(from) if from.steps() == path.steps() => root.walk(from.steps()).map(drop).ok_or(Fault::From(ABSENT)),
         Action::Move(from) => {
             let value = remove(root, from).map_err(Fault::From)?;
-            add(root, path, value).map_err(Fault::Path)
+            add(root, path, value)
         }
         Action::Copy(from) => {
             let value = root.walk(from.steps()).ok_or(Fault::From(ABSENT))?;
@@ -74,7 +76,7 @@ fn step<'d>(root: &mut Tree<'d>, operation: &'d Operation, copied: &mut usize) -
                 return Err(Fault::TooLarge);
             }
             let value = value.clone();
-            add(root, path, value).map_err(Fault::Path)
+            add(root, path, value)
         }
         Action::Test(value) => {
             let found = root.walk(path.steps()).ok_or(Fault::Path(ABSENT))?;
@@ -89,12 +91,18 @@ fn owner<'t, 'd, 'p>(root: &'t mut Tree<'d>, path: &'p Pointer) -> Option<(Optio
     Some((root.walk(above), last))
 }
 
-fn add<'d>(root: &mut Tree<'d>, path: &Pointer, value: Tree<'d>) -> Result<(), &'static str> {
+/// No step of a patch may nest deeper than a document may: what follows walks the tree by recursion.
+fn bounded(path: &Pointer, value: &Tree<'_>) -> Result<(), Fault> {
+    if path.steps().len() + value.height() > MAX_DEPTH { Err(Fault::TooLarge) } else { Ok(()) }
+}
+
+fn add<'d>(root: &mut Tree<'d>, path: &Pointer, value: Tree<'d>) -> Result<(), Fault> {
+    bounded(path, &value)?;
     let Some((owner, last)) = owner(root, path) else {
         *root = value;
         return Ok(());
     };
-    let owner = owner.ok_or(NO_OWNER)?;
+    let owner = owner.ok_or(Fault::Path(NO_OWNER))?;
     owner.open();
     match owner {
         Tree::Object(fields) => match fields.iter_mut().find(|field| field.name() == last) {
@@ -103,10 +111,10 @@ fn add<'d>(root: &mut Tree<'d>, path: &Pointer, value: Tree<'d>) -> Result<(), &
         },
         Tree::Array(items) => {
             let at = if last == "-" { Some(items.len()) } else { position(last) };
-            let at = at.filter(|&at| at <= items.len()).ok_or(NO_PLACE)?;
+            let at = at.filter(|&at| at <= items.len()).ok_or(Fault::Path(NO_PLACE))?;
             items.insert(at, value);
         }
-        Tree::Untouched(_) => return Err(NO_OWNER),
+        Tree::Untouched(_) => return Err(Fault::Path(NO_OWNER)),
     }
     Ok(())
 }

@@ -51,6 +51,18 @@ fn copies_of_copies_end_at_a_bound() {
 }
 
 #[test]
+fn moves_into_each_other_end_at_a_bound() {
+    let item = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
+    let record = |depth: usize| format!("[{}]", vec![item(depth); 5].join(","));
+    let moves = |depth: usize| {
+        let path = format!("/0{}/-", "/0".repeat(depth - 1));
+        format!(r#"[{{"op":"move","from":"/1","path":"{path}"}}]"#)
+    };
+    assert!(applied(&moves(40), &record(40)).is_ok());
+    assert_eq!(applied(&moves(60), &record(60)), Err(PatchFault::TooLarge));
+}
+
+#[test]
 fn a_patch_that_cannot_be_read_is_refused_whole() {
     let problems = |text: &str| parse(&Document::parse(text.as_bytes()).unwrap()).unwrap_err().len();
     assert_eq!(problems(r#"{"op":"add"}"#), 1);

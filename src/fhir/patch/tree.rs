@@ -76,6 +76,15 @@ impl<'d> Tree<'d> {
         }
     }
 
+    /// How deep it nests: 0 for a string, 1 for a list of strings.
+    pub(super) fn height(&self) -> usize {
+        match self {
+            Self::Untouched(element) => height(*element),
+            Self::Object(fields) => 1 + fields.iter().map(|field| field.value.height()).max().unwrap_or(0),
+            Self::Array(items) => 1 + items.iter().map(Self::height).max().unwrap_or(0),
+        }
+    }
+
     /// Appends the text.
     pub(super) fn write(&self, out: &mut String) {
         match self {
@@ -101,5 +110,13 @@ impl<'d> Tree<'d> {
                 out.push(']');
             }
         }
+    }
+}
+
+fn height(element: Element<'_>) -> usize {
+    match element.kind() {
+        Kind::Object => 1 + element.members().map(|(_, value)| height(value)).max().unwrap_or(0),
+        Kind::Array => 1 + element.items().map(height).max().unwrap_or(0),
+        _ => 0,
     }
 }
