@@ -52,8 +52,8 @@ impl Entry {
             let text = "The Binary of a PATCH has the type `application/json-patch+json`.";
             return Err(Problem::at("not-supported", place(".contentType"), text));
         }
-        let data: String = binary.text_at("data").unwrap_or_default().split_ascii_whitespace().collect();
-        let bytes = base64::engine::general_purpose::STANDARD.decode(data);
+        let base64: String = binary.text_at("data").unwrap_or_default().split_ascii_whitespace().collect();
+        let bytes = base64::engine::general_purpose::STANDARD.decode(base64);
         bytes.map_err(|_| Problem::at("value", place(".data"), "A base64Binary is base64 (RFC 4648 section 4)."))
     }
 }
@@ -214,8 +214,8 @@ mod tests {
             let text = format!(r#"{{"resource":{{{resource}}},"request":{{"method":"PATCH","url":"Patient/1"}}}}"#);
             parts("transaction", &text).unwrap().1.remove(0)
         };
-        let body = |content: &str, data: &str| {
-            entry(&format!(r#""resourceType":"Binary","contentType":"{content}","data":"{data}""#)).patch_body()
+        let body = |content: &str, base64: &str| {
+            entry(&format!(r#""resourceType":"Binary","contentType":"{content}","data":"{base64}""#)).patch_body()
         };
         assert_eq!(body("application/json-patch+json", "W10=").unwrap(), b"[]");
         assert_eq!(body("text/plain", "W10=").unwrap_err().expression.unwrap(), "Bundle.entry[0].resource.contentType");

@@ -196,10 +196,6 @@ mod tests {
         Some((content, member.repeats()))
     }
 
-    fn found(content: &str, repeats: bool) -> Option<(String, bool)> {
-        Some((content.to_owned(), repeats))
-    }
-
     #[test]
     fn every_resource_type_has_its_shape() {
         for &resource_type in ResourceType::ALL {
@@ -211,25 +207,25 @@ mod tests {
 
     #[test]
     fn members_are_own_inherited_nested_and_referred_to() {
-        assert_eq!(names("Patient", "name"), found("HumanName", true));
-        assert_eq!(names("Patient", "birthDate"), found("date", false));
-        assert_eq!(names("Patient", "contained"), found("Resource", true));
-        assert_eq!(names("Patient", "id"), found("id", false));
+        assert_eq!(names("Patient", "name"), Some(("HumanName".to_owned(), true)));
+        assert_eq!(names("Patient", "birthDate"), Some(("date".to_owned(), false)));
+        assert_eq!(names("Patient", "contained"), Some(("Resource".to_owned(), true)));
+        assert_eq!(names("Patient", "id"), Some(("id".to_owned(), false)));
         assert_eq!(names("Bundle", "contained"), None);
-        assert_eq!(names("Observation.component", "modifierExtension"), found("Extension", true));
-        assert_eq!(names("Observation.component", "referenceRange"), found("Observation.referenceRange", true));
-        assert_eq!(names("Bundle.entry", "link"), found("Bundle.link", true));
-        assert_eq!(names("Bundle.entry", "resource"), found("Resource", false));
-        assert_eq!(names("Timing", "repeat"), found("Timing.repeat", false));
+        assert_eq!(names("Observation.component", "modifierExtension"), Some(("Extension".to_owned(), true)));
+        assert_eq!(names("Observation.component", "referenceRange"), Some(("Observation.referenceRange".to_owned(), true)));
+        assert_eq!(names("Bundle.entry", "link"), Some(("Bundle.link".to_owned(), true)));
+        assert_eq!(names("Bundle.entry", "resource"), Some(("Resource".to_owned(), false)));
+        assert_eq!(names("Timing", "repeat"), Some(("Timing.repeat".to_owned(), false)));
         assert_eq!(names("Timing.repeat", "modifierExtension"), None);
-        assert_eq!(names("Age", "value"), found("decimal", false));
-        assert_eq!(names("ExampleScenario.instance", "resourceType"), found("code", false));
+        assert_eq!(names("Age", "value"), Some(("decimal".to_owned(), false)));
+        assert_eq!(names("ExampleScenario.instance", "resourceType"), Some(("code".to_owned(), false)));
     }
 
     #[test]
     fn a_choice_stands_once_for_each_type() {
-        assert_eq!(names("Observation", "valueQuantity"), found("Quantity", false));
-        assert_eq!(names("Observation", "valueDateTime"), found("dateTime", false));
+        assert_eq!(names("Observation", "valueQuantity"), Some(("Quantity".to_owned(), false)));
+        assert_eq!(names("Observation", "valueDateTime"), Some(("dateTime".to_owned(), false)));
         assert_eq!(names("Observation", "value"), None);
         assert_eq!(names("Observation", "valueAddress"), None);
         let value = shape("Extension").unwrap().member("valueBase64Binary").unwrap();

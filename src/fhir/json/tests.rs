@@ -63,7 +63,7 @@ fn flattened_gives_items_or_the_value_itself() {
     assert_eq!(document.root().flattened().next().map(super::Element::kind), Some(Kind::Object));
 }
 
-/// JSONTestSuite: what must fail fails, what must parse parses. Two `y_` cases name a member twice: RFC 8259 lets a parser take them,
+/// The published suite: what must fail fails, what must parse parses. Two `y_` cases name a member twice: RFC 8259 lets a parser take them,
 /// a gateway must not, because two readers could see different records.
 #[test]
 fn the_json_test_suite_is_judged_as_it_says() {

@@ -215,7 +215,7 @@ fn the_hl7_validator_agrees_about_shapes() {
     let (mut valid, mut wrong) = (0, 0);
     for case in cases["cases"].as_array().unwrap() {
         let file = case["file"].as_str().unwrap();
-        let Some(bytes) = std::fs::read(folder.join("files").join(file)).ok().filter(|_| file.ends_with(".json")) else {
+        let Some(bytes) = std::fs::read(folder.join("files").join(file)).ok().filter(|bytes| !bytes.starts_with(b"<")) else {
             continue;
         };
         let found = Document::parse(&bytes).map_err(|error| vec![error.to_string()]).and_then(|document| {
