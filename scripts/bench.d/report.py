@@ -54,6 +54,32 @@ def line(workload, name, figures, weight):
     return f"| {label} | {name} | {each[0]:,.0f} | {each[1]:,.0f} | {rest} |"
 
 
+def goals(document):
+    """The goals beside what was measured, all layers on. A goal that this run did not measure has no row."""
+    full = document["medians"].get("amanat +trail", {})
+    ratio = document["ratios"]
+    facts = document["facts"].get("amanat", {})
+
+    def rate(workload, weight=1):
+        figures = full.get(workload)
+        return figures and figures["requests_per_cpu_second"] * weight
+
+    worst = max((row["cost_of_layers"] for row in ratio.values() if "cost_of_layers" in row), default=None)
+    rows = [
+        ("read, per CPU-second", "at least 20,000", rate("read"), "{:,.0f}"),
+        ("read, part of nginx static", "at least 0.5", ratio.get("read", {}).get("of_nginx"), "{:.2f}"),
+        ("search, per CPU-second", "at least 2,500", rate("search"), "{:,.0f}"),
+        ("create, per CPU-second", "at least 4,000", rate("create"), "{:,.0f}"),
+        ("transaction, records per CPU-second", "at least 7,000", rate("transaction", document["transaction_records"]), "{:,.0f}"),
+        ("layers together, worst workload", "at most 1.5 times bare", worst, "{:.2f}"),
+        ("start, seconds", "under 1", facts.get("start_seconds"), "{:.2f}"),
+        ("idle memory, MB", "under 50", facts.get("idle_megabytes"), "{:.0f}"),
+    ]
+    lines = ["| goal | wanted | measured |", "|---|---|---:|"]
+    lines += [f"| {name} | {wanted} | {shape.format(value)} |" for name, wanted, value, shape in rows if value is not None]
+    return "\n".join(lines) if len(lines) > 2 else ""
+
+
 def machine():
     with open("/proc/cpuinfo", encoding="utf-8") as lines:
         model = next((text.split(":", 1)[1].strip() for text in lines if text.startswith("model name")), platform.machine())

@@ -6,10 +6,9 @@ use super::{
     at,
     cast::{CLINIC, CLINICIAN, HOSPITAL, INSURER, NURSE},
     chart::Chart,
-    coding::{CVX, SNOMED, code_alone, concept, hl7, reference},
+    coding::{CVX, SNOMED, code_alone, concept, hl7, hl7_code, reference},
     days_before,
     medicine::{ALLERGIES, PROCEDURES, VACCINES},
-    orders::status,
 };
 
 /// Writes all of it. Only some charts have an allergy, a procedure, a relative, a device or a plan.
@@ -40,7 +39,7 @@ fn coverage(chart: &mut Chart<'_>) {
         "type": concept(&hl7("v3-ActCode"), "EHCPOL", "extended healthcare"),
         "subscriberId": format!("S-{:06}", chart.number),
         "beneficiary": chart.subject(),
-        "relationship": code_alone(&hl7("subscriber-relationship"), "self"),
+        "relationship": hl7_code("subscriber-relationship", "self"),
         "period": { "start": "2024-01-01" },
         "payor": [reference(&format!("Organization/{INSURER}"))],
     });
@@ -66,8 +65,8 @@ fn immunization(chart: &mut Chart<'_>) {
 fn allergy(chart: &mut Chart<'_>) {
     let Some((code, words, category)) = turn(chart, &ALLERGIES) else { return };
     let body = json!({
-        "clinicalStatus": status("allergyintolerance-clinical", "active"),
-        "verificationStatus": status("allergyintolerance-verification", "confirmed"),
+        "clinicalStatus": hl7_code("allergyintolerance-clinical", "active"),
+        "verificationStatus": hl7_code("allergyintolerance-verification", "confirmed"),
         "type": "allergy",
         "category": [category],
         "criticality": "low",

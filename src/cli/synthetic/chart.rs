@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::{
     at, care,
     cast::{CLINIC, CLINICIAN, HOSPITAL},
-    coding::{SNOMED, code_alone, concept, hl7, reference},
+    coding::{SNOMED, concept, hl7, hl7_code, reference},
     consents, days_before, measures, orders,
     people::Person,
     random::Random,
@@ -116,13 +116,13 @@ impl Chart<'_> {
         json!([
             {
                 "use": "usual",
-                "type": code_alone(&hl7("v2-0203"), "MR"),
+                "type": hl7_code("v2-0203", "MR"),
                 "system": format!("{}/hospital/mrn", super::SITE),
                 "value": format!("MRN-{:06}", self.number),
             },
             {
                 "use": "official",
-                "type": code_alone(&hl7("v2-0203"), "NI"),
+                "type": hl7_code("v2-0203", "NI"),
                 "system": format!("{}/synthetic-national-id", super::SITE),
                 "value": format!("00000-{:07}-{check}", self.number),
             },

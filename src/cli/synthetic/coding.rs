@@ -23,9 +23,14 @@ pub(super) fn concept(system: &str, code: &str, display: &str) -> Value {
     json!({ "coding": [coding(system, code, display)] })
 }
 
-/// A `CodeableConcept` with a Coding alone, for codes that need no words.
+/// A `CodeableConcept` with a Coding that needs no words.
 pub(super) fn code_alone(system: &str, code: &str) -> Value {
     json!({ "coding": [{ "system": system, "code": code }] })
+}
+
+/// The same, in a code system of HL7 terminology by its short name.
+pub(super) fn hl7_code(system: &str, code: &str) -> Value {
+    code_alone(&hl7(system), code)
 }
 
 /// A Reference to `Type/id`.

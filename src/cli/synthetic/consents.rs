@@ -12,7 +12,7 @@ use super::{
         NO_RESEARCH_PATIENT, SILENT_PATIENT,
     },
     chart::Chart,
-    coding::{LOINC, code_alone, coding, concept, hl7, reference},
+    coding::{LOINC, coding, concept, hl7, hl7_code, reference},
     days_before,
 };
 
@@ -103,13 +103,15 @@ fn insert_some(members: &mut serde_json::Map<String, Value>, name: &str, items: 
     }
 }
 
-fn recipient(organization: &str) -> Value {
+/// An actor that may, or may not, receive the record.
+pub(super) fn recipient(organization: &str) -> Value {
     json!({
-        "role": code_alone(&hl7("v3-ParticipationType"), "IRCP"),
+        "role": hl7_code("v3-ParticipationType", "IRCP"),
         "reference": reference(&format!("Organization/{organization}")),
     })
 }
 
-fn purpose(code: &str) -> Value {
+/// A purpose of use.
+pub(super) fn purpose(code: &str) -> Value {
     json!({ "system": hl7("v3-ActReason"), "code": code })
 }

@@ -6,7 +6,7 @@ use super::{
     at,
     cast::{CLINICIAN, LABORATORY, NURSE, PATHOLOGIST},
     chart::{Chart, Visit},
-    coding::{LOINC, code_alone, coding, concept, hl7, quantity, reference},
+    coding::{LOINC, coding, concept, hl7, hl7_code, quantity, reference},
     medicine::Test,
     text::decimal,
 };
@@ -41,7 +41,7 @@ pub(super) fn vital_signs(chart: &mut Chart<'_>, visit: &Visit) {
 fn bedside(chart: &mut Chart<'_>, visit: &Visit, code: &str, display: &str, mut body: Value) {
     let common = json!({
         "status": "final",
-        "category": [code_alone(&hl7("observation-category"), "vital-signs")],
+        "category": [hl7_code("observation-category", "vital-signs")],
         "code": concept(LOINC, code, display),
         "subject": chart.subject(),
         "encounter": reference(&visit.encounter),
@@ -108,7 +108,7 @@ fn result(chart: &mut Chart<'_>, visit: &Visit, order: &str, test: &Test) -> Str
         "issued": at(visit.day, "15:40:00"),
         "performer": [reference(&format!("Organization/{LABORATORY}"))],
         "valueQuantity": bound(value),
-        "interpretation": [code_alone(&hl7("v3-ObservationInterpretation"), interpretation(value, test.normal))],
+        "interpretation": [hl7_code("v3-ObservationInterpretation", interpretation(value, test.normal))],
         "referenceRange": [{ "low": bound(test.normal.0), "high": bound(test.normal.1) }],
     });
     chart.add("Observation", body)

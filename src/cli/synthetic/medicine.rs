@@ -56,8 +56,8 @@ const fn test(
     Test { loinc, name, unit, places, span, normal }
 }
 
-const fn medicine(atc: &'static str, name: &'static str, instruction: &'static str, times: u32) -> Option<Medicine> {
-    Some(Medicine { atc, name, instruction, times })
+const fn medicine(atc: &'static str, name: &'static str, instruction: &'static str, times: u32) -> Medicine {
+    Medicine { atc, name, instruction, times }
 }
 
 /// Glycated haemoglobin.
@@ -88,63 +88,63 @@ pub(super) static TSH: Test = test("3016-3", "Thyrotropin [Units/volume] in Seru
 pub(super) static HYPERTENSION: Illness = Illness {
     snomed: "38341003",
     name: "Hypertensive disorder",
-    medicine: medicine("C08CA01", "Amlodipine 5 mg tablet", "One tablet each morning", 1),
+    medicine: Some(medicine("C08CA01", "Amlodipine 5 mg tablet", "One tablet each morning", 1)),
     tests: &[&CREATININE, &POTASSIUM],
 };
 /// Type 2 diabetes.
 pub(super) static DIABETES: Illness = Illness {
     snomed: "44054006",
     name: "Diabetes mellitus type 2",
-    medicine: medicine("A10BA02", "Metformin 500 mg tablet", "One tablet with breakfast and one with dinner", 2),
+    medicine: Some(medicine("A10BA02", "Metformin 500 mg tablet", "One tablet with breakfast and one with dinner", 2)),
     tests: &[&HBA1C, &GLUCOSE, &CREATININE],
 };
 /// Asthma.
 pub(super) static ASTHMA: Illness = Illness {
     snomed: "195967001",
     name: "Asthma",
-    medicine: medicine("R03AC02", "Salbutamol 100 micrograms inhaler", "Two puffs when short of breath", 4),
+    medicine: Some(medicine("R03AC02", "Salbutamol 100 micrograms inhaler", "Two puffs when short of breath", 4)),
     tests: &[&LEUKOCYTES],
 };
 /// Underactive thyroid.
 pub(super) static HYPOTHYROIDISM: Illness = Illness {
     snomed: "40930008",
     name: "Hypothyroidism",
-    medicine: medicine("H03AA01", "Levothyroxine 50 micrograms tablet", "One tablet on an empty stomach", 1),
+    medicine: Some(medicine("H03AA01", "Levothyroxine 50 micrograms tablet", "One tablet on an empty stomach", 1)),
     tests: &[&TSH],
 };
 /// Iron deficiency anaemia.
 pub(super) static ANEMIA: Illness = Illness {
     snomed: "87522002",
     name: "Iron deficiency anemia",
-    medicine: medicine("B03AA07", "Ferrous sulfate 200 mg tablet", "One tablet twice a day", 2),
+    medicine: Some(medicine("B03AA07", "Ferrous sulfate 200 mg tablet", "One tablet twice a day", 2)),
     tests: &[&HEMOGLOBIN, &LEUKOCYTES],
 };
 /// High blood fats.
 pub(super) static HYPERLIPIDEMIA: Illness = Illness {
     snomed: "55822004",
     name: "Hyperlipidemia",
-    medicine: medicine("C10AA05", "Atorvastatin 20 mg tablet", "One tablet at night", 1),
+    medicine: Some(medicine("C10AA05", "Atorvastatin 20 mg tablet", "One tablet at night", 1)),
     tests: &[&CHOLESTEROL, &TRIGLYCERIDES],
 };
 /// Reflux.
 pub(super) static REFLUX: Illness = Illness {
     snomed: "235595009",
     name: "Gastroesophageal reflux disease",
-    medicine: medicine("A02BC01", "Omeprazole 20 mg capsule", "One capsule before breakfast", 1),
+    medicine: Some(medicine("A02BC01", "Omeprazole 20 mg capsule", "One capsule before breakfast", 1)),
     tests: &[&HEMOGLOBIN],
 };
 /// Migraine.
 pub(super) static MIGRAINE: Illness = Illness {
     snomed: "37796009",
     name: "Migraine",
-    medicine: medicine("N02CC01", "Sumatriptan 50 mg tablet", "One tablet when an attack begins", 1),
+    medicine: Some(medicine("N02CC01", "Sumatriptan 50 mg tablet", "One tablet when an attack begins", 1)),
     tests: &[&HEMOGLOBIN],
 };
 /// Worn knee.
 pub(super) static ARTHROSIS: Illness = Illness {
     snomed: "239873007",
     name: "Osteoarthritis of knee",
-    medicine: medicine("N02BE01", "Paracetamol 500 mg tablet", "One or two tablets up to four times a day", 4),
+    medicine: Some(medicine("N02BE01", "Paracetamol 500 mg tablet", "One or two tablets up to four times a day", 4)),
     tests: &[&CREATININE],
 };
 /// A check-up without a finding: nothing on the problem list but a mild one that passed.

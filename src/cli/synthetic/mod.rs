@@ -39,7 +39,10 @@ pub const ANCHOR: Date = date(2026, 1, 15);
 ///
 /// A patient's Consent lies in the patient's own Bundle, so that no record is on file before the rule about it.
 pub fn bundles() -> Vec<String> {
-    std::iter::once(shared::records()).chain(people::PEOPLE.iter().zip(1..).map(chart::records)).map(text::transaction).collect()
+    std::iter::once(shared::records())
+        .chain(people::PEOPLE.iter().zip(1..).map(chart::records))
+        .map(|records| text::transaction(&records))
+        .collect()
 }
 
 /// The day that lies `days` before [`ANCHOR`].

@@ -7,7 +7,7 @@ use super::{
     at,
     cast::{CLINICIAN, HOSPITAL, LABORATORY},
     chart::{Chart, Visit},
-    coding::{ATC, LOINC, SNOMED, coding, concept, hl7, reference},
+    coding::{ATC, LOINC, SNOMED, coding, concept, hl7, hl7_code, reference},
     days_before,
     medicine::{Illness, Medicine},
 };
@@ -26,8 +26,8 @@ fn problem(chart: &mut Chart<'_>, illness: &Illness) -> String {
     let onset = days_before(chart.random.between(500, 3000));
     let lasting = illness.medicine.is_some();
     let mut body = json!({
-        "clinicalStatus": status("condition-clinical", if lasting { "active" } else { "resolved" }),
-        "verificationStatus": status("condition-ver-status", "confirmed"),
+        "clinicalStatus": hl7_code("condition-clinical", if lasting { "active" } else { "resolved" }),
+        "verificationStatus": hl7_code("condition-ver-status", "confirmed"),
         "category": [{ "coding": [coding(&hl7("condition-category"), "problem-list-item", "Problem List Item")] }],
         "code": concept(SNOMED, illness.snomed, illness.name),
         "subject": chart.subject(),
@@ -39,11 +39,6 @@ fn problem(chart: &mut Chart<'_>, illness: &Illness) -> String {
         members.insert("abatementDateTime".to_owned(), days_before(450).to_string().into());
     }
     chart.add("Condition", body)
-}
-
-/// A status of a terminology system, as `CodeableConcept`.
-pub(super) fn status(system: &str, code: &str) -> Value {
-    json!({ "coding": [{ "system": hl7(system), "code": code }] })
 }
 
 fn prescription(chart: &mut Chart<'_>, medicine: &Medicine, condition: &str) {

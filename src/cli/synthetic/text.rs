@@ -16,14 +16,14 @@ pub(super) fn decimal(scaled: u32, places: usize) -> Value {
 }
 
 /// A transaction Bundle (R4 http.html#transaction) that puts each record at its own id.
-pub(super) fn transaction(records: Vec<Value>) -> String {
-    let entries: Vec<Value> = records.into_iter().map(entry).collect();
+pub(super) fn transaction(records: &[Value]) -> String {
+    let entries: Vec<Value> = records.iter().map(entry).collect();
     let mut out = String::new();
     write(&json!({ "resourceType": "Bundle", "type": "transaction", "entry": entries }), &mut out);
     out
 }
 
-fn entry(record: Value) -> Value {
+fn entry(record: &Value) -> Value {
     let word = |name: &str| record.get(name).and_then(Value::as_str).unwrap_or_default();
     let place = format!("{}/{}", word("resourceType"), word("id"));
     json!({
@@ -39,7 +39,7 @@ fn write(value: &Value, out: &mut String) {
             Some(number) => out.push_str(number),
             None => quote_into(text, out),
         },
-        Value::Array(items) => write_list('[', items, ']', out, |item, out| write(item, out)),
+        Value::Array(items) => write_list('[', items, ']', out, write),
         Value::Object(members) => write_list('{', in_reading_order(members), '}', out, |(name, member), out| {
             quote_into(name, out);
             out.push(':');
@@ -100,7 +100,7 @@ mod tests {
 
     #[test]
     fn a_record_is_put_at_its_own_id() {
-        let bundle: Value = serde_json::from_str(&transaction(vec![json!({ "resourceType": "Patient", "id": "a" })])).unwrap();
+        let bundle: Value = serde_json::from_str(&transaction(&[json!({ "resourceType": "Patient", "id": "a" })])).unwrap();
         assert_eq!(bundle["entry"][0]["request"], json!({ "method": "PUT", "url": "Patient/a" }));
     }
 }

@@ -5,7 +5,8 @@ use serde_json::{Value, json};
 use super::{
     SITE, at,
     cast::{HOSPITAL, LABORATORY},
-    coding::{ATC, LOINC, SNOMED, UCUM, code_alone, concept, hl7, reference},
+    coding::{ATC, LOINC, SNOMED, UCUM, code_alone, concept, hl7, hl7_code, reference},
+    consents::{purpose, recipient},
     days_before,
     medicine::{
         ANEMIA, ARTHROSIS, CHOLESTEROL, CREATININE, DIABETES, GLUCOSE, HBA1C, HEMOGLOBIN, HYPERTENSION, HYPOTHYROIDISM, Illness,
@@ -24,9 +25,9 @@ static TESTS: [&Test; 9] =
 static ILLNESSES: [&Illness; 4] = [&DIABETES, &HYPERTENSION, &HYPOTHYROIDISM, &ARTHROSIS];
 
 /// One transaction Bundle a patient, 114 records each: `Patient/b000001`, `Observation/b000001-1` to `-100`, five Encounters, four Conditions,
-/// three MedicationRequests and a Consent that lets the hospital and the laboratory treat. No bundle refers to a record of another.
+/// three `MedicationRequest`s and a Consent that lets the hospital and the laboratory treat. No bundle refers to a record of another.
 pub fn workload(patients: usize) -> impl Iterator<Item = String> {
-    (1..=patients).map(|number| transaction(patient(number)))
+    (1..=patients).map(|number| transaction(&patient(number)))
 }
 
 fn patient(number: usize) -> Vec<Value> {
@@ -64,15 +65,9 @@ fn person(id: &str, number: usize, random: &mut Random) -> Value {
 }
 
 fn consent(patient: &str) -> Value {
-    let recipient = |id: &str| {
-        json!({
-            "role": code_alone(&hl7("v3-ParticipationType"), "IRCP"),
-            "reference": reference(&format!("Organization/{id}")),
-        })
-    };
     let body = json!({
         "status": "active",
-        "scope": code_alone(&hl7("consentscope"), "patient-privacy"),
+        "scope": hl7_code("consentscope", "patient-privacy"),
         "category": [code_alone(LOINC, "59284-0")],
         "patient": subject(patient),
         "dateTime": at(days_before(1_000), "08:00:00"),
@@ -80,7 +75,7 @@ fn consent(patient: &str) -> Value {
         "provision": {
             "type": "permit",
             "actor": [recipient(HOSPITAL), recipient(LABORATORY)],
-            "purpose": [{ "system": hl7("v3-ActReason"), "code": "TREAT" }],
+            "purpose": [purpose("TREAT")],
         },
     });
     record("Consent", &format!("{patient}-1"), body)
@@ -101,9 +96,9 @@ fn encounter(patient: &str, count: u32) -> Value {
 
 fn condition(patient: &str, count: u32, illness: &Illness) -> Value {
     let body = json!({
-        "clinicalStatus": code_alone(&hl7("condition-clinical"), "active"),
-        "verificationStatus": code_alone(&hl7("condition-ver-status"), "confirmed"),
-        "category": [code_alone(&hl7("condition-category"), "problem-list-item")],
+        "clinicalStatus": hl7_code("condition-clinical", "active"),
+        "verificationStatus": hl7_code("condition-ver-status", "confirmed"),
+        "category": [hl7_code("condition-category", "problem-list-item")],
         "code": concept(SNOMED, illness.snomed, illness.name),
         "subject": subject(patient),
         "onsetDateTime": days_before(count * 400).to_string(),
@@ -136,7 +131,7 @@ fn observation(patient: &str, count: u32, random: &mut Random) -> Value {
     let visit = count % ENCOUNTERS + 1;
     let body = json!({
         "status": "final",
-        "category": [code_alone(&hl7("observation-category"), category)],
+        "category": [hl7_code("observation-category", category)],
         "code": code,
         "subject": subject(patient),
         "encounter": reference(&format!("Encounter/{patient}-{visit}")),
