@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::{DENIED_PATIENT, HOSPITAL, bundles, workload};
-use crate::fhir::{ResourceType, json::Document};
+use crate::fhir::{ResourceType, json::Document, shape};
 
 fn records(bundle: &str) -> Vec<Value> {
     let bundle: Value = serde_json::from_str(bundle).unwrap();
@@ -55,6 +55,15 @@ fn the_people_are_the_same_on_every_run() {
 fn every_bundle_parses_strictly() {
     for bundle in bundles().into_iter().chain(workload(2)) {
         Document::parse(bundle.as_bytes()).unwrap();
+    }
+}
+
+#[test]
+fn every_record_has_the_shape_that_r4_gives_its_type() {
+    for record in bundles().into_iter().chain(workload(2)).flat_map(|bundle| records(&bundle)) {
+        let document = Document::parse(record.to_string().as_bytes()).unwrap();
+        let problems = shape::check(&document).err();
+        assert!(problems.is_none(), "{}: {problems:?}", place(&record));
     }
 }
 

@@ -10,3 +10,6 @@ pub use query::{
     Criterion, DateValue, Include, Modifier, NumberValue, Prefix, QuantityValue, ReferenceValue, ResultShape, SearchQuery, Sort,
     SortKey, SystemMatch, TokenValue, Total, Value,
 };
+
+mod matches;
+pub use matches::holds;
