@@ -2,7 +2,6 @@
 
 /// The type of an element, as far as extraction treats types differently.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[expect(missing_docs, reason = "the names are those of the R4 data types, unless said")]
 pub(crate) enum ElementType {
     Address,
     Boolean,

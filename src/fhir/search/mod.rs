@@ -4,12 +4,15 @@ mod date;
 mod decimal;
 mod element_type;
 pub(crate) mod expression;
+mod extract;
 mod folding;
 mod index;
 mod parameter;
 mod query;
 mod reference;
 
+pub use extract::extract;
+pub(crate) use extract::values_of;
 pub use folding::fold;
 pub use index::{IndexEntry, IndexValue};
 pub use parameter::{Component, ParameterId, ParameterType, SearchParameter};
