@@ -1,5 +1,6 @@
 //! R4 words without an opinion. Pure: no I/O, no clock, nobody's rights.
 
+mod compartment;
 pub mod definitions;
 mod facts;
 mod id;
@@ -11,7 +12,8 @@ mod request;
 mod resource_type;
 pub mod search;
 
-pub use facts::Facts;
+pub use compartment::compartments_of;
+pub use facts::{Facts, patients_of};
 pub use id::{Id, Key, Version};
 pub use instant::Instant;
 pub use interaction::{CompartmentOwner, HistoryQuery, HistoryScope, Interaction, Need, ReadConditions, WriteCondition};
