@@ -44,7 +44,9 @@ mod tests {
     #[test]
     fn own_records_are_local_in_every_spelling() {
         let local = Pointer::Local(ResourceType::Patient, Id::parse("p1").unwrap());
-        for text in ["Patient/p1", "Patient/p1/_history/3", "https://own/fhir/Patient/p1", "https://own/fhir/Patient/p1/_history/3"] {
+        for text in
+            ["Patient/p1", "Patient/p1/_history/3", "https://own/fhir/Patient/p1", "https://own/fhir/Patient/p1/_history/3"]
+        {
             assert_eq!(Pointer::read(text, "https://own/fhir"), local, "{text}");
             assert_eq!(Pointer::read(text, "https://own/fhir/"), local, "{text}");
         }
@@ -52,7 +54,15 @@ mod tests {
 
     #[test]
     fn all_else_is_elsewhere_or_inside() {
-        for text in ["https://own/fhirx/Patient/p1", "https://other/fhir/Patient/p1", "urn:uuid:1", "p1", "patient/p1", "Patient/", "Patient/a/b"] {
+        for text in [
+            "https://own/fhirx/Patient/p1",
+            "https://other/fhir/Patient/p1",
+            "urn:uuid:1",
+            "p1",
+            "patient/p1",
+            "Patient/",
+            "Patient/a/b",
+        ] {
             assert_eq!(Pointer::read(text, "https://own/fhir"), Pointer::Elsewhere(text.to_owned()));
         }
         assert_eq!(Pointer::read("#p1", ""), Pointer::Inside);

@@ -40,7 +40,12 @@ fn order_values(a: &IndexValue, b: &IndexValue) -> Ordering {
         }
     };
     let (a_key, b_key) = (key(a), key(b));
-    a_key.0.cmp(&b_key.0).then(a_key.1.total_cmp(&b_key.1)).then(a_key.2.total_cmp(&b_key.2)).then_with(|| words(a).cmp(&words(b)))
+    a_key
+        .0
+        .cmp(&b_key.0)
+        .then(a_key.1.total_cmp(&b_key.1))
+        .then(a_key.2.total_cmp(&b_key.2))
+        .then_with(|| words(a).cmp(&words(b)))
 }
 
 /// The parts of a value that have a natural order.

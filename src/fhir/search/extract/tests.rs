@@ -44,7 +44,8 @@ fn a_choice_element_is_read_by_the_type_in_its_name() {
     assert_eq!(at(&found, id(Observation, "code").text()).len(), 2);
     let low = Instant::parse("2020-01-01T00:00:00Z").unwrap();
     assert_eq!(at(&found, id(Observation, "date")), [IndexValue::Date { low, high: Instant(i64::MAX) }]);
-    let quantity = |system: &str, unit: &str| IndexValue::Quantity { low: 1.5, high: 1.5, system: system.into(), unit: unit.into() };
+    let quantity =
+        |system: &str, unit: &str| IndexValue::Quantity { low: 1.5, high: 1.5, system: system.into(), unit: unit.into() };
     let expected = [quantity("", "metre"), quantity("http://unitsofmeasure.org", "m")];
     assert_eq!(at(&found, id(Observation, "value-quantity")), expected);
     assert!(at(&found, id(Observation, "value-date")).is_empty());
@@ -116,7 +117,9 @@ fn extensions_canonicals_inline_resources_and_paths_behind_a_cast() {
 
 #[test]
 fn hostile_shapes_make_no_entries_and_no_panic() {
-    for json in ["[]", "null", r#"{"code":[[]],"subject":{"reference":7},"effectiveDateTime":{"a":1},"valueQuantity":{"value":"x"}}"#] {
+    for json in
+        ["[]", "null", r#"{"code":[[]],"subject":{"reference":7},"effectiveDateTime":{"a":1},"valueQuantity":{"value":"x"}}"#]
+    {
         let found = entries(ResourceType::Observation, json);
         assert!(found.is_empty(), "{found:?}");
     }
@@ -148,7 +151,10 @@ fn holds(parameter_type: ParameterType, kind: ElementType) -> bool {
     use ElementType as E;
     match parameter_type {
         ParameterType::Token => {
-            matches!(kind, E::CodeableConcept | E::Coding | E::Identifier | E::ContactPoint | E::Boolean | E::Code | E::String | E::Uri)
+            matches!(
+                kind,
+                E::CodeableConcept | E::Coding | E::Identifier | E::ContactPoint | E::Boolean | E::Code | E::String | E::Uri
+            )
         }
         ParameterType::String => matches!(kind, E::String | E::HumanName | E::Address | E::CodeableConcept),
         ParameterType::Reference => matches!(kind, E::Reference | E::Canonical | E::Resource | E::Uri),
