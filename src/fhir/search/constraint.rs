@@ -101,4 +101,24 @@ mod tests {
             assert!(parse_constraint(ResourceType::Observation, query).is_none(), "{query}");
         }
     }
+
+    #[test]
+    fn the_constraints_of_the_scope_corpus_are_read_or_refused_as_it_says() {
+        let default = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/corpora");
+        let folder = std::env::var("AMANAT_CORPORA").unwrap_or_else(|_| default.to_owned());
+        let Ok(text) = std::fs::read_to_string(format!("{folder}/smart-scopes/cases.json")) else {
+            return println!("skipped: no corpora at {folder}");
+        };
+        let file: serde_json::Value = serde_json::from_str(&text).unwrap();
+        let mut count = 0;
+        for case in file["parse"].as_array().unwrap() {
+            let Some((scope, query)) = case["scope"].as_str().and_then(|scope| scope.split_once('?')) else { continue };
+            let name = scope.split(['/', '.']).nth(1).unwrap();
+            let granted = parse_constraint(ResourceType::parse(name).unwrap(), query).map(|criteria| criteria.len());
+            let expected = (case["class"] == "resource").then(|| case["query"].as_object().unwrap().len());
+            assert_eq!(granted, expected, "{case}");
+            count += 1;
+        }
+        assert!(count > 10);
+    }
 }
