@@ -5,4 +5,6 @@ pub mod audit;
 pub mod clock;
 pub mod disclosure;
 pub mod fhir;
+pub mod identity;
+pub mod smart;
 pub mod store;
