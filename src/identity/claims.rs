@@ -88,7 +88,10 @@ impl Claims {
         if !(0.0..253_402_300_800.0).contains(&seconds) {
             return Err(fault);
         }
-        #[expect(clippy::cast_possible_truncation, reason = "the range was checked, and a fraction of a millisecond does not matter")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "the range was checked, and a fraction of a millisecond does not matter"
+        )]
         let millis = (seconds * 1000.0) as i64;
         Ok(Some(Instant(millis)))
     }
@@ -134,7 +137,9 @@ mod tests {
         let is_for = |aud: &str| Claims::parse(format!("{{\"aud\":{aud}}}").as_bytes()).unwrap().is_for(&["https://a/fhir"]);
         assert_eq!(is_for("\"https://a/fhir\""), Ok(()));
         assert_eq!(is_for("[\"https://b\",\"https://a/fhir\"]"), Ok(()));
-        for wrong in ["\"https://a/fhir/\"", "\"https://a\"", "\"https://A/fhir\"", "[]", "\"\"", "null", "[\"https://a/fhir\",1]", "{}"] {
+        for wrong in
+            ["\"https://a/fhir/\"", "\"https://a\"", "\"https://A/fhir\"", "[]", "\"\"", "null", "[\"https://a/fhir\",1]", "{}"]
+        {
             assert_eq!(is_for(wrong), Err("audience"), "{wrong}");
         }
     }

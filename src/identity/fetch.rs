@@ -139,7 +139,8 @@ impl Fetch {
         let target = (self.host().to_owned(), self.uri.port_u16().unwrap_or(if plain { 80 } else { 443 }));
         let found = tokio::task::spawn_blocking(move || target.to_socket_addrs().map(Iterator::collect::<Vec<_>>)).await;
         let found = found.ok().and_then(Result::ok).unwrap_or_default();
-        let allowed = |address: &SocketAddr| in_reach(address.ip(), self.reach) && (!plain || canonical(address.ip()).is_loopback());
+        let allowed =
+            |address: &SocketAddr| in_reach(address.ip(), self.reach) && (!plain || canonical(address.ip()).is_loopback());
         found.iter().all(allowed).then(|| found.first().copied()).flatten().ok_or(FetchFault::OutOfReach)
     }
 

@@ -51,7 +51,8 @@ impl Issuers {
     /// # Errors
     /// [`IssuersFault`] for settings out of bounds, an address that may not be fetched, or a second issuer of the same name.
     pub fn with(self, settings: IssuerSettings) -> Result<Self, IssuersFault> {
-        let keys = KeyCache::new(&settings.keys, Freshness::ISSUER).map_err(|e| IssuersFault::Keys(settings.issuer.clone(), e))?;
+        let keys =
+            KeyCache::new(&settings.keys, Freshness::ISSUER).map_err(|e| IssuersFault::Keys(settings.issuer.clone(), e))?;
         self.adding(settings, keys, false)
     }
 
@@ -114,7 +115,9 @@ impl Issuer {
         }
         // Some issuers write the kind as a claim.
         let told = |name: &str, kinds: &[&str]| {
-            claims.text(name, "kind").map(|kind| kind.is_none_or(|kind| kinds.iter().any(|known| kind.eq_ignore_ascii_case(known))))
+            claims
+                .text(name, "kind")
+                .map(|kind| kind.is_none_or(|kind| kinds.iter().any(|known| kind.eq_ignore_ascii_case(known))))
         };
         let access = told("typ", &["bearer", "jwt", "at+jwt", "access"])? && told("token_use", &["access"])?;
         access.then_some(()).ok_or("kind")

@@ -88,7 +88,9 @@ mod tests {
 
     #[test]
     fn a_header_that_brings_its_own_key_or_asks_for_extensions_is_refused() {
-        for member in ["\"jwk\":{}", "\"x5u\":\"https://a\"", "\"crit\":[]", "\"crit\":[\"exp\"]", "\"b64\":false", "\"zip\":\"DEF\""] {
+        for member in
+            ["\"jwk\":{}", "\"x5u\":\"https://a\"", "\"crit\":[]", "\"crit\":[\"exp\"]", "\"b64\":false", "\"zip\":\"DEF\""]
+        {
             assert_eq!(Jws::parse(&token(&format!("{{\"alg\":\"ES256\",{member}}}"))).unwrap_err(), "header", "{member}");
         }
     }

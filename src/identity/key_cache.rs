@@ -100,7 +100,9 @@ impl KeyCache {
                 cache.set.store(Some(Arc::new(KeySet::parse(text.as_bytes())?)));
                 cache
             }
-            KeysAt::File(path) => Self::over(Source::File { path: path.clone(), modified: tokio::sync::Mutex::default() }, freshness),
+            KeysAt::File(path) => {
+                Self::over(Source::File { path: path.clone(), modified: tokio::sync::Mutex::default() }, freshness)
+            }
             KeysAt::Address { url, reach, authorities } => {
                 let fetch = Fetch::new(url, *reach)?.trusting(authorities.clone());
                 Self::over(Source::Address { fetch, gate: tokio::sync::Mutex::default() }, freshness)

@@ -172,17 +172,22 @@ impl Client {
         let wrong = self.redirect_uris.iter().find(|uri| {
             let Some((scheme, rest)) = uri.split_once(':') else { return true };
             let host = rest.trim_start_matches('/').split(['/', '?']).next().unwrap_or_default();
-            let loopback = ["localhost", "127.0.0.1", "[::1]"].iter().any(|name| {
-                host.strip_prefix(name).is_some_and(|port| port.is_empty() || port.starts_with(':'))
-            });
+            let loopback = ["localhost", "127.0.0.1", "[::1]"]
+                .iter()
+                .any(|name| host.strip_prefix(name).is_some_and(|port| port.is_empty() || port.starts_with(':')));
             let scheme = match scheme.to_ascii_lowercase().as_str() {
                 "https" => rest.starts_with("//") && !host.is_empty(),
                 "http" => rest.starts_with("//") && loopback,
                 own => own.contains('.'),
             };
-            !scheme || uri.contains(['#', '*', '\\']) || host.contains('@') || uri.chars().any(|c| c.is_whitespace() || c.is_control())
+            !scheme
+                || uri.contains(['#', '*', '\\'])
+                || host.contains('@')
+                || uri.chars().any(|c| c.is_whitespace() || c.is_control())
         })?;
-        Some(format!("the redirect URI `{wrong}` is not exact and safe: https (http on loopback only), no fragment, wildcard or user"))
+        Some(format!(
+            "the redirect URI `{wrong}` is not exact and safe: https (http on loopback only), no fragment, wildcard or user"
+        ))
     }
 
     /// The part that decides about its tokens.

@@ -189,8 +189,13 @@ mod tests {
         let mut tables = tables();
         for created in [1, 2] {
             let (key, private_key) = SigningKey::generate().unwrap();
-            let stored =
-                StoredKey { id: key.id().to_owned(), algorithm: "ES256".to_owned(), private_key, created: Instant(created), retired: None };
+            let stored = StoredKey {
+                id: key.id().to_owned(),
+                algorithm: "ES256".to_owned(),
+                private_key,
+                created: Instant(created),
+                retired: None,
+            };
             add_signing_key(&mut tables, &stored).unwrap();
             assert!(add_signing_key(&mut tables, &stored).is_err());
         }

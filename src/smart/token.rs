@@ -8,7 +8,7 @@ use super::key_ring::KeyRing;
 use super::registry::Registry;
 use crate::access::{Level, Scopes};
 use crate::fhir::{Instant, Outcome, pairs};
-use crate::identity::PeerCertificate;
+use crate::identity::{PeerCertificate, Registrations as _};
 use serde_json::json;
 use std::sync::Arc;
 
@@ -24,7 +24,7 @@ const CREDENTIALS: [&str; 8] = [
     "code_verifier",
 ];
 
-/// The grants of other issues of RFC 6749: known, and never to be supported, or not yet.
+/// The one grant that is there.
 const GRANT: &str = "client_credentials";
 
 /// The endpoint and what it needs.
@@ -176,6 +176,7 @@ impl TokenEndpoint {
         }
         let proven = self.authenticated(request, form, now).await?;
         let scopes = granted(&proven.client, form.get("scope"))?;
+        self.known(&proven.client.id).await?;
         self.issued(proven, &scopes, now)
     }
 
@@ -201,6 +202,14 @@ impl TokenEndpoint {
                 Denied::away("store")
             }
         })
+    }
+
+    /// A client that was added a moment ago must be known where its token will be looked at.
+    async fn known(&self, client: &str) -> Result<(), Denied> {
+        if self.registry.find(&self.issuer, client).is_some() {
+            return Ok(());
+        }
+        self.registry.refresh().await.map_err(|_| Denied::away("store"))
     }
 
     fn issued(&self, proven: Proven, scopes: &Scopes, now: Instant) -> Result<TokenAnswer, Denied> {
@@ -245,7 +254,10 @@ fn granted(client: &Client, asked: Option<&str>) -> Result<Scopes, Denied> {
     both.grants.retain(|grant| grant.level == Level::System);
     both.contexts.clear();
     if both.grants.is_empty() {
-        return Err(Denied::scope("scope", "None of the scopes is registered for this client; ask for `system/` scopes that are."));
+        return Err(Denied::scope(
+            "scope",
+            "None of the scopes is registered for this client; ask for `system/` scopes that are.",
+        ));
     }
     Ok(both)
 }
