@@ -6,4 +6,6 @@ pub mod cli;
 pub mod clock;
 pub mod disclosure;
 pub mod fhir;
+pub mod identity;
+pub mod smart;
 pub mod store;
