@@ -6,6 +6,7 @@ pub mod cli;
 pub mod clock;
 pub mod disclosure;
 pub mod fhir;
+pub mod gateway;
 pub mod identity;
 pub mod smart;
 pub mod store;

@@ -4,15 +4,12 @@ use crate::access::Permit;
 use crate::audit::{Entry, Receipt};
 use crate::disclosure::Sealed;
 use crate::fhir::search::{IndexEntry, SearchQuery};
+use crate::fhir::stamp::Prepared;
 use crate::fhir::{Id, Instant, Key, Need, Version};
 
 /// Content that passed the checks, waiting for its version and time.
 pub struct Forwarded {
-    /// Up to where `meta.versionId` and `meta.lastUpdated` belong, and what follows.
-    pub(in crate::disclosure) head: String,
-    pub(in crate::disclosure) tail: String,
-    /// What wraps the two members there: `("\"meta\":{", "},")` when there was no meta, for example.
-    pub(in crate::disclosure) around: (&'static str, &'static str),
+    pub(in crate::disclosure) prepared: Prepared,
 }
 
 /// One change of one record, checked and ready.

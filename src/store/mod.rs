@@ -1,20 +1,12 @@
 //! The record store port. Behind it: `sql` (an embedded database) and, later, a FHIR server.
 
 use crate::access::Permit;
-use crate::disclosure::{Commit, Committed, Sealed};
+pub use crate::disclosure::Row;
+use crate::disclosure::{Commit, Committed};
 use crate::fhir::search::SearchQuery;
-use crate::fhir::{Facts, HistoryQuery, Key, Need, Version};
+use crate::fhir::{HistoryQuery, Key, Need, Version};
 use std::future::Future;
 use std::pin::Pin;
-
-/// A row that the caller's predicate let through, content sealed.
-#[derive(Debug)]
-pub struct Row {
-    /// What a decision needs.
-    pub facts: Facts,
-    /// Everything else; `None` for the version that a delete made.
-    pub content: Option<Sealed>,
-}
 
 /// A page of a search.
 #[derive(Debug, Default)]
