@@ -13,3 +13,6 @@ pub use query::{
 
 mod matches;
 pub use matches::holds;
+
+mod constraint;
+pub use constraint::parse_constraint;
