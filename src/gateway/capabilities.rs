@@ -1,7 +1,7 @@
 //! The CapabilityStatement, generated from the tables that route and search, so that it cannot claim what is not there.
 
 use super::write::mutable;
-use crate::fhir::definitions::{is_unsearchable, search_parameters};
+use crate::fhir::definitions::search_parameters;
 use crate::fhir::search::{ParameterType, SearchParameter};
 use crate::fhir::{Instant, ResourceType};
 use amanat_documents::{Capability, Parameter, Security, Served, capability_statement};
@@ -33,7 +33,7 @@ pub(super) fn statement(base: &str, token_endpoint: &str, now: Instant) -> Strin
 }
 
 fn served(resource_type: ResourceType) -> Served {
-    let parameters: Vec<&SearchParameter> = search_parameters(resource_type).filter(|parameter| !is_unsearchable(parameter)).collect();
+    let parameters: Vec<&SearchParameter> = search_parameters(resource_type).collect();
     let references = |of: ResourceType| search_parameters(of).filter(|parameter| parameter.parameter_type == ParameterType::Reference);
     let reverse = ResourceType::ALL.iter().flat_map(|&other| references(other).filter(move |parameter| parameter.targets.contains(&resource_type)).map(move |parameter| format!("{other}:{}", parameter.code)));
     let changes = mutable(resource_type).is_ok();
@@ -60,7 +60,7 @@ fn served(resource_type: ResourceType) -> Served {
 
 /// The parameters that every type has.
 fn common() -> Vec<Parameter> {
-    let all = search_parameters(ResourceType::Basic).filter(|parameter| parameter.code.starts_with('_') && !is_unsearchable(parameter));
+    let all = search_parameters(ResourceType::Basic).filter(|parameter| parameter.code.starts_with('_'));
     all.map(told).collect()
 }
 

@@ -2,6 +2,7 @@
 
 use crate::audit::Agent;
 use crate::disclosure::{Sealed, Visit};
+use crate::identity::PeerCertificate;
 use crate::fhir::{HistoryQuery, HistoryScope, Instant, Interaction, Key, Refusal, Request, Touched, Version};
 
 /// A request of the FHIR API.
@@ -17,8 +18,8 @@ pub struct Inbound {
     pub address: String,
     /// Every `Authorization` header, as it came.
     pub authorization: Vec<String>,
-    /// SHA-256 of the client certificate, when one was presented and verified.
-    pub certificate: Option<[u8; 32]>,
+    /// The client certificate, when one was presented and verified.
+    pub certificate: Option<PeerCertificate>,
 }
 
 impl Inbound {
