@@ -6,6 +6,9 @@ use crate::consent::{self, Compiled};
 use crate::fhir::{Instant, Key, Problem, Refusal, ResourceType, Version};
 
 /// A current Consent, compiled.
+///
+/// # Errors
+/// [`Refusal::Internal`] when stored content is damaged.
 pub fn consent_of(row: &Row) -> Result<Compiled, Refusal> {
     row.content.as_ref().ok_or(Refusal::Internal).and_then(compiled)
 }
@@ -38,6 +41,6 @@ pub fn consent_problems(body: &super::Draft, now: Instant) -> Result<Vec<Problem
     if body.resource_type() != ResourceType::Consent {
         return Ok(Vec::new());
     }
-    let (refuse, warn) = consent::problems_on_write(body.document(), now);
-    if refuse.is_empty() { Ok(warn) } else { Err(Refusal::Unprocessable(refuse)) }
+    let findings = consent::problems_on_write(body.document(), now);
+    if findings.refuse.is_empty() { Ok(findings.warn) } else { Err(Refusal::Unprocessable(findings.refuse)) }
 }

@@ -190,9 +190,9 @@ impl Route<'_> {
     }
 
     fn compartment(&self, owner: Key, member: &str, form: bool) -> Result<Interaction, Refusal> {
-        let members = compartment_members(owner.resource_type);
+        let members: Vec<ResourceType> = compartment_members(owner.resource_type).iter().map(|(member, _)| *member).collect();
         let types = match member {
-            "*" => members.to_vec(),
+            "*" => members.clone(),
             name => vec![resource_type(name)?],
         };
         if types.is_empty() || !types.iter().all(|member| members.contains(member)) {

@@ -1,9 +1,9 @@
 //! What the patients allow, kept ready: the directory of consents and the verdicts made of it.
 
-use crate::access::{Permit, Verdicts};
-use crate::consent::{self, ConsentSettings, Directory};
+use crate::access::{Caller, Permit};
+use crate::consent::{self, Actions, ConsentSettings, Directory, Requester, Ruling};
 use crate::disclosure::{ConsentChange, consent_of};
-use crate::fhir::{Instant, Refusal};
+use crate::fhir::{Instant, Interaction, Refusal};
 use crate::store::RecordStore;
 use arc_swap::ArcSwap;
 use quick_cache::sync::Cache;
@@ -17,13 +17,16 @@ pub struct ConsentOffice {
     settings: ConsentSettings,
     directory: ArcSwap<Directory>,
     writing: Mutex<()>,
-    verdicts: Cache<String, Arc<Kept>>,
+    verdicts: Cache<Context, Arc<Kept>>,
 }
+
+/// A verified token and what is done with it. The address stands for the caller as long as [`Kept`] holds on to it.
+type Context = (usize, Actions);
 
 struct Kept {
     epoch: u64,
-    valid_until: Instant,
-    verdicts: Verdicts,
+    ruling: Ruling,
+    _caller: Arc<Caller>,
 }
 
 impl ConsentOffice {
@@ -37,7 +40,7 @@ impl ConsentOffice {
         let rows = store.consents().await?;
         let mut directory = Directory::default();
         for row in &rows {
-            directory = directory.with(&row.facts.key, row.facts.version, Some(consent_of(row)?));
+            directory.put(&row.facts.key, row.facts.version, Some(consent_of(row)?));
         }
         self.directory.store(Arc::new(directory));
         Ok(())
@@ -51,7 +54,7 @@ impl ConsentOffice {
         let _writing = self.writing.lock();
         let mut directory = Directory::clone(&self.directory.load());
         for (key, version, compiled) in changes {
-            directory = directory.with(&key, version, compiled);
+            directory.put(&key, version, compiled);
         }
         self.directory.store(Arc::new(directory));
     }
@@ -59,15 +62,35 @@ impl ConsentOffice {
     /// The permit on the rows that the patients let this caller see.
     pub(super) fn narrow(&self, permit: Permit, now: Instant) -> Permit {
         let directory = self.directory.load();
-        let caller = permit.caller();
-        let context = format!("{}\u{1f}{}\u{1f}{}", caller.binding(), caller.organization.as_deref().unwrap_or(""), caller.purposes.join(" "));
-        if let Some(kept) = self.verdicts.get(&context).filter(|kept| kept.epoch == directory.epoch() && now < kept.valid_until) {
-            return consent::narrow(permit, &kept.verdicts);
+        let caller = Arc::clone(permit.caller());
+        let actions = actions(permit.interaction());
+        let context = (Arc::as_ptr(&caller) as usize, actions);
+        if let Some(kept) = self.verdicts.get(&context).filter(|kept| kept.epoch == directory.epoch() && now < kept.ruling.valid_until) {
+            return consent::narrow(permit, &kept.ruling.verdicts);
         }
-        let (verdicts, valid_until) = consent::verdicts(&directory, caller, &self.settings, now);
-        let kept = Kept { epoch: directory.epoch(), valid_until, verdicts };
-        let permit = consent::narrow(permit, &kept.verdicts);
-        self.verdicts.insert(context, Arc::new(kept));
+        let ruling = consent::verdicts(&directory, &Requester::new(&caller, actions), &self.settings, now);
+        let permit = consent::narrow(permit, &ruling.verdicts);
+        self.verdicts.insert(context, Arc::new(Kept { epoch: directory.epoch(), ruling, _caller: caller }));
         permit
+    }
+}
+
+/// What an interaction does with records, in the words of `consentaction` (`consent` § 2.1).
+fn actions(interaction: &Interaction) -> Actions {
+    match interaction {
+        Interaction::Create(..)
+        | Interaction::Update(..)
+        | Interaction::ConditionalUpdate(..)
+        | Interaction::Patch(..)
+        | Interaction::ConditionalPatch(..)
+        | Interaction::Delete(..)
+        | Interaction::ConditionalDelete(..) => Actions::CORRECT,
+        Interaction::Capabilities
+        | Interaction::Read(..)
+        | Interaction::Vread(..)
+        | Interaction::History(..)
+        | Interaction::Search(..)
+        | Interaction::Page(..)
+        | Interaction::Bundle => Actions::ACCESS,
     }
 }

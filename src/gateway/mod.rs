@@ -16,6 +16,7 @@ mod patch;
 mod read;
 mod references;
 mod search;
+mod token;
 mod trail_view;
 mod transaction;
 mod update;
@@ -24,6 +25,7 @@ mod write;
 pub use consent::ConsentOffice;
 pub use inbound::Inbound;
 pub use page::LinkKey;
+pub use token::{TokenReply, TokenRequest};
 
 use crate::access::{Caller, Permit, authorize};
 use crate::audit::{Agent, Site, Trail};
@@ -31,6 +33,7 @@ use crate::clock::Clock;
 use crate::disclosure::{Answer, Pending, Sealed, Visit, refuse, release};
 use crate::fhir::{Interaction, Refusal, Rendering, RouteOptions, interaction, rendering};
 use crate::identity::Authenticator;
+use crate::smart::TokenEndpoint;
 use crate::store::{PageBounds, RecordStore};
 use std::sync::Arc;
 
@@ -75,8 +78,12 @@ pub struct Parts {
     pub clock: Clock,
     /// Bounds.
     pub limits: Limits,
-    /// The token endpoint, for the CapabilityStatement.
+    /// Who gets a token.
+    pub tokens: TokenEndpoint,
+    /// The URL of the token endpoint.
     pub token_endpoint: String,
+    /// The URL of the gateway's own public keys.
+    pub jwks_uri: String,
     /// What AuditEvents say of this gateway.
     pub site: Site,
 }

@@ -112,4 +112,10 @@ pub trait RecordStore: Send + Sync {
 
     /// Which of these keys exist at all, whoever may see them: to keep an id from being taken twice. Never an answer.
     fn versions<'a>(&'a self, keys: &'a [Key]) -> Answering<'a, Vec<Option<(Version, bool)>>>;
+
+    /// Whether reads and writes work.
+    fn ready(&self) -> bool;
+
+    /// Finishes what was taken and lets go.
+    fn close(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>>;
 }
