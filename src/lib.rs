@@ -4,6 +4,7 @@ pub mod access;
 pub mod audit;
 pub mod cli;
 pub mod clock;
+pub mod consent;
 pub mod disclosure;
 pub mod fhir;
 pub mod gateway;
