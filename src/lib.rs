@@ -2,7 +2,13 @@
 
 pub mod access;
 pub mod audit;
+pub mod cli;
 pub mod clock;
+pub mod config;
 pub mod disclosure;
 pub mod fhir;
+pub mod gateway;
+pub mod http;
+pub mod startup;
 pub mod store;
+pub mod telemetry;

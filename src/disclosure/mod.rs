@@ -3,8 +3,10 @@
 
 mod column;
 mod forward;
+mod release;
 mod sealed;
 
 pub use column::SealedContent;
 pub use forward::{Change, Commit, Committed, Expected, Forwarded, Guard, Stored};
+pub use release::{Answer, HeaderWord, Refused, Released};
 pub use sealed::Sealed;
