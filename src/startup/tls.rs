@@ -10,6 +10,7 @@ use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::server::{ClientHello, ResolvesServerCert, ServerConfig, WebPkiClientVerifier};
 use rustls::sign::CertifiedKey;
 use rustls::{DigitallySignedStruct, DistinguishedName, RootCertStore, SignatureScheme};
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -116,7 +117,7 @@ fn read(files: &config::Tls) -> Result<Identity, TlsError> {
 }
 
 /// Certificates of a PEM file; at least one.
-pub(crate) fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+pub(super) fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     let wrong = |reason: String| TlsError::File { file: file.to_owned(), reason };
     let chain = CertificateDer::pem_file_iter(file).and_then(Iterator::collect::<Result<Vec<_>, _>>);
     let chain = chain.map_err(|error| wrong(error.to_string()))?;
@@ -198,4 +199,21 @@ impl ClientCertVerifier for CurrentClients {
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.verifier().map(|verifier| verifier.supported_verify_schemes()).unwrap_or_default()
     }
+}
+
+/// DNS names and addresses of a certificate (RFC 5280 § 4.2.1.6).
+pub(super) fn names(certificate: &CertificateDer<'_>) -> Result<Vec<String>, TlsError> {
+    use x509_parser::extensions::GeneralName;
+    let unusable = |error: &dyn std::fmt::Display| TlsError::Unusable(error.to_string());
+    let (_, parsed) = x509_parser::parse_x509_certificate(certificate).map_err(|error| unusable(&error))?;
+    let alternatives = parsed.subject_alternative_name().map_err(|error| unusable(&error))?;
+    let name = |name: &GeneralName<'_>| match name {
+        GeneralName::DNSName(name) => Some((*name).to_owned()),
+        GeneralName::IPAddress(bytes) => <[u8; 4]>::try_from(*bytes)
+            .map(|bytes| IpAddr::from(bytes).to_string())
+            .or_else(|_| <[u8; 16]>::try_from(*bytes).map(|bytes| IpAddr::from(bytes).to_string()))
+            .ok(),
+        _ => None,
+    };
+    Ok(alternatives.map(|found| found.value.general_names.iter().filter_map(name).collect()).unwrap_or_default())
 }
