@@ -11,6 +11,7 @@ mod keys;
 mod places;
 mod screen;
 mod serve;
+pub mod synthetic;
 #[cfg(test)]
 mod tests;
 mod token;

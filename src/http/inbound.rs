@@ -5,7 +5,7 @@ use super::body;
 use super::outcome::Turned;
 use crate::config::Limits;
 use crate::disclosure::Sealed;
-use crate::fhir::{Headers, Instant as Moment, Method, Refusal, Request, Return};
+use crate::fhir::{Headers, Instant as Moment, Method, Refusal, Request, prefer};
 use crate::gateway::Inbound;
 use actix_web::HttpRequest;
 use actix_web::http::header::{self, HeaderName};
@@ -98,7 +98,8 @@ fn form(headers: &Headers, body: Vec<u8>) -> Result<String, Turned> {
 }
 
 fn headers(request: &HttpRequest) -> Result<Headers, Turned> {
-    let (prefer_return, lenient) = prefer(&joined(request, &header::HeaderName::from_static("prefer")));
+    let preferences = request.headers().get_all("prefer").filter_map(|value| value.to_str().ok());
+    let (prefer_return, lenient) = prefer(preferences);
     let accept = joined(request, &header::ACCEPT);
     Ok(Headers {
         if_match: single(request, &header::IF_MATCH)?,
@@ -134,35 +135,11 @@ fn content_type(request: &HttpRequest) -> Result<Option<String>, Turned> {
     Ok(Some(media_type))
 }
 
-/// `Prefer` (RFC 7240): what to return, and whether unknown parameters may be ignored.
-fn prefer(text: &str) -> (Option<Return>, bool) {
-    let mut wish = (None, false);
-    for preference in text.split([',', ';']) {
-        let (name, value) = preference.split_once('=').unwrap_or((preference, ""));
-        match (name.trim().to_ascii_lowercase().as_str(), value.trim().trim_matches('"')) {
-            ("return", "minimal") => wish.0 = wish.0.or(Some(Return::Minimal)),
-            ("return", "representation") => wish.0 = wish.0.or(Some(Return::Representation)),
-            ("return", "OperationOutcome") => wish.0 = wish.0.or(Some(Return::OperationOutcome)),
-            ("handling", "lenient") => wish.1 = true,
-            _ => {}
-        }
-    }
-    wish
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{content_type, headers, prefer, request_id, single};
-    use crate::fhir::Return;
+    use super::{content_type, headers, request_id, single};
     use actix_web::http::header;
     use actix_web::test::TestRequest;
-
-    #[test]
-    fn preferences_are_read_in_any_arrangement() {
-        assert_eq!(prefer("return=minimal, handling=lenient"), (Some(Return::Minimal), true));
-        assert_eq!(prefer("handling=strict; return=\"OperationOutcome\""), (Some(Return::OperationOutcome), false));
-        assert_eq!(prefer("respond-async"), (None, false));
-    }
 
     #[test]
     fn a_request_id_is_kept_only_when_it_is_harmless() {

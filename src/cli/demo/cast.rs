@@ -3,12 +3,8 @@
 use crate::cli::desk::{NewClient, Wish};
 use crate::cli::keys;
 use crate::cli::screen::Failure;
+use crate::cli::synthetic::{APP_PATIENT, CLINICIAN, HOSPITAL, LABORATORY};
 use serde_json::{Value, json};
-
-/// The patient whose app is shown, and whose results the laboratory reports.
-pub(super) const APP_PATIENT: &str = "p01";
-/// The patient who refused the hospital.
-pub(super) const DENIED_PATIENT: &str = "p02";
 
 /// A client with its private key.
 pub(super) struct Member {
@@ -28,14 +24,14 @@ pub(super) fn clients() -> Result<Vec<Member>, Failure> {
     let lab =
         "system/Patient.rs system/ServiceRequest.rs system/Observation.cruds system/DiagnosticReport.cruds system/Specimen.cruds";
     Ok(vec![
-        backend("hospital", "City Hospital", "system/*.cruds", Some("Organization/hospital"), true)?,
-        backend("lab", "Laboratory", lab, Some("Organization/laboratory"), true)?,
-        backend("auditor", "Auditor", "system/AuditEvent.rs", None, false)?,
+        backend("hospital", "City Hospital", "system/*.cruds", HOSPITAL, true)?,
+        backend("lab", "Laboratory", lab, LABORATORY, true)?,
+        backend("auditor", "Auditor", "system/AuditEvent.rs", HOSPITAL, false)?,
         Member { client: app(), private: None, shown: true },
     ])
 }
 
-fn backend(id: &str, name: &str, scope: &str, organization: Option<&str>, shown: bool) -> Result<Member, Failure> {
+fn backend(id: &str, name: &str, scope: &str, organization: &str, shown: bool) -> Result<Member, Failure> {
     let (private, public) = keys::es384(&format!("{id}-1"))?;
     let client = NewClient {
         id: id.to_owned(),
@@ -44,7 +40,7 @@ fn backend(id: &str, name: &str, scope: &str, organization: Option<&str>, shown:
         jwks: Some(json!({ "keys": [public] })),
         jwks_uri: None,
         redirect_uris: Vec::new(),
-        organization: organization.map(str::to_owned),
+        organization: Some(format!("Organization/{organization}")),
         purposes: vec!["TREAT".to_owned()],
         certificate: None,
     };
@@ -73,7 +69,7 @@ pub(super) fn users() -> Value {
     };
     json!({
         "patient": user("patient", &format!("Patient/{APP_PATIENT}")),
-        "clinician": user("clinician", "Practitioner/doctor"),
+        "clinician": user("clinician", &format!("Practitioner/{CLINICIAN}")),
         "administrator": user("administrator", "Person/administrator"),
     })
 }

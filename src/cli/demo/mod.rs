@@ -7,6 +7,7 @@ use super::desk::Desk;
 use super::places;
 use super::screen::{Failure, Screen, wait};
 use super::serve::until_stopped;
+use super::synthetic::{APP_PATIENT, DENIED_PATIENT};
 use crate::clock::Clock;
 use crate::config::{Config, Sources};
 use crate::startup::start;
@@ -117,7 +118,7 @@ fn greet(folder: &Folder, usual: bool, base: &str, screen: &mut Screen<'_>) -> R
     let config = if usual { String::new() } else { format!(" --config {settings}") };
     let curl =
         |client: &str| format!("curl --cacert {ca} -H \"Authorization: Bearer $({program} token --client {client}{config})\"");
-    let (refused, app_patient) = (cast::DENIED_PATIENT, cast::APP_PATIENT);
+    let (refused, app_patient) = (DENIED_PATIENT, APP_PATIENT);
     let result = format!(
         r#"{{"resourceType":"Observation","status":"final","code":{{"text":"Haemoglobin"}},"subject":{{"reference":"Patient/{app_patient}"}},"valueQuantity":{{"value":13.20,"unit":"g/dL"}}}}"#
     );
