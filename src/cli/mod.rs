@@ -17,7 +17,7 @@ mod tests;
 mod token;
 
 use clap::{Parser, Subcommand};
-use screen::{Failure, Screen};
+use screen::Screen;
 use std::ffi::OsString;
 use std::io::Write;
 

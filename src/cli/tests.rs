@@ -59,6 +59,9 @@ fn a_folder_that_init_made_passes_the_doctor_and_is_never_replaced() {
     assert!(settings.contains("base_url = \"https://fhir.clinic.example:8443/fhir\""), "{settings}");
 
     let file = folder.join("amanat.toml");
+    // Another gateway may run on the usual port.
+    let settings = settings.replace("127.0.0.1:9443", "127.0.0.1:1");
+    std::fs::write(&file, &settings).unwrap();
     let (code, out, _) = amanat(&["doctor", "--config", file.to_str().unwrap()]);
     assert_eq!(code, 0, "{out}");
     let (code, _, err) = amanat(&["init", "--folder", path]);
@@ -77,7 +80,8 @@ fn the_doctor_finds_what_is_wrong_and_names_the_fix() {
     let (code, _, err) = amanat(&["init", "--folder", path, "--answers", answers.to_str().unwrap()]);
     assert_eq!(code, 0, "{err}");
     let file = place.path().join("amanat.toml");
-    let text = std::fs::read_to_string(&file).unwrap().replace("https://fhir.clinic", "https://records.clinic");
+    let text =
+        std::fs::read_to_string(&file).unwrap().replace("https://fhir.clinic", "https://records.clinic").replace(":9443", ":1");
     std::fs::write(&file, text).unwrap();
     std::fs::set_permissions(place.path().join("key.pem"), std::fs::Permissions::from_mode(0o644)).unwrap();
     std::fs::write(place.path().join("amanat.db"), "this is no database at all").unwrap();

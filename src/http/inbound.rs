@@ -99,7 +99,7 @@ fn form(headers: &Headers, body: Vec<u8>) -> Result<String, Turned> {
 
 fn headers(request: &HttpRequest) -> Result<Headers, Turned> {
     let preferences = request.headers().get_all("prefer").filter_map(|value| value.to_str().ok());
-    let (prefer_return, lenient) = prefer(preferences);
+    let (prefer_return, lenient) = prefer::prefer(preferences);
     let accept = joined(request, &header::ACCEPT);
     Ok(Headers {
         if_match: single(request, &header::IF_MATCH)?,
