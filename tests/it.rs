@@ -4,3 +4,4 @@
 mod compile_fail;
 #[path = "house/rules.rs"]
 mod rules;
+mod transport;
