@@ -5,6 +5,6 @@ mod column;
 mod forward;
 mod sealed;
 
-pub use column::SealedContent;
+pub use column::{SealedColumn, SealedContent};
 pub use forward::{Change, Commit, Committed, Expected, Forwarded, Guard, Stored};
 pub use sealed::Sealed;
