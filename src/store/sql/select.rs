@@ -86,12 +86,21 @@ pub(super) fn page(
     from: Option<&SearchPlace>,
     bound: Bound,
 ) -> Result<Selected, StoreError> {
+    read(connection, statement(searched, driver, from, bound.count)?, bound)
+}
+
+/// The statement that reads a page. It may give more rows than `count`, in order.
+pub(super) fn statement(
+    searched: &Searched<'_>,
+    driver: &Driver,
+    from: Option<&SearchPlace>,
+    count: u32,
+) -> Result<Statement, StoreError> {
     let order = Order::new(&searched.query.shape.sort);
-    let statement = match (order.plain(), driver.in_order) {
-        (true, true) => streamed(searched, driver, from)?,
-        _ => sorted(searched, driver, &order, from, i64::from(bound.count) + 1)?,
-    };
-    read(connection, statement, bound)
+    match (order.plain(), driver.in_order) {
+        (true, true) => streamed(searched, driver, from),
+        _ => sorted(searched, driver, &order, from, i64::from(count) + 1),
+    }
 }
 
 /// The driver gives the order: rows are read until the page is full, and no further.

@@ -118,9 +118,11 @@ impl Statement {
         self
     }
 
-    /// The text.
-    pub(super) fn text(&self) -> &str {
-        &self.text
+    /// The question how SQLite would run it.
+    #[cfg(test)]
+    pub(super) fn explained(mut self) -> Self {
+        self.text = format!("EXPLAIN QUERY PLAN {}", self.text).into();
+        self
     }
 
     /// Runs it; the number of rows changed.

@@ -29,12 +29,12 @@ impl Sql {
         }
         self.joined(" OR ", values, |sql, one| match one {
             Value::Composite(parts) => sql.composite(&parameter.components, parts, on),
-            one => sql.one_value(rows(parameter.id, modifier), modifier, one, on),
+            one => sql.one_value(parameter, modifier, one, on),
         });
     }
 
     /// Some row of the parameter satisfies the value.
-    fn one_value(&mut self, param: ParameterId, modifier: &Modifier, one: &Value, on: On<'_>) {
+    fn one_value(&mut self, parameter: &SearchParameter, modifier: &Modifier, one: &Value, on: On<'_>) {
         let Some(table) = value::table(one, modifier).filter(|_| compiled(modifier)) else {
             self.say("0");
             return;
@@ -45,8 +45,8 @@ impl Sql {
         } else {
             self.say(&format!("{} IN (SELECT {a}.rid FROM {table} {a} WHERE {a}.param = ", on.rid));
         }
-        self.value(i64::from(param.0)).say(" AND ");
-        value::condition(self, &a, one, modifier);
+        self.value(i64::from(rows(parameter.id, modifier).0)).say(" AND ");
+        value::condition(self, &a, one, modifier, &parameter.targets);
         self.say(")");
     }
 
@@ -70,30 +70,26 @@ impl Sql {
                 self.say(&format!(" AND {a}.grp = {first}.grp"));
             }
             self.say(" AND ");
-            value::condition(self, a, part, &Modifier::Plain);
+            value::condition(self, a, part, &Modifier::Plain, &[]);
         }
         self.say(")");
     }
 
-    /// `:missing`. A reference that only names an identifier, and a code that only has a text, are there.
+    /// `:missing`: no row of any kind. A reference that only names an identifier, and a code that only has a text, are there.
     fn missing(&mut self, parameter: &SearchParameter, missing: bool, on: On<'_>) {
-        let all = present(parameter);
-        if all.is_empty() {
-            self.say(if missing { "1" } else { "0" });
-            return;
-        }
         if missing {
             self.say("NOT ");
         }
-        self.joined(" OR ", all, |sql, (table, param)| {
+        let (first, last) = (i64::from(parameter.id.0), i64::from(parameter.id.identifier().0));
+        self.joined(" OR ", places(parameter), |sql, table| {
             let a = sql.alias();
             if matches!(table, "index_token" | "index_uri") {
                 // These are ordered by value: one pass over the parameter, shared by all records looked at.
-                sql.say(&format!("{} IN (SELECT {a}.rid FROM {table} {a} WHERE {a}.param = ", on.rid));
+                sql.say(&format!("{} IN (SELECT {a}.rid FROM {table} {a} WHERE {a}.param BETWEEN ", on.rid));
             } else {
-                sql.say(&format!("EXISTS (SELECT 1 FROM {table} {a} WHERE {a}.rid = {} AND {a}.param = ", on.rid));
+                sql.say(&format!("EXISTS (SELECT 1 FROM {table} {a} WHERE {a}.rid = {} AND {a}.param BETWEEN ", on.rid));
             }
-            sql.value(i64::from(param.0)).say(")");
+            sql.value(first).say(" AND ").value(last).say(")");
         });
     }
 
@@ -168,17 +164,20 @@ fn compiled(modifier: &Modifier) -> bool {
     !matches!(modifier, Modifier::In | Modifier::NotIn | Modifier::OfType | Modifier::Not)
 }
 
-/// Where a value of the parameter would stand.
-fn present(parameter: &SearchParameter) -> Vec<(&'static str, ParameterId)> {
-    let own = |of, id| value::tables(of).iter().map(move |table| (*table, id));
-    match parameter.parameter_type {
-        ParameterType::Composite => {
-            parameter.components.first().into_iter().flat_map(|first| own(first.parameter_type, first.id)).collect()
-        }
-        ParameterType::Reference => {
-            own(ParameterType::Reference, parameter.id).chain([("index_token", parameter.id.identifier())]).collect()
-        }
-        ParameterType::Token => own(ParameterType::Token, parameter.id).chain([("index_string", parameter.id.text())]).collect(),
-        other => own(other, parameter.id).collect(),
+/// The tables that rows of the parameter, of whatever kind, stand in.
+fn places(parameter: &SearchParameter) -> Vec<&'static str> {
+    let beside: &[&str] = match parameter.parameter_type {
+        ParameterType::Reference => &["index_token", "index_string"],
+        ParameterType::Token => &["index_string"],
+        _ => &[],
+    };
+    let parts = parameter.components.iter().map(|component| component.parameter_type);
+    let own = parts.chain([parameter.parameter_type]).flat_map(|of| value::tables(of));
+    let mut all: Vec<&'static str> = own.chain(beside).copied().collect();
+    all.sort_unstable();
+    all.dedup();
+    if all.is_empty() {
+        all.push("index_token");
     }
+    all
 }

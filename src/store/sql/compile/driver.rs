@@ -104,7 +104,8 @@ fn of_criterion(searched: &Searched<'_>, at: usize, criterion: &Criterion) -> Op
                 conditions.say("d.type IN (").list(ResourceType::ALL.iter().map(|of| i64::from(of.code()))).say(")");
             }
             conditions.say(" AND d.id IN (").list(ids.iter().map(crate::fhir::Id::as_str)).say(") AND d.deleted = 0");
-            Some((Promise::Ids, Driver { table: "record d".to_owned(), conditions, in_order: false, serves: Some(at) }))
+            let in_order = ids.len() == 1 && searched.only().is_some();
+            Some((Promise::Ids, Driver { table: "record d".to_owned(), conditions, in_order, serves: Some(at) }))
         }
         Criterion::Match { parameter, modifier, values } => of_match(searched, at, (parameter, modifier), values),
         Criterion::LastUpdated(ranges) => last_updated(searched, at, ranges),
@@ -136,11 +137,12 @@ fn of_match(
     let table = value::table(one, modifier)?;
     let mut conditions = Sql::default();
     conditions.say("d.param = ").value(i64::from(rows(parameter.id, modifier).0)).say(" AND ");
-    value::condition(&mut conditions, "d", one, modifier);
+    value::condition(&mut conditions, "d", one, modifier, &parameter.targets);
     conditions.say(" AND ");
     searched.type_is(&mut conditions, &type_of("d.rid"));
     // These tables are ordered by value, then by record; with a range of values the records come in no order.
-    let in_order = matches!(table, "index_token" | "index_reference" | "index_uri") && !matches!(modifier, Modifier::Below);
+    let in_order = matches!(table, "index_token" | "index_reference" | "index_uri")
+        && !matches!(modifier, Modifier::Below | Modifier::Above);
     let by = match table {
         "index_string" => " INDEXED BY index_string_value",
         "index_date" => " INDEXED BY index_date_value",
@@ -156,7 +158,9 @@ fn promise(parameter: &SearchParameter, one: &Value, modifier: &Modifier) -> Opt
     let sought = match one {
         Value::Token(TokenValue { code: Some(_), .. }) => matches!(modifier, Modifier::Plain | Modifier::Identifier),
         Value::Text(_) => matches!(modifier, Modifier::Plain | Modifier::Text),
-        Value::Uri(_) | Value::Reference(ReferenceValue::Url(_)) => matches!(modifier, Modifier::Plain | Modifier::Below),
+        Value::Uri(_) | Value::Reference(ReferenceValue::Url(_)) => {
+            matches!(modifier, Modifier::Plain | Modifier::Below | Modifier::Above)
+        }
         Value::Reference(_) => matches!(modifier, Modifier::Plain | Modifier::Type(_)),
         Value::Date(date) => date.prefix != Prefix::Ne,
         Value::Number(number) => number.prefix != Prefix::Ne,

@@ -1,6 +1,7 @@
 //! Conditions on one row of an index table. The rules of comparison are those of `fhir::search` (R4 search § 3.1.1.5).
 
 use super::Sql;
+use crate::fhir::ResourceType;
 use crate::fhir::search::{
     DateValue, Modifier, NumberValue, ParameterType, Prefix, ReferenceValue, SystemMatch, TokenValue, Value,
 };
@@ -43,8 +44,8 @@ pub(super) fn seekable(value: &Value) -> bool {
     !matches!(value, Value::Token(TokenValue { code: None, .. }))
 }
 
-/// The condition that alias `a` of [`table`] satisfies the value.
-pub(super) fn condition(sql: &mut Sql, a: &str, value: &Value, modifier: &Modifier) {
+/// The condition that alias `a` of [`table`] satisfies the value. `targets` are the types that a bare id may mean; none is all.
+pub(super) fn condition(sql: &mut Sql, a: &str, value: &Value, modifier: &Modifier, targets: &[ResourceType]) {
     match value {
         Value::Token(token) => token_is(sql, a, token),
         Value::Text(text) => text_is(sql, a, text, modifier),
@@ -55,8 +56,10 @@ pub(super) fn condition(sql: &mut Sql, a: &str, value: &Value, modifier: &Modifi
         }
         Value::Reference(ReferenceValue::Id(id)) => {
             sql.say(&format!("{a}.target_id = ")).value(id.as_str());
-            if let Modifier::Type(resource_type) = modifier {
-                sql.say(&format!(" AND {a}.target_type = ")).value(i64::from(resource_type.code()));
+            let targets = if let Modifier::Type(only) = modifier { std::slice::from_ref(only) } else { targets };
+            if !targets.is_empty() {
+                let codes = targets.iter().map(|target| i64::from(target.code()));
+                sql.say(&format!(" AND {a}.target_type IN (")).list(codes).say(")");
             }
         }
         Value::Date(date) => date_is(sql, (&format!("{a}.low"), &format!("{a}.high")), 0, date),
@@ -113,12 +116,26 @@ fn begins(sql: &mut Sql, column: &str, text: &str) {
     sql.say(&format!("{column} >= ")).value(text).say(&format!(" AND {column} < ")).value(format!("{text}{LAST}"));
 }
 
+/// Above and below go by whole path segments.
 fn uri_is(sql: &mut Sql, a: &str, uri: &str, modifier: &Modifier) {
+    let column = format!("{a}.value");
     match modifier {
-        Modifier::Below => begins(sql, &format!("{a}.value"), uri),
-        Modifier::Above => sql.say("substr(").value(uri).say(&format!(", 1, length({a}.value)) = {a}.value")).end(),
-        _ => sql.say(&format!("{a}.value = ")).value(uri).end(),
+        Modifier::Below if uri.ends_with('/') => begins(sql, &column, uri),
+        Modifier::Below => {
+            sql.say(&format!("({column} = ")).value(uri).say(" OR ");
+            begins(sql, &column, &format!("{uri}/"));
+            sql.say(")");
+        }
+        Modifier::Above => sql.say(&format!("{column} IN (")).list(above(uri)).say(")").end(),
+        _ => sql.say(&format!("{column} = ")).value(uri).end(),
     }
+}
+
+/// A URI and all those that it lies below.
+fn above(uri: &str) -> impl Iterator<Item = &str> {
+    let cuts = uri.char_indices().filter(|(_, c)| *c == '/').flat_map(|(at, _)| [at, at + 1]);
+    let parents = cuts.filter(move |at| *at < uri.len()).filter_map(move |at| uri.get(..at));
+    parents.chain([uri])
 }
 
 /// Compares an interval `[low, high)`. `short` is added to the SQL of `high` to make it the end: a moment `u` is `[u, u + 1)`.
