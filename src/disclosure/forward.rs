@@ -80,3 +80,18 @@ pub struct Committed {
     /// Of the last entry.
     pub receipt: Receipt,
 }
+
+impl Forwarded {
+    /// Size in bytes, before version and time are written in.
+    pub fn size(&self) -> usize {
+        self.head.len() + self.tail.len()
+    }
+
+    /// Content for the store's own tests: a JSON object that has no `meta`.
+    #[cfg(test)]
+    pub(crate) fn for_test(text: &str) -> Self {
+        let rest = text.trim_start().strip_prefix('{').unwrap_or_default();
+        let after = if rest.trim_start().starts_with('}') { "}" } else { "}," };
+        Self { head: "{".to_owned(), tail: rest.to_owned(), around: ("\"meta\":{", after) }
+    }
+}

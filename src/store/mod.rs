@@ -1,5 +1,7 @@
 //! The record store port. Behind it: `sql` (an embedded database) and, later, a FHIR server.
 
+pub mod sql;
+
 use crate::access::Permit;
 pub use crate::disclosure::Row;
 use crate::disclosure::{Commit, Committed};

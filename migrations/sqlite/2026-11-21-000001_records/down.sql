@@ -1,0 +1,12 @@
+DROP TABLE index_quantity;
+DROP TABLE index_number;
+DROP TABLE index_date;
+DROP TABLE index_string;
+DROP TABLE index_uri;
+DROP TABLE index_reference;
+DROP TABLE index_token;
+DROP TABLE code_system;
+DROP TABLE record_patient;
+DROP TABLE record_version;
+DROP TABLE record;
+DROP TABLE patient_no;

@@ -1,0 +1,169 @@
+//! Applying a commit: guards, changes, entries, all in the writer's savepoint.
+
+use super::index;
+use super::rows::{patients_column, patients_of};
+use super::select;
+use super::statement::{Bind, Statement};
+use super::writer::Writer;
+use crate::disclosure::{Change, Commit, Expected, Forwarded, Guard, SealedColumn, Stored};
+use crate::fhir::{Id, Instant, Key, Version};
+use crate::store::{CommitError, StoreError};
+use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Text};
+use std::sync::Arc;
+
+impl From<diesel::result::Error> for CommitError {
+    fn from(error: diesel::result::Error) -> Self {
+        Self::Unavailable(error.to_string())
+    }
+}
+
+impl From<StoreError> for CommitError {
+    fn from(error: StoreError) -> Self {
+        Self::Unavailable(error.to_string())
+    }
+}
+
+/// About what a commit holds in memory.
+pub(super) fn bytes(commit: &Commit) -> usize {
+    let of =
+        |change: &Change| change.content.as_ref().map_or(0, Forwarded::size) + 100 * (change.add.len() + change.remove.len());
+    commit.changes.iter().map(of).sum()
+}
+
+/// What a commit made, and the number of its last entry.
+pub(super) struct Applied {
+    pub(super) stored: Vec<Stored>,
+    pub(super) seq: i64,
+}
+
+/// Applies a commit. An error undoes all of it (the savepoint does).
+pub(super) fn apply(writer: &mut Writer, commit: Commit) -> Result<Applied, CommitError> {
+    for guard in &commit.guards {
+        recheck(writer, guard)?;
+    }
+    let updated = writer.stamp();
+    let stored = commit.changes.into_iter().map(|change| change_one(writer, change, updated)).collect::<Result<_, _>>()?;
+    let mut seq = None;
+    for entry in &commit.entries {
+        seq = Some(writer.enter(entry).map_err(|_| CommitError::Trail)?);
+    }
+    Ok(Applied { stored, seq: seq.ok_or(CommitError::Trail)? })
+}
+
+/// One more than the condition selected suffices to see a difference.
+fn recheck(writer: &mut Writer, guard: &Guard) -> Result<(), CommitError> {
+    let limit = u32::try_from(guard.selected.len()).unwrap_or(u32::MAX).saturating_add(1);
+    let mut selected = select::keys(&mut writer.connection, &guard.permit, guard.need, &guard.query, limit)?;
+    selected.sort();
+    if selected == guard.selected { Ok(()) } else { Err(CommitError::Stale) }
+}
+
+/// The row that a change meets.
+struct Current {
+    rid: i64,
+    version: Version,
+    deleted: bool,
+    patients: Vec<Id>,
+}
+
+fn current(connection: &mut SqliteConnection, key: &Key) -> QueryResult<Option<Current>> {
+    let row = Statement::new("SELECT rid, version, deleted, patients FROM record WHERE type = ? AND id = ?")
+        .bind(i64::from(key.resource_type.code()))
+        .bind(key.id.as_str())
+        .row::<(BigInt, BigInt, BigInt, Text), (i64, i64, i64, String)>(connection)?;
+    Ok(row.map(|(rid, version, deleted, patients)| Current {
+        rid,
+        version: Version(version),
+        deleted: deleted != 0,
+        patients: patients_of(&patients).collect(),
+    }))
+}
+
+fn change_one(writer: &mut Writer, change: Change, updated: Instant) -> Result<Stored, CommitError> {
+    let current = current(&mut writer.connection, &change.key)?;
+    match (&current, change.expected) {
+        (None, Expected::Absent) => {}
+        (Some(current), Expected::Version(version)) if current.version == version => {}
+        _ => return Err(CommitError::Stale),
+    }
+    let version = current.as_ref().map_or(Version::FIRST, |current| current.version.next());
+    let content = change.content.as_ref().map(|content| content.stamp(version, updated));
+    let sealed = content.as_ref().map(SealedColumn::to_sealed);
+    let live = content.is_some();
+    let at = writer.next_change();
+    let rid = match &current {
+        Some(current) => supersede(writer, current.rid, [version.0, updated.0, at], &change.patients, content)?,
+        None => insert(writer, &change, [version.0, updated.0, at], content)?,
+    };
+    let before: &[Id] = current.as_ref().filter(|current| !current.deleted).map_or(&[], |current| &current.patients);
+    let after: &[Id] = if live { &change.patients } else { &[] };
+    move_patients(writer, (rid, &change.key), before, after)?;
+    index::remove(&mut writer.connection, &mut writer.names, rid, &change.remove)?;
+    index::add(&mut writer.connection, &mut writer.names, rid, &change.add)?;
+    Ok(Stored { key: change.key, version, updated, content: sealed })
+}
+
+fn insert(writer: &mut Writer, change: &Change, of: [i64; 3], content: Option<SealedColumn>) -> QueryResult<i64> {
+    let [version, updated, at] = of;
+    let rid = writer.names.place(&mut writer.connection, change.key.resource_type, change.patients.first())?;
+    Statement::new(
+        "INSERT INTO record (rid, type, id, version, updated, deleted, patients, created, change, content) \
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    )
+    .bind(rid)
+    .bind(i64::from(change.key.resource_type.code()))
+    .bind(change.key.id.as_str())
+    .bind(version)
+    .bind(updated)
+    .bind(i64::from(content.is_none()))
+    .bind(patients_column(&change.patients))
+    .bind(at)
+    .bind(at)
+    .bind(Bind::Content(content.map(Arc::new)))
+    .run(&mut writer.connection)?;
+    Ok(rid)
+}
+
+/// Moves the current version among the superseded and puts the new one in its place. A record that comes back after its deletion
+/// counts as created anew: it was on no earlier page.
+fn supersede(writer: &mut Writer, rid: i64, of: [i64; 3], patients: &[Id], content: Option<SealedColumn>) -> QueryResult<i64> {
+    let [version, updated, at] = of;
+    Statement::new(
+        "INSERT INTO record_version (rid, version, type, id, updated, deleted, patients, change, content) \
+         SELECT rid, version, type, id, updated, deleted, patients, change, content FROM record WHERE rid = ?",
+    )
+    .bind(rid)
+    .run(&mut writer.connection)?;
+    Statement::new(
+        "UPDATE record SET created = CASE WHEN deleted THEN ? ELSE created END, version = ?, updated = ?, deleted = ?, \
+         patients = ?, change = ?, content = ? WHERE rid = ?",
+    )
+    .bind(at)
+    .bind(version)
+    .bind(updated)
+    .bind(i64::from(content.is_none()))
+    .bind(patients_column(patients))
+    .bind(at)
+    .bind(Bind::Content(content.map(Arc::new)))
+    .bind(rid)
+    .run(&mut writer.connection)?;
+    Ok(rid)
+}
+
+fn move_patients(writer: &mut Writer, (rid, key): (i64, &Key), before: &[Id], after: &[Id]) -> QueryResult<()> {
+    let gone = before
+        .iter()
+        .filter(|patient| !after.contains(patient))
+        .map(|patient| (patient, "DELETE FROM record_patient WHERE patient_no = ? AND type = ? AND rid = ?"));
+    let come = after
+        .iter()
+        .filter(|patient| !before.contains(patient))
+        .map(|patient| (patient, "INSERT OR IGNORE INTO record_patient (patient_no, type, rid) VALUES (?, ?, ?)"));
+    for (patient, text) in gone.chain(come) {
+        let no = writer.names.patient(&mut writer.connection, patient.as_str())?;
+        let code = i64::from(key.resource_type.code());
+        Statement::new(text).bind(no).bind(code).bind(rid).run(&mut writer.connection)?;
+    }
+    Ok(())
+}

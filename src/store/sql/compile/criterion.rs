@@ -1,0 +1,183 @@
+//! A criterion as a condition on a record.
+
+use super::super::names::type_of;
+use super::{Eyes, On, Sql, value};
+use crate::fhir::search::{Component, Criterion, DateValue, Modifier, ParameterId, ParameterType, SearchParameter, Value};
+use crate::fhir::{Id, ResourceType};
+
+impl Sql {
+    /// The condition that a criterion holds for a record.
+    pub(in crate::store::sql) fn criterion(&mut self, eyes: Eyes<'_>, criterion: &Criterion, on: On<'_>) {
+        match criterion {
+            Criterion::Match { parameter, modifier: Modifier::Not, values } => {
+                self.say("NOT ");
+                self.any_value(parameter, &Modifier::Plain, values, on);
+            }
+            Criterion::Match { parameter, modifier, values } => self.any_value(parameter, modifier, values, on),
+            Criterion::Missing { parameter, missing } => self.missing(parameter, *missing, on),
+            Criterion::Id(ids) => self.is_one_of(ids, on),
+            Criterion::LastUpdated(ranges) => self.last_updated(ranges, on),
+            Criterion::Has { resource_type, parameter, criterion } => self.has(eyes, (*resource_type, parameter), criterion, on),
+            Criterion::Chain { parameter, targets } => self.chain(eyes, parameter, targets, on),
+        }
+    }
+
+    fn any_value(&mut self, parameter: &SearchParameter, modifier: &Modifier, values: &[Value], on: On<'_>) {
+        if values.is_empty() {
+            self.say("0");
+            return;
+        }
+        self.joined(" OR ", values, |sql, one| match one {
+            Value::Composite(parts) => sql.composite(&parameter.components, parts, on),
+            one => sql.one_value(parameter, modifier, one, on),
+        });
+    }
+
+    /// Some row of the parameter satisfies the value.
+    fn one_value(&mut self, parameter: &SearchParameter, modifier: &Modifier, one: &Value, on: On<'_>) {
+        let Some(table) = value::table(one, modifier).filter(|_| compiled(modifier)) else {
+            self.say("0");
+            return;
+        };
+        let a = self.alias();
+        if value::seekable(one) {
+            self.say(&format!("EXISTS (SELECT 1 FROM {table} {a} WHERE {a}.rid = {} AND {a}.param = ", on.rid));
+        } else {
+            self.say(&format!("{} IN (SELECT {a}.rid FROM {table} {a} WHERE {a}.param = ", on.rid));
+        }
+        self.value(i64::from(rows(parameter.id, modifier).0)).say(" AND ");
+        value::condition(self, &a, one, modifier, &parameter.targets);
+        self.say(")");
+    }
+
+    /// Rows of all components, from one element of the record, satisfy the parts.
+    fn composite(&mut self, components: &[Component], parts: &[Value], on: On<'_>) {
+        let tables: Option<Vec<_>> = parts.iter().map(|part| value::table(part, &Modifier::Plain)).collect();
+        let Some(tables) = tables.filter(|tables| !tables.is_empty() && tables.len() == components.len()) else {
+            self.say("0");
+            return;
+        };
+        let aliases: Vec<String> = tables.iter().map(|_| self.alias()).collect();
+        self.say("EXISTS (SELECT 1 FROM ");
+        for (at, (table, a)) in tables.iter().zip(&aliases).enumerate() {
+            self.say(&format!("{}{table} {a}", if at == 0 { "" } else { " CROSS JOIN " }));
+        }
+        self.say(" WHERE ");
+        for (at, ((part, component), a)) in parts.iter().zip(components).zip(&aliases).enumerate() {
+            self.say(if at == 0 { "" } else { " AND " });
+            self.say(&format!("{a}.rid = {} AND {a}.param = ", on.rid)).value(i64::from(component.id.0));
+            if let Some(first) = aliases.first().filter(|first| *first != a) {
+                self.say(&format!(" AND {a}.grp = {first}.grp"));
+            }
+            self.say(" AND ");
+            value::condition(self, a, part, &Modifier::Plain, &[]);
+        }
+        self.say(")");
+    }
+
+    /// `:missing`: no row of any kind. A reference that only names an identifier, and a code that only has a text, are there.
+    fn missing(&mut self, parameter: &SearchParameter, missing: bool, on: On<'_>) {
+        if missing {
+            self.say("NOT ");
+        }
+        let (first, last) = (i64::from(parameter.id.0), i64::from(parameter.id.identifier().0));
+        self.joined(" OR ", places(parameter), |sql, table| {
+            let a = sql.alias();
+            if matches!(table, "index_token" | "index_uri") {
+                // These are ordered by value: one pass over the parameter, shared by all records looked at.
+                sql.say(&format!("{} IN (SELECT {a}.rid FROM {table} {a} WHERE {a}.param BETWEEN ", on.rid));
+            } else {
+                sql.say(&format!("EXISTS (SELECT 1 FROM {table} {a} WHERE {a}.rid = {} AND {a}.param BETWEEN ", on.rid));
+            }
+            sql.value(first).say(" AND ").value(last).say(")");
+        });
+    }
+
+    fn is_one_of(&mut self, ids: &[Id], on: On<'_>) {
+        let a = self.alias();
+        self.say(&format!("EXISTS (SELECT 1 FROM record {a} WHERE {a}.rid = {} AND {a}.id IN (", on.rid));
+        self.list(ids.iter().map(Id::as_str)).say("))");
+    }
+
+    fn last_updated(&mut self, ranges: &[DateValue], on: On<'_>) {
+        if ranges.is_empty() {
+            self.say("0");
+            return;
+        }
+        let a = self.alias();
+        let column = format!("{a}.updated");
+        self.say(&format!("EXISTS (SELECT 1 FROM record {a} WHERE {a}.rid = {} AND ", on.rid));
+        self.joined(" OR ", ranges, |sql, range| value::date_is(sql, (&column, &column), 1, range));
+        self.say(")");
+    }
+
+    /// Some record that the caller may see refers to this one and satisfies the criterion.
+    fn has(&mut self, eyes: Eyes<'_>, (of, parameter): (ResourceType, &SearchParameter), criterion: &Criterion, on: On<'_>) {
+        let Eyes::Permit(permit) = eyes else {
+            self.say("0");
+            return;
+        };
+        let (own, by) = (self.alias(), self.alias());
+        self.say(&format!("EXISTS (SELECT 1 FROM record {own} CROSS JOIN index_reference {by} WHERE {own}.rid = {}", on.rid));
+        self.say(&format!(" AND {by}.param = ")).value(i64::from(parameter.id.0));
+        self.say(&format!(" AND {by}.target_id = {own}.id AND {by}.target_type = {own}.type AND "));
+        let rid = format!("{by}.rid");
+        self.say(&format!("{} = ", type_of(&rid))).value(i64::from(of.code())).say(" AND ");
+        self.criterion(eyes, criterion, On { rid: &rid, of: Some(of) });
+        self.say(" AND ").visible(permit, of, &rid).say(")");
+    }
+
+    /// Some record that this one refers to, and that the caller may see, satisfies the criterion for its type.
+    fn chain(&mut self, eyes: Eyes<'_>, parameter: &SearchParameter, targets: &[(ResourceType, Criterion)], on: On<'_>) {
+        let Eyes::Permit(permit) = eyes else {
+            self.say("0");
+            return;
+        };
+        if targets.is_empty() {
+            self.say("0");
+            return;
+        }
+        self.joined(" OR ", targets, |sql, (of, criterion)| {
+            let (by, to) = (sql.alias(), sql.alias());
+            let rid = format!("{to}.rid");
+            sql.say(&format!("EXISTS (SELECT 1 FROM index_reference {by} CROSS JOIN record {to} WHERE {by}.rid = {}", on.rid));
+            sql.say(&format!(" AND {by}.param = ")).value(i64::from(parameter.id.0));
+            sql.say(&format!(" AND {by}.target_type = ")).value(i64::from(of.code()));
+            sql.say(&format!(" AND {to}.type = {by}.target_type AND {to}.id = {by}.target_id AND {to}.deleted = 0 AND "));
+            sql.criterion(eyes, criterion, On { rid: &rid, of: Some(*of) });
+            sql.say(" AND ").visible(permit, *of, &rid).say(")");
+        });
+    }
+}
+
+/// The rows that a modifier compares with.
+pub(super) const fn rows(id: ParameterId, modifier: &Modifier) -> ParameterId {
+    match modifier {
+        Modifier::Text => id.text(),
+        Modifier::Identifier => id.identifier(),
+        _ => id,
+    }
+}
+
+/// Whether a modifier has SQL. Those of terminology have not; the parser refuses them, and here they match nothing.
+fn compiled(modifier: &Modifier) -> bool {
+    !matches!(modifier, Modifier::In | Modifier::NotIn | Modifier::OfType | Modifier::Not)
+}
+
+/// The tables that rows of the parameter, of whatever kind, stand in.
+fn places(parameter: &SearchParameter) -> Vec<&'static str> {
+    let beside: &[&str] = match parameter.parameter_type {
+        ParameterType::Reference => &["index_token", "index_string"],
+        ParameterType::Token => &["index_string"],
+        _ => &[],
+    };
+    let parts = parameter.components.iter().map(|component| component.parameter_type);
+    let own = parts.chain([parameter.parameter_type]).flat_map(|of| value::tables(of));
+    let mut all: Vec<&'static str> = own.chain(beside).copied().collect();
+    all.sort_unstable();
+    all.dedup();
+    if all.is_empty() {
+        all.push("index_token");
+    }
+    all
+}

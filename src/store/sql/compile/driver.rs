@@ -1,0 +1,176 @@
+//! The driver of a search: the table that the records to look at are read from.
+//!
+//! Conditions are cheap to ask of a record at hand (one seek each), so all that matters is to have few records at hand. SQLite keeps
+//! the order of a `CROSS JOIN`, so the choice is made here, from what the kinds of parameter are known to select, and where that says
+//! little by counting, up to a bound.
+
+use super::super::connection::number;
+use super::super::names::type_of;
+use super::criterion::rows;
+use super::{Searched, Sql, value};
+use crate::fhir::ResourceType;
+use crate::fhir::search::{Criterion, Modifier, Prefix, ReferenceValue, SearchParameter, TokenValue, Value};
+use diesel::prelude::*;
+
+/// Where the records come from, under the alias `d`, with a column `rid`.
+#[derive(Debug)]
+pub(in crate::store::sql) struct Driver {
+    /// The table, with its alias.
+    pub(in crate::store::sql) table: String,
+    /// What selects its rows, the type among it.
+    pub(super) conditions: Sql,
+    /// Its rows come in the order of `rid` by themselves, one record's next to each other.
+    pub(in crate::store::sql) in_order: bool,
+    /// The criterion that it stands for.
+    pub(super) serves: Option<usize>,
+}
+
+/// How few rows a driver promises.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Promise {
+    /// The ids themselves.
+    Ids,
+    /// What refers to one patient.
+    OfPatient,
+    /// A patient's compartment.
+    Compartment,
+    /// Nothing sure: count.
+    Count,
+}
+
+/// Rows counted at most to compare drivers. More than that many are too many to sort for a page.
+const COUNTED: i64 = 1_000;
+
+/// The best driver for a search.
+pub(in crate::store::sql) fn choose(connection: &mut SqliteConnection, searched: &Searched<'_>) -> QueryResult<Driver> {
+    let mut candidates: Vec<(Promise, Driver)> = compartment(searched).into_iter().collect();
+    for (at, criterion) in searched.query.criteria.iter().enumerate() {
+        candidates.extend(of_criterion(searched, at, criterion));
+    }
+    candidates.sort_by_key(|(promise, _)| *promise);
+    let sure = candidates.iter().position(|(promise, _)| *promise != Promise::Count);
+    if let Some(at) = sure {
+        return Ok(candidates.swap_remove(at).1);
+    }
+    let mut drivers: Vec<Driver> = candidates.into_iter().map(|(_, driver)| driver).collect();
+    if drivers.len() > 1 || drivers.iter().any(|driver| !driver.in_order) {
+        drivers = fewest(connection, drivers)?;
+    }
+    Ok(drivers.pop().unwrap_or_else(|| scan(searched)))
+}
+
+/// The driver with the fewest rows; when all have many, one that needs no sorting, or none.
+fn fewest(connection: &mut SqliteConnection, drivers: Vec<Driver>) -> QueryResult<Vec<Driver>> {
+    let mut counted = Vec::new();
+    for driver in drivers {
+        let mut sql = Sql::default();
+        sql.say(&format!("SELECT count(*) FROM (SELECT 1 FROM {} WHERE ", driver.table)).append(driver.conditions.clone());
+        sql.say(" LIMIT ").value(COUNTED).say(")");
+        let rows = number(connection, sql.statement())?.unwrap_or(0);
+        counted.push((rows, !driver.in_order, driver));
+    }
+    counted.sort_by_key(|(rows, unordered, _)| (*rows, *unordered));
+    let best = counted.into_iter().next().filter(|(rows, unordered, _)| *rows < COUNTED || !unordered);
+    Ok(best.into_iter().map(|(_, _, driver)| driver).collect())
+}
+
+/// Every record of the types.
+fn scan(searched: &Searched<'_>) -> Driver {
+    let mut conditions = Sql::default();
+    searched.type_is(&mut conditions, "d.type");
+    conditions.say(" AND d.deleted = 0");
+    // Several types come in the order of the table itself; one type has an index in that order.
+    let table = if searched.only().is_some() { "record d INDEXED BY record_live" } else { "record d NOT INDEXED" };
+    Driver { table: table.to_owned(), conditions, in_order: true, serves: None }
+}
+
+fn compartment(searched: &Searched<'_>) -> Option<(Promise, Driver)> {
+    let patient = searched.confined()?;
+    let mut conditions = Sql::default();
+    conditions.say("d.patient_no = ").patient_number(patient).say(" AND ");
+    searched.type_is(&mut conditions, "d.type");
+    let in_order = searched.only().is_some();
+    Some((Promise::Compartment, Driver { table: "record_patient d".to_owned(), conditions, in_order, serves: None }))
+}
+
+fn of_criterion(searched: &Searched<'_>, at: usize, criterion: &Criterion) -> Option<(Promise, Driver)> {
+    match criterion {
+        Criterion::Id(ids) => {
+            let mut conditions = Sql::default();
+            searched.type_is(&mut conditions, "d.type");
+            if searched.every {
+                // Named, so that the key is sought by type and id.
+                conditions = Sql::default();
+                conditions.say("d.type IN (").list(ResourceType::ALL.iter().map(|of| i64::from(of.code()))).say(")");
+            }
+            conditions.say(" AND d.id IN (").list(ids.iter().map(crate::fhir::Id::as_str)).say(") AND d.deleted = 0");
+            let in_order = ids.len() == 1 && searched.only().is_some();
+            Some((Promise::Ids, Driver { table: "record d".to_owned(), conditions, in_order, serves: Some(at) }))
+        }
+        Criterion::Match { parameter, modifier, values } => of_match(searched, at, (parameter, modifier), values),
+        Criterion::LastUpdated(ranges) => last_updated(searched, at, ranges),
+        Criterion::Missing { .. } | Criterion::Has { .. } | Criterion::Chain { .. } => None,
+    }
+}
+
+fn last_updated(searched: &Searched<'_>, at: usize, ranges: &[crate::fhir::search::DateValue]) -> Option<(Promise, Driver)> {
+    let [range] = ranges else { return None };
+    if matches!(range.prefix, Prefix::Ne) {
+        return None;
+    }
+    let mut conditions = Sql::default();
+    conditions.say("d.type = ").value(i64::from(searched.only()?.code())).say(" AND d.deleted = 0 AND ");
+    value::date_is(&mut conditions, ("d.updated", "d.updated"), 1, range);
+    let table = "record d INDEXED BY record_updated".to_owned();
+    Some((Promise::Count, Driver { table, conditions, in_order: false, serves: Some(at) }))
+}
+
+/// One value, compared by a range of an index.
+fn of_match(
+    searched: &Searched<'_>,
+    at: usize,
+    (parameter, modifier): (&SearchParameter, &Modifier),
+    values: &[Value],
+) -> Option<(Promise, Driver)> {
+    let [one] = values else { return None };
+    let promise = promise(parameter, one, modifier)?;
+    let table = value::table(one, modifier)?;
+    let mut conditions = Sql::default();
+    conditions.say("d.param = ").value(i64::from(rows(parameter.id, modifier).0)).say(" AND ");
+    value::condition(&mut conditions, "d", one, modifier, &parameter.targets);
+    conditions.say(" AND ");
+    searched.type_is(&mut conditions, &type_of("d.rid"));
+    // These tables are ordered by value, then by record; with a range of values the records come in no order.
+    let in_order = matches!(table, "index_token" | "index_reference" | "index_uri")
+        && !matches!(modifier, Modifier::Below | Modifier::Above);
+    let by = match table {
+        "index_string" => " INDEXED BY index_string_value",
+        "index_date" => " INDEXED BY index_date_value",
+        "index_number" => " INDEXED BY index_number_value",
+        "index_quantity" => " INDEXED BY index_quantity_value",
+        _ => "",
+    };
+    Some((promise, Driver { table: format!("{table} d{by}"), conditions, in_order, serves: Some(at) }))
+}
+
+/// What a value promises; `None` when it selects no range that could be read.
+fn promise(parameter: &SearchParameter, one: &Value, modifier: &Modifier) -> Option<Promise> {
+    let sought = match one {
+        Value::Token(TokenValue { code: Some(_), .. }) => matches!(modifier, Modifier::Plain | Modifier::Identifier),
+        Value::Text(_) => matches!(modifier, Modifier::Plain | Modifier::Text),
+        Value::Uri(_) | Value::Reference(ReferenceValue::Url(_)) => {
+            matches!(modifier, Modifier::Plain | Modifier::Below | Modifier::Above)
+        }
+        Value::Reference(_) => matches!(modifier, Modifier::Plain | Modifier::Type(_)),
+        Value::Date(date) => date.prefix != Prefix::Ne,
+        Value::Number(number) => number.prefix != Prefix::Ne,
+        Value::Quantity(quantity) => quantity.number.prefix != Prefix::Ne,
+        Value::Token(_) | Value::Composite(_) => false,
+    };
+    let patient = match one {
+        Value::Reference(ReferenceValue::Local(of, _)) => *of == ResourceType::Patient,
+        Value::Reference(ReferenceValue::Id(_)) => parameter.targets == [ResourceType::Patient],
+        _ => false,
+    };
+    sought.then_some(if patient { Promise::OfPatient } else { Promise::Count })
+}

@@ -1,0 +1,117 @@
+//! From a query and a permit to SQL.
+//!
+//! Every piece is written for one record at a time: given the SQL of a record's number, a condition that is true or false of it.
+//! A search is then one *driver* (which records to look at, chosen to be few) and the conditions of everything else, among them the
+//! predicate of the permit. Each further record that a condition looks at (a hop of a chain, a `_has`) gets the permit's predicate too.
+
+mod criterion;
+mod driver;
+mod predicate;
+mod sort;
+mod value;
+
+mod searched;
+
+pub(super) use driver::{Driver, choose};
+pub(super) use predicate::array;
+pub(super) use searched::Searched;
+pub(super) use sort::{KeyKind, Order};
+
+use predicate::Eyes;
+
+use super::statement::{Bind, Statement};
+use crate::fhir::ResourceType;
+
+/// SQL under construction.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Sql {
+    text: String,
+    binds: Vec<Bind>,
+    aliases: u32,
+}
+
+impl Sql {
+    /// Adds fixed text. No value ever comes this way.
+    pub(super) fn say(&mut self, text: &str) -> &mut Self {
+        self.text.push_str(text);
+        self
+    }
+
+    /// Adds a value.
+    pub(super) fn value(&mut self, value: impl Into<Bind>) -> &mut Self {
+        self.text.push('?');
+        self.binds.push(value.into());
+        self
+    }
+
+    /// Adds values, separated by commas.
+    pub(super) fn list<V: Into<Bind>>(&mut self, values: impl IntoIterator<Item = V>) -> &mut Self {
+        for (at, value) in values.into_iter().enumerate() {
+            if at > 0 {
+                self.text.push_str(", ");
+            }
+            self.value(value);
+        }
+        self
+    }
+
+    /// Adds conditions in brackets, joined by ` OR ` or ` AND `.
+    pub(super) fn joined<T>(
+        &mut self,
+        by: &str,
+        parts: impl IntoIterator<Item = T>,
+        mut each: impl FnMut(&mut Self, T),
+    ) -> &mut Self {
+        self.say("(");
+        for (at, part) in parts.into_iter().enumerate() {
+            if at > 0 {
+                self.say(by);
+            }
+            each(self, part);
+        }
+        self.say(")")
+    }
+
+    /// Ends a sentence of calls where nothing is to be returned.
+    pub(super) fn end(&mut self) {}
+
+    /// A table alias that is not in use yet.
+    pub(super) fn alias(&mut self) -> String {
+        self.aliases += 1;
+        format!("x{}", self.aliases)
+    }
+
+    /// The same SQL with the same values.
+    pub(super) fn is_as(&self, other: &Self) -> bool {
+        self.text == other.text
+            && self.binds.len() == other.binds.len()
+            && self.binds.iter().zip(&other.binds).all(|(a, b)| a.is_as(b))
+    }
+
+    /// A builder for a part of this one: no alias of the part is in use here so far.
+    pub(super) fn part(&self) -> Self {
+        Self { aliases: self.aliases, ..Self::default() }
+    }
+
+    /// Adds a part.
+    pub(super) fn append(&mut self, other: Self) -> &mut Self {
+        self.text.push_str(&other.text);
+        self.binds.extend(other.binds);
+        self.aliases = self.aliases.max(other.aliases);
+        self
+    }
+
+    /// Ready to run.
+    pub(super) fn statement(self) -> Statement {
+        Statement::with(self.text, self.binds)
+    }
+}
+
+/// The record that a condition is about.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct On<'s> {
+    /// SQL of its number.
+    pub(super) rid: &'s str,
+    /// Its type, where it is known.
+    pub(super) of: Option<ResourceType>,
+}

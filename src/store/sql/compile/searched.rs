@@ -1,0 +1,138 @@
+//! What a search looks for: the types that the permit lets it look at, and everything that must hold besides the driver.
+
+use super::super::names::type_of;
+use super::predicate::confined_to;
+use super::{Driver, Eyes, On, Sql};
+use crate::access::{Permit, Predicate};
+use crate::fhir::definitions::{compartment_parameters, search_parameter};
+use crate::fhir::search::{Criterion, ReferenceValue, SearchQuery, Value};
+use crate::fhir::{CompartmentOwner, Id, Need, ResourceType};
+
+/// A query under a permit.
+pub(in crate::store::sql) struct Searched<'q> {
+    pub(in crate::store::sql) query: &'q SearchQuery,
+    pub(in crate::store::sql) permit: &'q Permit,
+    /// The types that may be looked at, each with the condition on its records. A type without a grant is not here.
+    pub(super) types: Vec<(ResourceType, Predicate)>,
+    /// Every type there is.
+    pub(super) every: bool,
+}
+
+impl<'q> Searched<'q> {
+    /// What a query may look at when it is made with this need.
+    pub(in crate::store::sql) fn new(permit: &'q Permit, need: Need, query: &'q SearchQuery) -> Self {
+        let asked = if query.types.is_empty() { ResourceType::ALL } else { &query.types };
+        let rows = asked.iter().map(|&of| (of, permit.rows(of, need)));
+        let types: Vec<_> = rows.filter(|(_, predicate)| !matches!(predicate, Predicate::None)).collect();
+        let every = types.len() == ResourceType::ALL.len();
+        Self { query, permit, types, every }
+    }
+
+    /// Nothing can be found.
+    pub(in crate::store::sql) fn nothing(&self) -> bool {
+        self.types.is_empty()
+    }
+
+    /// The only type, if there is only one.
+    pub(super) fn only(&self) -> Option<ResourceType> {
+        match self.types.as_slice() {
+            [(only, _)] => Some(*only),
+            _ => None,
+        }
+    }
+
+    /// The patient to whom everything is confined, by the permit or by the query's compartment.
+    pub(super) fn confined(&self) -> Option<&Id> {
+        let owner = self.query.compartment.as_ref().filter(|owner| owner.resource_type == ResourceType::Patient);
+        owner.map(|owner| &owner.id).or_else(|| match self.types.as_slice() {
+            [(_, predicate)] => confined_to(predicate),
+            _ => None,
+        })
+    }
+
+    /// The patient that the query is likely about: a hint.
+    fn about(&self) -> Option<&Id> {
+        self.confined().or_else(|| self.query.criteria.iter().find_map(patient_named))
+    }
+
+    /// The condition on the type, unless the driver sees to it.
+    pub(super) fn type_is(&self, sql: &mut Sql, column: &str) {
+        match self.only() {
+            Some(only) => sql.say(&format!("{column} = ")).value(i64::from(only.code())).end(),
+            None if self.every => sql.say("1").end(),
+            None => {
+                sql.say(&format!("{column} IN (")).list(self.types.iter().map(|(of, _)| i64::from(of.code()))).say(")");
+            }
+        }
+    }
+
+    /// Everything that must hold of the driver's record `d`: the driver's own conditions, the other criteria, the compartment, and the
+    /// permit's predicate.
+    pub(in crate::store::sql) fn conditions(&self, sql: &mut Sql, driver: &Driver) {
+        let rid = "d.rid";
+        sql.append(driver.conditions.clone());
+        for (at, criterion) in self.query.criteria.iter().enumerate() {
+            if driver.serves != Some(at) {
+                sql.say(" AND ");
+                sql.criterion(Eyes::Permit(self.permit), criterion, On { rid, of: self.only() });
+            }
+        }
+        if let Some(owner) = &self.query.compartment {
+            sql.say(" AND ");
+            self.in_compartment(sql, owner, rid);
+        }
+        sql.say(" AND ");
+        self.shown(sql, rid);
+    }
+
+    /// The permit's predicate for each type. Types whose conditions read the same stand together.
+    fn shown(&self, sql: &mut Sql, rid: &str) {
+        let mut groups: Vec<(Vec<ResourceType>, Sql)> = Vec::new();
+        for (of, predicate) in &self.types {
+            let mut part = sql.part();
+            part.predicate_about(predicate, On { rid, of: self.only() }, self.about());
+            match groups.iter_mut().find(|(_, known)| known.is_as(&part)) {
+                Some((types, _)) => types.push(*of),
+                None => groups.push((vec![*of], part)),
+            }
+        }
+        let alone = groups.len() == 1;
+        sql.joined(" OR ", groups, |sql, (types, part)| {
+            if !alone {
+                sql.say(&format!("{} IN (", type_of(rid))).list(types.iter().map(|of| i64::from(of.code()))).say(") AND ");
+            }
+            sql.append(part);
+        });
+    }
+
+    /// Membership in the compartment in the URL. For a patient it is a fact of the record; for the others, R4 says by which
+    /// parameters each type belongs (CompartmentDefinition).
+    fn in_compartment(&self, sql: &mut Sql, owner: &CompartmentOwner, rid: &str) {
+        if owner.resource_type == ResourceType::Patient {
+            sql.in_compartment(&owner.id, On { rid, of: self.only() });
+            return;
+        }
+        let mut ids: Vec<i64> = self
+            .types
+            .iter()
+            .flat_map(|(of, _)| {
+                let codes = compartment_parameters(owner.resource_type, *of);
+                codes.iter().filter_map(|code| search_parameter(*of, code)).map(|parameter| i64::from(parameter.id.0))
+            })
+            .collect();
+        ids.sort_unstable();
+        ids.dedup();
+        let a = sql.alias();
+        sql.say(&format!("EXISTS (SELECT 1 FROM index_reference {a} WHERE {a}.rid = {rid} AND {a}.target_id = "));
+        sql.value(owner.id.as_str()).say(&format!(" AND {a}.target_type = ")).value(i64::from(owner.resource_type.code()));
+        sql.say(&format!(" AND {a}.param IN (")).list(ids).say("))");
+    }
+}
+
+fn patient_named(criterion: &Criterion) -> Option<&Id> {
+    let Criterion::Match { values, .. } = criterion else { return None };
+    match values.as_slice() {
+        [Value::Reference(ReferenceValue::Local(ResourceType::Patient, id) | ReferenceValue::Id(id))] => Some(id),
+        _ => None,
+    }
+}

@@ -1,0 +1,131 @@
+//! `_sort`: the keys of an order, and where in it a page begins.
+
+use super::Sql;
+use crate::fhir::search::{ParameterType, Sort, SortKey};
+
+/// An order by some keys and, between equals, by the record's number. A record without a key comes last in both directions
+/// (R4 search § 3.1.1.5.8 leaves it open).
+pub(in crate::store::sql) struct Order<'q> {
+    keys: &'q [Sort],
+}
+
+/// How a key is compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::store::sql) enum KeyKind {
+    Integer,
+    Real,
+    Text,
+}
+
+impl<'q> Order<'q> {
+    pub(in crate::store::sql) fn new(keys: &'q [Sort]) -> Self {
+        Self { keys }
+    }
+
+    /// Only by the record's number.
+    pub(in crate::store::sql) fn plain(&self) -> bool {
+        self.keys.is_empty()
+    }
+
+    /// The kinds of the keys.
+    pub(in crate::store::sql) fn kinds(&self) -> impl Iterator<Item = KeyKind> {
+        self.keys.iter().map(|key| kind(&key.by))
+    }
+
+    /// The keys of the driver's record, as `k0`, `k1`, ...
+    pub(in crate::store::sql) fn columns(&self, sql: &mut Sql) {
+        for (at, key) in self.keys.iter().enumerate() {
+            sql.say(", ");
+            match (&key.by, source(&key.by, key.descending)) {
+                (SortKey::Id, _) => sql.say("(SELECT s.id FROM record s WHERE s.rid = d.rid)").end(),
+                (SortKey::LastUpdated, _) => sql.say("(SELECT s.updated FROM record s WHERE s.rid = d.rid)").end(),
+                (SortKey::Parameter(_), Some(source)) if source.joined => sql.say(&format!("j{at}.k")).end(),
+                (SortKey::Parameter(parameter), Some(source)) => {
+                    sql.say(&format!("(SELECT {} FROM {} s WHERE s.rid = d.rid AND s.param = ", source.key, source.table));
+                    sql.value(i64::from(parameter.id.0)).say(")");
+                }
+                (SortKey::Parameter(_), None) => sql.say("NULL").end(),
+            }
+            sql.say(&format!(" AS k{at}"));
+        }
+    }
+
+    /// What must be joined to the driver for them: tables ordered by value are read once and turned around.
+    pub(in crate::store::sql) fn joins(&self, sql: &mut Sql) {
+        for (at, key) in self.keys.iter().enumerate() {
+            let SortKey::Parameter(parameter) = &key.by else { continue };
+            if let Some(source) = source(&key.by, key.descending).filter(|source| source.joined) {
+                sql.say(&format!(
+                    " LEFT JOIN (SELECT s.rid AS rid, {} AS k FROM {} s WHERE s.param = ",
+                    source.key, source.table
+                ));
+                sql.value(i64::from(parameter.id.0)).say(&format!(" GROUP BY s.rid) j{at} ON j{at}.rid = d.rid"));
+            }
+        }
+    }
+
+    /// The keys as one column: a JSON array of their literals.
+    pub(in crate::store::sql) fn packed(&self) -> String {
+        let keys: Vec<String> = (0..self.keys.len()).map(|at| format!("quote(k{at})")).collect();
+        format!("json_array({})", keys.join(", "))
+    }
+
+    /// The `ORDER BY` list.
+    pub(in crate::store::sql) fn list(&self) -> String {
+        let mut all = String::new();
+        for (at, key) in self.keys.iter().enumerate() {
+            all.push_str(&format!("k{at} IS NULL, k{at}{}, ", if key.descending { " DESC" } else { "" }));
+        }
+        all + "rid"
+    }
+
+    /// The condition that a record comes after one with these keys and this number.
+    pub(in crate::store::sql) fn after(&self, sql: &mut Sql, keys: &[Option<super::super::statement::Bind>], rid: i64) {
+        for (at, (key, last)) in self.keys.iter().zip(keys).enumerate() {
+            match last {
+                None => sql.say(&format!("(k{at} IS NULL AND ")).end(),
+                Some(last) => {
+                    let sign = if key.descending { "<" } else { ">" };
+                    sql.say(&format!("(k{at} {sign} ")).value(last.clone()).say(&format!(" OR k{at} IS NULL OR k{at} = "));
+                    sql.value(last.clone()).say(" AND ");
+                }
+            }
+        }
+        sql.say("rid > ").value(rid);
+        sql.say(&")".repeat(self.keys.len()));
+    }
+}
+
+struct Source {
+    table: &'static str,
+    key: &'static str,
+    joined: bool,
+}
+
+/// The lowest value when ascending, the highest when descending. A period counts by its beginning.
+fn source(key: &SortKey, descending: bool) -> Option<Source> {
+    let SortKey::Parameter(parameter) = key else { return None };
+    let (table, low, high, joined) = match parameter.parameter_type {
+        ParameterType::Token => ("index_token", "min(s.code)", "max(s.code)", true),
+        ParameterType::Uri => ("index_uri", "min(s.value)", "max(s.value)", true),
+        ParameterType::String => ("index_string", "min(s.folded)", "max(s.folded)", false),
+        ParameterType::Reference => ("index_reference", "min(s.target_id)", "max(s.target_id)", false),
+        ParameterType::Date => ("index_date", "min(s.low)", "max(s.low)", false),
+        ParameterType::Number => ("index_number", "min(s.low)", "max(s.high)", false),
+        ParameterType::Quantity => ("index_quantity", "min(s.low)", "max(s.high)", false),
+        ParameterType::Composite | ParameterType::Special => return None,
+    };
+    Some(Source { table, key: if descending { high } else { low }, joined })
+}
+
+fn kind(key: &SortKey) -> KeyKind {
+    match key {
+        SortKey::Id => KeyKind::Text,
+        SortKey::LastUpdated => KeyKind::Integer,
+        SortKey::Parameter(parameter) => match parameter.parameter_type {
+            ParameterType::Date => KeyKind::Integer,
+            ParameterType::Number | ParameterType::Quantity => KeyKind::Real,
+            _ => KeyKind::Text,
+        },
+    }
+}

@@ -1,0 +1,195 @@
+//! Conditions on one row of an index table. The rules of comparison are those of `fhir::search` (R4 search § 3.1.1.5).
+
+use super::Sql;
+use crate::fhir::ResourceType;
+use crate::fhir::search::{
+    DateValue, Modifier, NumberValue, ParameterType, Prefix, ReferenceValue, SystemMatch, TokenValue, Value,
+};
+
+/// Sorts behind every text that begins with what stands before it. A noncharacter, so it stands in no text itself.
+const LAST: char = '\u{10FFFF}';
+
+/// The table that holds what a value is compared with; `None` when such a value fits no table.
+pub(super) fn table(value: &Value, modifier: &Modifier) -> Option<&'static str> {
+    Some(match (value, modifier) {
+        (Value::Reference(ReferenceValue::Url(_)), Modifier::Identifier | Modifier::Text) => return None,
+        (Value::Token(_), _) => "index_token",
+        (Value::Text(_), _) => "index_string",
+        (Value::Reference(ReferenceValue::Url(_)) | Value::Uri(_), _) => "index_uri",
+        (Value::Reference(_), _) => "index_reference",
+        (Value::Date(_), _) => "index_date",
+        (Value::Number(_), _) => "index_number",
+        (Value::Quantity(_), _) => "index_quantity",
+        (Value::Composite(_), _) => return None,
+    })
+}
+
+/// The tables that a parameter of a type has values in.
+pub(super) const fn tables(of: ParameterType) -> &'static [&'static str] {
+    match of {
+        ParameterType::Token => &["index_token"],
+        ParameterType::String => &["index_string"],
+        ParameterType::Reference => &["index_reference", "index_uri"],
+        ParameterType::Date => &["index_date"],
+        ParameterType::Number => &["index_number"],
+        ParameterType::Quantity => &["index_quantity"],
+        ParameterType::Uri => &["index_uri"],
+        ParameterType::Composite | ParameterType::Special => &[],
+    }
+}
+
+/// Whether the rows that a value selects can be sought with a record's number at hand. `false` for a token without code: the
+/// table is ordered by code first.
+pub(super) fn seekable(value: &Value) -> bool {
+    !matches!(value, Value::Token(TokenValue { code: None, .. }))
+}
+
+/// The condition that alias `a` of [`table`] satisfies the value. `targets` are the types that a bare id may mean; none is all.
+pub(super) fn condition(sql: &mut Sql, a: &str, value: &Value, modifier: &Modifier, targets: &[ResourceType]) {
+    match value {
+        Value::Token(token) => token_is(sql, a, token),
+        Value::Text(text) => text_is(sql, a, text, modifier),
+        Value::Uri(uri) | Value::Reference(ReferenceValue::Url(uri)) => uri_is(sql, a, uri, modifier),
+        Value::Reference(ReferenceValue::Local(resource_type, id)) => {
+            sql.say(&format!("{a}.target_id = ")).value(id.as_str());
+            sql.say(&format!(" AND {a}.target_type = ")).value(i64::from(resource_type.code()));
+        }
+        Value::Reference(ReferenceValue::Id(id)) => {
+            sql.say(&format!("{a}.target_id = ")).value(id.as_str());
+            let targets = if let Modifier::Type(only) = modifier { std::slice::from_ref(only) } else { targets };
+            if !targets.is_empty() {
+                let codes = targets.iter().map(|target| i64::from(target.code()));
+                sql.say(&format!(" AND {a}.target_type IN (")).list(codes).say(")");
+            }
+        }
+        Value::Date(date) => date_is(sql, (&format!("{a}.low"), &format!("{a}.high")), 0, date),
+        Value::Number(number) => number_is(sql, a, number),
+        Value::Quantity(quantity) => {
+            sql.say("(");
+            number_is(sql, a, &quantity.number);
+            sql.say(")");
+            if let Some(system) = &quantity.system {
+                sql.say(&format!(" AND {a}.system = "));
+                system_number(sql, system);
+            }
+            if let Some(unit) = &quantity.unit {
+                sql.say(&format!(" AND {a}.unit = ")).value(unit.as_str());
+            }
+        }
+        Value::Composite(_) => sql.say("0").end(),
+    }
+}
+
+fn system_number(sql: &mut Sql, url: &str) {
+    if url.is_empty() {
+        sql.say("0");
+    } else {
+        sql.say("(SELECT id FROM code_system WHERE url = ").value(url).say(")");
+    }
+}
+
+fn token_is(sql: &mut Sql, a: &str, token: &TokenValue) {
+    match &token.code {
+        Some(code) => sql.say(&format!("{a}.code = ")).value(code.as_str()),
+        None => sql.say("1"),
+    };
+    match &token.system {
+        SystemMatch::Any => {}
+        SystemMatch::Absent => sql.say(&format!(" AND {a}.system = 0")).end(),
+        SystemMatch::Is(url) => {
+            sql.say(&format!(" AND {a}.system = "));
+            system_number(sql, url);
+        }
+    }
+}
+
+fn text_is(sql: &mut Sql, a: &str, text: &str, modifier: &Modifier) {
+    match modifier {
+        Modifier::Exact => sql.say(&format!("{a}.exact = ")).value(text).end(),
+        Modifier::Contains => sql.say(&format!("instr({a}.folded, ")).value(text).say(") > 0").end(),
+        _ => begins(sql, &format!("{a}.folded"), text),
+    }
+}
+
+/// As a range, so that an index can be sought.
+fn begins(sql: &mut Sql, column: &str, text: &str) {
+    sql.say(&format!("{column} >= ")).value(text).say(&format!(" AND {column} < ")).value(format!("{text}{LAST}"));
+}
+
+/// Above and below go by whole path segments.
+fn uri_is(sql: &mut Sql, a: &str, uri: &str, modifier: &Modifier) {
+    let column = format!("{a}.value");
+    match modifier {
+        Modifier::Below if uri.ends_with('/') => begins(sql, &column, uri),
+        Modifier::Below => {
+            sql.say(&format!("({column} = ")).value(uri).say(" OR ");
+            begins(sql, &column, &format!("{uri}/"));
+            sql.say(")");
+        }
+        Modifier::Above => sql.say(&format!("{column} IN (")).list(above(uri)).say(")").end(),
+        _ => sql.say(&format!("{column} = ")).value(uri).end(),
+    }
+}
+
+/// A URI and all those that it lies below.
+fn above(uri: &str) -> impl Iterator<Item = &str> {
+    let cuts = uri.char_indices().filter(|(_, c)| *c == '/').flat_map(|(at, _)| [at, at + 1]);
+    let parents = cuts.filter(move |at| *at < uri.len()).filter_map(move |at| uri.get(..at));
+    parents.chain([uri])
+}
+
+/// Compares an interval `[low, high)`. `short` is added to the SQL of `high` to make it the end: a moment `u` is `[u, u + 1)`.
+pub(super) fn date_is(sql: &mut Sql, (low, high): (&str, &str), short: i64, date: &DateValue) {
+    let (from, to) = (date.low.0, date.high.0.saturating_sub(short));
+    let begin = date.low.0.saturating_sub(short);
+    let within = |sql: &mut Sql| {
+        sql.say(&format!("({low} >= ")).value(from).say(&format!(" AND {high} <= ")).value(to).say(")");
+    };
+    sql.say("(");
+    match date.prefix {
+        Prefix::Eq => within(sql),
+        Prefix::Ne => {
+            sql.say("NOT ");
+            within(sql);
+        }
+        Prefix::Gt => sql.say(&format!("{high} > ")).value(to).end(),
+        Prefix::Lt => sql.say(&format!("{low} < ")).value(from).end(),
+        Prefix::Ge => {
+            sql.say(&format!("{high} > ")).value(to).say(" OR ");
+            within(sql);
+        }
+        Prefix::Le => {
+            sql.say(&format!("{low} < ")).value(from).say(" OR ");
+            within(sql);
+        }
+        Prefix::Sa => sql.say(&format!("{low} >= ")).value(date.high.0).end(),
+        Prefix::Eb => sql.say(&format!("{high} <= ")).value(begin).end(),
+        Prefix::Ap => {
+            sql.say(&format!("{low} < ")).value(date.high.0).say(&format!(" AND {high} > ")).value(begin);
+        }
+    }
+    sql.say(")");
+}
+
+fn number_is(sql: &mut Sql, a: &str, number: &NumberValue) {
+    let (low, high) = (format!("{a}.low"), format!("{a}.high"));
+    let within = |sql: &mut Sql| {
+        sql.say(&format!("({low} >= ")).value(number.low).say(&format!(" AND {high} < ")).value(number.high).say(")");
+    };
+    match number.prefix {
+        Prefix::Eq => within(sql),
+        Prefix::Ne => {
+            sql.say("NOT ");
+            within(sql);
+        }
+        Prefix::Gt => sql.say(&format!("{high} > ")).value(number.exact).end(),
+        Prefix::Lt => sql.say(&format!("{low} < ")).value(number.exact).end(),
+        Prefix::Ge => sql.say(&format!("{high} >= ")).value(number.exact).end(),
+        Prefix::Le => sql.say(&format!("{low} <= ")).value(number.exact).end(),
+        Prefix::Sa => sql.say(&format!("{low} > ")).value(number.exact).end(),
+        Prefix::Eb => sql.say(&format!("{high} < ")).value(number.exact).end(),
+        Prefix::Ap => {
+            sql.say(&format!("({low} < ")).value(number.high).say(&format!(" AND {high} >= ")).value(number.low).say(")");
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! Connections: how one is opened, and the one that each thread keeps for short reads.
+
+use super::statement::Statement;
+use crate::store::StoreError;
+use diesel::connection::SimpleConnection;
+use diesel::prelude::*;
+use diesel::sql_types::BigInt;
+use std::cell::RefCell;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// What a connection is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Use {
+    /// The writer's only one.
+    Write,
+    /// Reads; a write is refused by the database itself.
+    Read,
+}
+
+/// The file, and how much of it to hold in memory.
+#[derive(Debug, Clone)]
+pub(super) struct Place {
+    path: PathBuf,
+    number: u64,
+    mapped: i64,
+}
+
+impl Place {
+    /// `mapped`: bytes of the file that a connection maps into memory.
+    pub(super) fn new(path: &Path, mapped: i64) -> Result<Self, StoreError> {
+        static NUMBER: AtomicU64 = AtomicU64::new(0);
+        let path = std::path::absolute(path).map_err(|error| StoreError::Unavailable(error.to_string()))?;
+        Ok(Self { path, number: NUMBER.fetch_add(1, Ordering::Relaxed), mapped })
+    }
+
+    /// A new connection.
+    pub(super) fn connect(&self, purpose: Use) -> Result<SqliteConnection, StoreError> {
+        let name = self.path.to_str().ok_or_else(|| StoreError::Unavailable("the path is not UTF-8".into()))?;
+        let failed = |error: &dyn std::fmt::Display| StoreError::Unavailable(error.to_string());
+        let mut connection = SqliteConnection::establish(name).map_err(|error| failed(&error))?;
+        let (cache, own) = match purpose {
+            // The writer syncs at each commit (FULL): an answer is given only for what the disk has.
+            Use::Write => (32_000, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 4000;"),
+            Use::Read => (4_000, "PRAGMA query_only = ON;"),
+        };
+        let mapped = self.mapped;
+        let settings = format!(
+            "PRAGMA busy_timeout = 5000; {own} PRAGMA foreign_keys = OFF; PRAGMA temp_store = MEMORY; \
+             PRAGMA cache_size = -{cache}; PRAGMA mmap_size = {mapped};"
+        );
+        connection.batch_execute(&settings).map_err(|error| failed(&error))?;
+        Ok(connection)
+    }
+
+    /// Runs a short read on this thread's own connection.
+    ///
+    /// A read by primary key costs a few microseconds from the page cache or the mapped file, and no lock that a writer holds: handing
+    /// it to another thread would cost more than doing it. Anything that may take long goes to the readers instead.
+    pub(super) fn inline<T, E>(&self, read: impl FnOnce(&mut SqliteConnection) -> Result<T, E>) -> Result<T, E>
+    where
+        E: From<StoreError>,
+    {
+        LOCAL.with(|local| {
+            let mut local = local.try_borrow_mut().map_err(|_| StoreError::Unavailable("a read inside a read".into()))?;
+            let at = match local.iter().position(|(number, _)| *number == self.number) {
+                Some(at) => at,
+                None => {
+                    if local.len() >= STORES_PER_THREAD {
+                        local.remove(0);
+                    }
+                    local.push((self.number, self.connect(Use::Read)?));
+                    local.len() - 1
+                }
+            };
+            let (_, connection) = local.get_mut(at).ok_or_else(|| StoreError::Unavailable("no connection".into()))?;
+            let outcome = read(connection);
+            super::statement::bound_kept(connection);
+            outcome
+        })
+    }
+}
+
+/// One is the rule; tests open several.
+const STORES_PER_THREAD: usize = 4;
+
+thread_local! {
+    static LOCAL: RefCell<Vec<(u64, SqliteConnection)>> = const { RefCell::new(Vec::new()) };
+}
+
+impl From<diesel::result::Error> for StoreError {
+    fn from(error: diesel::result::Error) -> Self {
+        Self::Unavailable(error.to_string())
+    }
+}
+
+/// Runs several reads on one state of the database.
+pub(super) fn snapshot<T, E: From<diesel::result::Error>>(
+    connection: &mut SqliteConnection,
+    read: impl FnOnce(&mut SqliteConnection) -> Result<T, E>,
+) -> Result<T, E> {
+    Statement::new("BEGIN").run(connection)?;
+    let outcome = read(connection);
+    // Ends a read; there is nothing to keep or to lose.
+    Statement::new("ROLLBACK").run(connection)?;
+    outcome
+}
+
+/// A single number.
+pub(super) fn number(connection: &mut SqliteConnection, statement: Statement) -> QueryResult<Option<i64>> {
+    statement.row::<BigInt, i64>(connection)
+}

@@ -1,0 +1,49 @@
+//! The permit's predicate on one version, outside a search.
+
+use super::compile::{On, Sql};
+use super::connection::number;
+use crate::access::Predicate;
+use crate::fhir::Facts;
+use diesel::prelude::*;
+
+/// Decides on the facts; `None` when index values would have to be looked at.
+pub(super) fn by_facts(predicate: &Predicate, facts: &Facts) -> Option<bool> {
+    match predicate {
+        Predicate::All => Some(true),
+        Predicate::None => Some(false),
+        Predicate::And(all) => all.iter().fold(Some(true), |so_far, one| match (so_far, by_facts(one, facts)) {
+            (Some(false), _) | (_, Some(false)) => Some(false),
+            (Some(true), Some(true)) => Some(true),
+            _ => None,
+        }),
+        Predicate::Or(any) => any.iter().fold(Some(false), |so_far, one| match (so_far, by_facts(one, facts)) {
+            (Some(true), _) | (_, Some(true)) => Some(true),
+            (Some(false), Some(false)) => Some(false),
+            _ => None,
+        }),
+        Predicate::Patient(patient) => Some(facts.patients.contains(patient)),
+        Predicate::WithoutPatient => Some(facts.patients.is_empty()),
+        Predicate::Criteria(criteria) => criteria.is_empty().then_some(true),
+        Predicate::EveryPatient(verdicts) => Some(facts.patients.iter().all(|patient| verdicts.permits(patient))),
+    }
+}
+
+/// Whether the current version of a record may be seen. `rid` is its place; the index holds the values of this version, and none of
+/// a deleted record, so that what depends on values does not show a deleted one.
+pub(super) fn current(connection: &mut SqliteConnection, predicate: &Predicate, rid: i64, facts: &Facts) -> QueryResult<bool> {
+    if let Some(decided) = by_facts(predicate, facts) {
+        return Ok(decided);
+    }
+    if facts.deleted {
+        return Ok(false);
+    }
+    let mut sql = Sql::default();
+    sql.say("SELECT 1 FROM (SELECT ").value(rid).say(" AS rid) d WHERE ");
+    sql.predicate(predicate, On { rid: "d.rid", of: Some(facts.key.resource_type) });
+    Ok(number(connection, sql.statement())?.is_some())
+}
+
+/// Whether a superseded version may be seen: on its own facts. Its index values are gone, so that a condition on values shows none.
+pub(super) fn superseded(predicate: &Predicate, facts: &Facts) -> bool {
+    by_facts(predicate, facts).unwrap_or(false)
+}

@@ -1,0 +1,169 @@
+//! Histories: versions, newest first.
+//!
+//! Each version is decided on its own facts, by today's consent. That happens here, not in SQL: superseded versions have no index
+//! rows, only facts, and facts are read in the order of the answer a stretch at a time, without content. Content is read for what is
+//! shown.
+
+use super::connection::snapshot;
+use super::cursor::{self, HistoryPlace};
+use super::gate;
+use super::rows::{COLUMNS, Columns, FACTS, FactsRow, Found, Whole, WholeRow};
+use super::statement::Statement;
+use crate::access::{Permit, Predicate};
+use crate::fhir::{HistoryQuery, HistoryScope, Need, ResourceType};
+use crate::store::{Cursor, HistoryPage, PageBounds, StoreError};
+use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Text};
+use std::collections::HashMap;
+
+/// Versions whose facts are read at once.
+const STRETCH: i64 = 256;
+
+/// Reads a page on one state of the database.
+pub(super) fn page(
+    connection: &mut SqliteConnection,
+    permit: &Permit,
+    query: &HistoryQuery,
+    from: Option<&Cursor>,
+    bounds: PageBounds,
+) -> Result<HistoryPage, StoreError> {
+    let from = from.map(cursor::read::<HistoryPlace>).transpose()?;
+    snapshot(connection, |connection| page_at(connection, permit, query, from, bounds))
+}
+
+/// The permit's predicate for each type that comes up.
+struct Predicates<'p> {
+    permit: &'p Permit,
+    need: Need,
+    known: HashMap<ResourceType, Predicate>,
+}
+
+impl Predicates<'_> {
+    fn of(&mut self, of: ResourceType) -> &Predicate {
+        self.known.entry(of).or_insert_with(|| self.permit.rows(of, self.need))
+    }
+}
+
+/// A version in the order of the answer.
+struct Seen {
+    found: Found,
+    change: i64,
+    current: bool,
+}
+
+fn page_at(
+    connection: &mut SqliteConnection,
+    permit: &Permit,
+    query: &HistoryQuery,
+    from: Option<HistoryPlace>,
+    bounds: PageBounds,
+) -> Result<HistoryPage, StoreError> {
+    let need = if matches!(query.scope, HistoryScope::Instance(_)) { Need::Read } else { Need::Search };
+    let mut predicates = Predicates { permit, need, known: HashMap::new() };
+    let count = query.count.map_or(bounds.count, |asked| asked.min(bounds.count));
+    let full = usize::try_from(count).unwrap_or(usize::MAX);
+    let first = from.is_none();
+    let mut page = HistoryPage::default();
+    let (mut place, mut bytes) = (from, 0_usize);
+    loop {
+        let stretch = stretch(connection, query, place.as_ref())?;
+        let done = i64::try_from(stretch.len()).unwrap_or(i64::MAX) < STRETCH;
+        for seen in stretch {
+            let here = HistoryPlace { updated: seen.found.facts.updated.0, change: seen.change };
+            if shown(connection, &mut predicates, &seen)? {
+                let whole = whole(connection, &seen)?;
+                let over = bytes.saturating_add(whole.bytes()) > bounds.bytes && !page.versions.is_empty();
+                if page.versions.len() >= full || over {
+                    // With a count of nothing there is no place to go on from, and nobody who asked to.
+                    page.next = place.filter(|_| full > 0).map(|place| cursor::write(&place)).transpose()?;
+                    return Ok(page);
+                }
+                bytes += whole.bytes();
+                page.versions.push(whole.row);
+            }
+            place = Some(here);
+        }
+        if done {
+            page.total = first.then(|| u64::try_from(page.versions.len()).unwrap_or(0));
+            return Ok(page);
+        }
+    }
+}
+
+fn shown(connection: &mut SqliteConnection, predicates: &mut Predicates<'_>, seen: &Seen) -> QueryResult<bool> {
+    let facts = &seen.found.facts;
+    let predicate = predicates.of(facts.key.resource_type);
+    if seen.current {
+        gate::current(connection, predicate, seen.found.rid, facts)
+    } else {
+        Ok(gate::superseded(predicate, facts))
+    }
+}
+
+fn whole(connection: &mut SqliteConnection, seen: &Seen) -> Result<Whole, StoreError> {
+    let table = if seen.current { "record" } else { "record_version" };
+    let text = format!("SELECT {COLUMNS} FROM {table} r WHERE r.rid = ? AND r.version = ?");
+    let statement = Statement::new(text).bind(seen.found.rid).bind(seen.found.facts.version.0);
+    let row = statement.row::<Columns, WholeRow>(connection)?;
+    row.map(Whole::read).transpose()?.ok_or_else(|| StoreError::Unavailable("a version is gone".into()))
+}
+
+/// The next versions of the scope, both those that are current and those that are not.
+fn stretch(
+    connection: &mut SqliteConnection,
+    query: &HistoryQuery,
+    after: Option<&HistoryPlace>,
+) -> Result<Vec<Seen>, StoreError> {
+    let mut text = String::new();
+    let mut values = Vec::new();
+    for (table, current) in [("record", 1), ("record_version", 0)] {
+        if !text.is_empty() {
+            text.push_str(" UNION ALL ");
+        }
+        text.push_str(&format!("SELECT {FACTS}, r.change AS change, {current} FROM {table} r WHERE "));
+        scope(&mut text, &mut values, query);
+        if let Some(place) = after {
+            text.push_str(" AND (r.updated, r.change) < (?, ?)");
+            values.extend([place.updated.into(), place.change.into()]);
+        }
+        if let Some(since) = query.since {
+            text.push_str(" AND r.updated >= ?");
+            values.push(since.0.into());
+        }
+        if let Some(at) = query.at {
+            text.push_str(" AND r.updated <= ?");
+            values.push(at.0.into());
+            for later in ["record", "record_version"] {
+                text.push_str(&format!(
+                    " AND NOT EXISTS (SELECT 1 FROM {later} n WHERE n.rid = r.rid AND n.version > r.version AND n.updated <= ?)"
+                ));
+                values.push(at.0.into());
+            }
+        }
+    }
+    text.push_str(" ORDER BY 5 DESC, 8 DESC LIMIT ?");
+    values.push(STRETCH.into());
+    type Types = (BigInt, BigInt, Text, BigInt, BigInt, BigInt, Text, BigInt, BigInt);
+    type Values = (i64, i64, String, i64, i64, i64, String, i64, i64);
+    let rows = Statement::with(text, values).rows::<Types, Values>(connection)?;
+    rows.into_iter()
+        .map(|(rid, of, id, version, updated, deleted, patients, change, current)| {
+            let facts: FactsRow = (rid, of, id, version, updated, deleted, patients);
+            Found::read(facts).map(|found| Seen { found, change, current: current == 1 })
+        })
+        .collect()
+}
+
+fn scope(text: &mut String, values: &mut Vec<super::statement::Bind>, query: &HistoryQuery) {
+    match &query.scope {
+        HistoryScope::Instance(key) => {
+            text.push_str("r.rid = (SELECT rid FROM record WHERE type = ? AND id = ?)");
+            values.extend([i64::from(key.resource_type.code()).into(), key.id.as_str().into()]);
+        }
+        HistoryScope::Type(of) => {
+            text.push_str("r.type = ?");
+            values.push(i64::from(of.code()).into());
+        }
+        HistoryScope::System => text.push('1'),
+    }
+}

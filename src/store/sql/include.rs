@@ -1,0 +1,165 @@
+//! `_include` and `_revinclude`.
+//!
+//! What may be included is decided like a read of it: the permit's predicate for its type, with the need to read.
+
+use super::compile::{On, Sql, array};
+use super::names::type_of;
+use super::rows::{COLUMNS, Columns, Whole, WholeRow};
+use super::statement::More;
+use crate::access::Predicate;
+use crate::fhir::search::Include;
+use crate::fhir::{Need, ResourceType};
+use crate::store::{PageBounds, Row, StoreError};
+use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Text};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+
+/// Steps that `:iterate` goes at most.
+const STEPS: usize = 8;
+
+/// What has been collected for a page.
+struct Collected {
+    rows: Vec<Whole>,
+    seen: HashSet<i64>,
+    bytes: usize,
+    bounds: PageBounds,
+}
+
+/// Everything that the query wants beside these matches; none twice, no match again, within the bounds.
+pub(super) fn all(
+    connection: &mut SqliteConnection,
+    searched: &super::compile::Searched<'_>,
+    matches: &[Whole],
+    bounds: PageBounds,
+) -> Result<Vec<Row>, StoreError> {
+    let shape = &searched.query.shape;
+    if shape.includes.is_empty() && shape.reverse_includes.is_empty() {
+        return Ok(Vec::new());
+    }
+    let seen = matches.iter().map(|whole| whole.rid).collect();
+    let bytes = matches.iter().map(Whole::bytes).sum();
+    let mut collected = Collected { rows: Vec::new(), seen, bytes, bounds };
+    let mut last: Vec<(i64, ResourceType, String)> = matches.iter().map(address).collect();
+    for step in 0..STEPS {
+        let before = collected.rows.len();
+        for include in shape.includes.iter().filter(|include| step == 0 || include.iterate) {
+            forward(connection, searched.permit, include, &last, &mut collected)?;
+        }
+        for include in shape.reverse_includes.iter().filter(|include| step == 0 || include.iterate) {
+            backward(connection, searched.permit, include, &last, &mut collected)?;
+        }
+        last = collected.rows.get(before..).unwrap_or_default().iter().map(address).collect();
+        if last.is_empty() {
+            break;
+        }
+    }
+    Ok(collected.rows.into_iter().map(|whole| whole.row).collect())
+}
+
+fn address(whole: &Whole) -> (i64, ResourceType, String) {
+    let key = &whole.row.facts.key;
+    (whole.rid, key.resource_type, key.id.to_string())
+}
+
+/// What these records refer to.
+fn forward(
+    connection: &mut SqliteConnection,
+    permit: &crate::access::Permit,
+    include: &Include,
+    from: &[(i64, ResourceType, String)],
+    collected: &mut Collected,
+) -> Result<(), StoreError> {
+    let sources = from.iter().filter(|(_, of, _)| *of == include.source).map(|(rid, ..)| *rid);
+    let mut sql = Sql::default();
+    sql.say("SELECT DISTINCT f.target_type, f.target_id FROM json_each(")
+        .value(numbers(sources))
+        .say(") j CROSS JOIN index_reference f ");
+    sql.say("INDEXED BY index_reference_of WHERE f.rid = j.value AND f.param IN (SELECT value FROM json_each(");
+    sql.value(parameters(include)).say("))");
+    if let Some(target) = include.target {
+        sql.say(" AND f.target_type = ").value(i64::from(target.code()));
+    }
+    let mut targets: BTreeMap<i64, BTreeSet<String>> = BTreeMap::new();
+    for (of, id) in sql.statement().rows::<(BigInt, Text), (i64, String)>(connection)? {
+        targets.entry(of).or_default().insert(id);
+    }
+    for (code, ids) in targets {
+        let Some(of) = i16::try_from(code).ok().and_then(ResourceType::from_code) else { continue };
+        let predicate = permit.rows(of, Need::Read);
+        if matches!(predicate, Predicate::None) {
+            continue;
+        }
+        let mut sql = Sql::default();
+        sql.say(&format!("SELECT {COLUMNS} FROM json_each(")).value(array(ids.iter().map(String::as_str)));
+        sql.say(") j CROSS JOIN record r WHERE r.type = ").value(code).say(" AND r.id = j.value AND r.deleted = 0 AND ");
+        sql.predicate(&predicate, On { rid: "r.rid", of: Some(of) });
+        collected.take(connection, sql)?;
+    }
+    Ok(())
+}
+
+/// What refers to these records.
+fn backward(
+    connection: &mut SqliteConnection,
+    permit: &crate::access::Permit,
+    include: &Include,
+    from: &[(i64, ResourceType, String)],
+    collected: &mut Collected,
+) -> Result<(), StoreError> {
+    let predicate = permit.rows(include.source, Need::Read);
+    if matches!(predicate, Predicate::None) {
+        return Ok(());
+    }
+    let mut targets: BTreeMap<ResourceType, Vec<&str>> = BTreeMap::new();
+    for (_, of, id) in from.iter().filter(|(_, of, _)| include.target.is_none_or(|target| target == *of)) {
+        targets.entry(*of).or_default().push(id);
+    }
+    for (of, ids) in targets {
+        let mut sql = Sql::default();
+        sql.say(&format!("SELECT {COLUMNS} FROM (SELECT DISTINCT f.rid AS rid FROM json_each(")).value(array(ids.into_iter()));
+        sql.say(") j CROSS JOIN json_each(").value(parameters(include));
+        sql.say(") q CROSS JOIN index_reference f WHERE f.param = q.value AND f.target_id = j.value AND f.target_type = ");
+        sql.value(i64::from(of.code())).say(&format!(" AND {} = ", type_of("f.rid"))).value(i64::from(include.source.code()));
+        sql.say(" AND ").predicate(&predicate, On { rid: "f.rid", of: Some(include.source) });
+        sql.say(") p CROSS JOIN record r WHERE r.rid = p.rid");
+        collected.take(connection, sql)?;
+    }
+    Ok(())
+}
+
+impl Collected {
+    fn take(&mut self, connection: &mut SqliteConnection, sql: Sql) -> Result<(), StoreError> {
+        let mut damaged = None;
+        let most = usize::try_from(self.bounds.included).unwrap_or(usize::MAX);
+        sql.statement().each::<Columns, WholeRow>(connection, |row| {
+            if self.rows.len() >= most {
+                return More::Enough;
+            }
+            match Whole::read(row) {
+                Ok(whole) if self.bytes.saturating_add(whole.bytes()) > self.bounds.bytes => More::Enough,
+                Ok(whole) => {
+                    if self.seen.insert(whole.rid) {
+                        self.bytes += whole.bytes();
+                        self.rows.push(whole);
+                    }
+                    More::Please
+                }
+                Err(error) => {
+                    damaged = Some(error);
+                    More::Enough
+                }
+            }
+        })?;
+        damaged.map_or(Ok(()), Err)
+    }
+}
+
+fn parameters(include: &Include) -> String {
+    numbers(include.parameters.iter().map(|id| i64::from(id.0)))
+}
+
+/// A JSON array of numbers: one value however many there are, so that the SQL stays the same.
+fn numbers(all: impl Iterator<Item = i64>) -> String {
+    let all: Vec<String> = all.map(|one| one.to_string()).collect();
+    format!("[{}]", all.join(","))
+}

@@ -1,0 +1,175 @@
+//! The record store in an embedded SQLite database, with the trail and the gateway's own few tables beside the records.
+//!
+//! * [`Ledger`]: one writer, whose waiting jobs share a commit; readers.
+//! * `compile`: queries and permits to SQL. `select`, `search`, `include`, `history`, `point`: what is read with it.
+//! * `commit`, `index`, `names`: what is written.
+
+mod commit;
+mod compile;
+mod connection;
+mod cursor;
+mod gate;
+mod history;
+mod include;
+mod index;
+mod ledger;
+mod names;
+mod point;
+mod rows;
+mod search;
+mod select;
+mod settings;
+mod statement;
+#[cfg(test)]
+mod tests;
+mod trail;
+mod writer;
+
+pub use ledger::Ledger;
+pub use trail::TrailRow;
+
+use super::{Answering, CommitError, Cursor, HistoryPage, PageBounds, RecordStore, Row, SearchPage, StoreError};
+use crate::access::{Permit, Predicate};
+use crate::audit::Receipt;
+use crate::clock::Clock;
+use crate::disclosure::{Commit, Committed};
+use crate::fhir::search::SearchQuery;
+use crate::fhir::{HistoryQuery, Key, Need, ResourceType, Version};
+use connection::{Place, Use, number};
+use diesel::migration::MigrationSource;
+use diesel::sqlite::Sqlite;
+use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
+use statement::Statement;
+use std::path::Path;
+
+const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
+
+/// How the store uses the machine.
+#[derive(Debug, Clone, Copy)]
+pub struct SqliteOptions {
+    /// Threads for searches and histories.
+    pub readers: usize,
+    /// Bytes of the database file that a connection may map into memory.
+    pub mapped: i64,
+}
+
+impl Default for SqliteOptions {
+    fn default() -> Self {
+        let readers = std::thread::available_parallelism().map_or(2, std::num::NonZero::get).clamp(1, 8);
+        Self { readers, mapped: 1 << 30 }
+    }
+}
+
+/// The store.
+#[derive(Debug)]
+pub struct SqliteStore {
+    ledger: Ledger,
+}
+
+impl SqliteStore {
+    /// Opens the database, makes it if there is none, and brings its tables up to date.
+    ///
+    /// # Errors
+    /// When it cannot be opened or migrated, or was written by a newer release.
+    pub fn open(path: &Path, clock: Clock, options: SqliteOptions) -> Result<Self, StoreError> {
+        let place = Place::new(path, options.mapped)?;
+        migrate(&place)?;
+        Ok(Self { ledger: Ledger::start(place, clock, options.readers)? })
+    }
+
+    /// Writes and reads of the gateway's own tables.
+    pub fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    /// Whether writes can be taken and the database can be read, now.
+    pub fn ready(&self) -> bool {
+        let readable = self.ledger.inline(|connection| Ok::<_, StoreError>(number(connection, Statement::new("SELECT 1"))?));
+        self.ledger.ready() && readable.is_ok()
+    }
+
+    /// Finishes what waits and folds the write-ahead log into the file. Blocks until done; afterwards nothing is taken any more.
+    pub fn close(&self) {
+        self.ledger.close();
+    }
+}
+
+fn migrate(place: &Place) -> Result<(), StoreError> {
+    let failed = |error: Box<dyn std::error::Error + Send + Sync>| StoreError::Unavailable(format!("migration: {error}"));
+    let mut connection = place.connect(Use::Write)?;
+    let known = MigrationSource::<Sqlite>::migrations(&MIGRATIONS).map_err(failed)?;
+    let newest = known.iter().map(|migration| migration.name().version().as_owned()).max();
+    let applied = MigrationHarness::<Sqlite>::applied_migrations(&mut connection).map_err(failed)?;
+    if applied.iter().max() > newest.as_ref() {
+        return Err(StoreError::Unavailable("the database was written by a newer release of amanat; use that one".into()));
+    }
+    connection.run_pending_migrations(MIGRATIONS).map_err(failed)?;
+    Ok(())
+}
+
+impl RecordStore for SqliteStore {
+    fn read<'a>(&'a self, permit: &'a Permit, need: Need, key: &'a Key) -> Answering<'a, Option<Row>> {
+        let predicate = permit.rows(key.resource_type, need);
+        Box::pin(async move {
+            match predicate {
+                Predicate::None => Ok(None),
+                predicate => self.ledger.inline(|connection| point::read(connection, &predicate, key)),
+            }
+        })
+    }
+
+    fn vread<'a>(&'a self, permit: &'a Permit, key: &'a Key, version: Version) -> Answering<'a, Option<Row>> {
+        let predicate = permit.rows(key.resource_type, Need::Read);
+        Box::pin(async move {
+            match predicate {
+                Predicate::None => Ok(None),
+                predicate => self.ledger.inline(|connection| point::vread(connection, &predicate, key, version)),
+            }
+        })
+    }
+
+    fn search<'a>(
+        &'a self,
+        permit: &'a Permit,
+        query: &'a SearchQuery,
+        from: Option<&'a Cursor>,
+        bounds: PageBounds,
+    ) -> Answering<'a, SearchPage> {
+        let (permit, query, from) = (permit.clone(), query.clone(), from.cloned());
+        Box::pin(self.ledger.read(move |connection| search::page(connection, &permit, &query, from.as_ref(), bounds)))
+    }
+
+    fn history<'a>(
+        &'a self,
+        permit: &'a Permit,
+        query: &'a HistoryQuery,
+        from: Option<&'a Cursor>,
+        bounds: PageBounds,
+    ) -> Answering<'a, HistoryPage> {
+        let (permit, query, from) = (permit.clone(), query.clone(), from.cloned());
+        Box::pin(self.ledger.read(move |connection| history::page(connection, &permit, &query, from.as_ref(), bounds)))
+    }
+
+    fn select<'a>(&'a self, permit: &'a Permit, need: Need, query: &'a SearchQuery, limit: u32) -> Answering<'a, Vec<Row>> {
+        let (permit, query) = (permit.clone(), query.clone());
+        Box::pin(self.ledger.read(move |connection| select::rows(connection, &permit, need, &query, limit)))
+    }
+
+    fn commit(&self, commit: Commit) -> Answering<'_, Committed, CommitError> {
+        let bytes = commit::bytes(&commit);
+        Box::pin(async move {
+            let applied = self.ledger.submit(bytes, move |writer| commit::apply(writer, commit)).await?;
+            Ok(Committed { stored: applied.stored, receipt: Receipt::durable(applied.seq) })
+        })
+    }
+
+    fn consents(&self) -> Answering<'_, Vec<Row>> {
+        Box::pin(self.ledger.read(|connection| point::all(connection, ResourceType::Consent)))
+    }
+
+    fn versions<'a>(&'a self, keys: &'a [Key]) -> Answering<'a, Vec<Option<(Version, bool)>>> {
+        Box::pin(
+            async move { self.ledger.inline(|connection| keys.iter().map(|key| Ok(point::version(connection, key)?)).collect()) },
+        )
+    }
+}

@@ -1,0 +1,115 @@
+//! Small numbers for long names: code systems and patients; and where the next record goes.
+
+use super::connection::number;
+use super::statement::Statement;
+use crate::fhir::{Id, ResourceType};
+use diesel::prelude::*;
+use std::collections::HashMap;
+
+/// Bits of a record's number within cluster and type.
+const WITHIN: u32 = 20;
+/// Bits of number and type: what stands right of the cluster.
+const CLUSTER: u32 = 28;
+/// The cluster of records without a patient. No id can be empty, so no patient has this name.
+const NOBODY: &str = "";
+/// Names remembered at most, of each kind.
+const REMEMBERED: usize = 20_000;
+
+/// SQL for the type of a record, from the SQL of its number.
+pub(super) fn type_of(rid: &str) -> String {
+    format!("(({rid} >> {WITHIN}) & 255)")
+}
+
+/// What the writer remembers. Everything in it is in the database too, so it may be forgotten at any time, and must be when a
+/// transaction that added to it is undone.
+#[derive(Debug, Default)]
+pub(super) struct Names {
+    systems: HashMap<String, i64>,
+    patients: HashMap<String, i64>,
+    /// By cluster and type: the number that the next record takes.
+    next: HashMap<(i64, i16), i64>,
+}
+
+impl Names {
+    /// Forgets all.
+    pub(super) fn forget(&mut self) {
+        *self = Self::default();
+    }
+
+    /// The number of a code system, new or known; 0 for none.
+    pub(super) fn system(&mut self, connection: &mut SqliteConnection, url: &str) -> QueryResult<i64> {
+        if url.is_empty() {
+            return Ok(0);
+        }
+        if let Some(&id) = self.systems.get(url) {
+            return Ok(id);
+        }
+        let known = number(connection, Statement::new("SELECT id FROM code_system WHERE url = ?").bind(url))?;
+        let id = match known {
+            Some(id) => id,
+            None => assigned(connection, Statement::new("INSERT INTO code_system (url) VALUES (?) RETURNING id").bind(url))?,
+        };
+        remember(&mut self.systems, url, id);
+        Ok(id)
+    }
+
+    /// The number of a patient, new or known.
+    pub(super) fn patient(&mut self, connection: &mut SqliteConnection, id: &str) -> QueryResult<i64> {
+        if let Some(&no) = self.patients.get(id) {
+            return Ok(no);
+        }
+        let known = number(connection, Statement::new("SELECT no FROM patient_no WHERE id = ?").bind(id))?;
+        let no = match known {
+            Some(no) => no,
+            None => assigned(
+                connection,
+                Statement::new("INSERT INTO patient_no (id, no) SELECT ?, coalesce(max(no), 0) + 1 FROM patient_no RETURNING no")
+                    .bind(id),
+            )?,
+        };
+        remember(&mut self.patients, id, no);
+        Ok(no)
+    }
+
+    /// A place for a new record beside the others of its first patient.
+    pub(super) fn place(&mut self, connection: &mut SqliteConnection, of: ResourceType, first: Option<&Id>) -> QueryResult<i64> {
+        let mut name = first.map_or(NOBODY, Id::as_str).to_owned();
+        loop {
+            let cluster = self.patient(connection, &name)?;
+            if let Some(rid) = self.next_in(connection, cluster, of)? {
+                return Ok(rid);
+            }
+            // A full cluster goes on in another. `+` stands in no id, so the name is no patient's.
+            name.push('+');
+        }
+    }
+
+    fn next_in(&mut self, connection: &mut SqliteConnection, cluster: i64, of: ResourceType) -> QueryResult<Option<i64>> {
+        let base = (cluster << CLUSTER) | (i64::from(of.code()) << WITHIN);
+        let end = base | ((1 << WITHIN) - 1);
+        if self.next.len() >= REMEMBERED {
+            self.next.clear();
+        }
+        let rid = match self.next.get(&(cluster, of.code())) {
+            Some(&next) => next,
+            None => {
+                let last = Statement::new("SELECT max(rid) FROM record WHERE rid BETWEEN ? AND ?").bind(base).bind(end);
+                let last = last.row::<diesel::sql_types::Nullable<diesel::sql_types::BigInt>, Option<i64>>(connection)?;
+                last.flatten().map_or(base, |last| last + 1)
+            }
+        };
+        self.next.insert((cluster, of.code()), rid + 1);
+        Ok((rid <= end).then_some(rid))
+    }
+}
+
+fn assigned(connection: &mut SqliteConnection, insert: Statement) -> QueryResult<i64> {
+    number(connection, insert)?.ok_or(diesel::result::Error::NotFound)
+}
+
+fn remember(map: &mut HashMap<String, i64>, name: &str, value: i64) {
+    if map.len() >= REMEMBERED {
+        map.clear();
+    }
+    map.insert(name.to_owned(), value);
+}

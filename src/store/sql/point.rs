@@ -1,0 +1,87 @@
+//! Reads by key.
+
+use super::connection::{number, snapshot};
+use super::gate;
+use super::rows::{Columns, Whole, WholeRow};
+use super::statement::Statement;
+use crate::access::Predicate;
+use crate::fhir::{Key, ResourceType, Version};
+use crate::store::{Row, StoreError};
+use diesel::prelude::*;
+use diesel::sql_types::BigInt;
+
+const BY_KEY: &str = "SELECT r.rid, r.type, r.id, r.version, r.updated, r.deleted, r.patients, r.content \
+                      FROM record r WHERE r.type = ? AND r.id = ?";
+const BY_VERSION: &str = "SELECT r.rid, r.type, r.id, r.version, r.updated, r.deleted, r.patients, r.content \
+                          FROM record_version r WHERE r.rid = ? AND r.version = ?";
+
+fn by_key(connection: &mut SqliteConnection, key: &Key) -> Result<Option<Whole>, StoreError> {
+    let statement = Statement::new(BY_KEY).bind(i64::from(key.resource_type.code())).bind(key.id.as_str());
+    statement.row::<Columns, WholeRow>(connection)?.map(Whole::read).transpose()
+}
+
+/// The current version, when the predicate shows it.
+pub(super) fn read(connection: &mut SqliteConnection, predicate: &Predicate, key: &Key) -> Result<Option<Row>, StoreError> {
+    let Some(found) = by_key(connection, key)? else { return Ok(None) };
+    match gate::by_facts(predicate, &found.row.facts) {
+        Some(decided) => Ok(decided.then_some(found.row)),
+        // Row and index values must be of one moment.
+        None => snapshot(connection, |connection| {
+            let Some(found) = by_key(connection, key)? else { return Ok(None) };
+            let shown = gate::current(connection, predicate, found.rid, &found.row.facts)?;
+            Ok(shown.then_some(found.row))
+        }),
+    }
+}
+
+/// One version, current or superseded, when the predicate shows it.
+pub(super) fn vread(
+    connection: &mut SqliteConnection,
+    predicate: &Predicate,
+    key: &Key,
+    version: Version,
+) -> Result<Option<Row>, StoreError> {
+    let place = Statement::new("SELECT rid, version FROM record WHERE type = ? AND id = ?")
+        .bind(i64::from(key.resource_type.code()))
+        .bind(key.id.as_str())
+        .row::<(BigInt, BigInt), (i64, i64)>(connection)?;
+    match place {
+        Some((_, current)) if current == version.0 => {
+            read(connection, predicate, key).map(|row| row.filter(|row| row.facts.version == version))
+        }
+        Some((rid, _)) => {
+            let row = Statement::new(BY_VERSION).bind(rid).bind(version.0).row::<Columns, WholeRow>(connection)?;
+            let found = row.map(Whole::read).transpose()?;
+            Ok(found.map(|found| found.row).filter(|row| gate::superseded(predicate, &row.facts)))
+        }
+        None => Ok(None),
+    }
+}
+
+/// Current version and whether it is a deletion, whoever may see it.
+pub(super) fn version(connection: &mut SqliteConnection, key: &Key) -> QueryResult<Option<(Version, bool)>> {
+    let row = Statement::new("SELECT version, deleted FROM record WHERE type = ? AND id = ?")
+        .bind(i64::from(key.resource_type.code()))
+        .bind(key.id.as_str())
+        .row::<(BigInt, BigInt), (i64, i64)>(connection)?;
+    Ok(row.map(|(version, deleted)| (Version(version), deleted != 0)))
+}
+
+/// Every live record of a type, whoever may see it.
+pub(super) fn all(connection: &mut SqliteConnection, of: ResourceType) -> Result<Vec<Row>, StoreError> {
+    let text = "SELECT r.rid, r.type, r.id, r.version, r.updated, r.deleted, r.patients, r.content \
+                FROM record r INDEXED BY record_live WHERE r.type = ? AND r.deleted = 0 ORDER BY r.rid";
+    let rows = Statement::new(text).bind(i64::from(of.code())).rows::<Columns, WholeRow>(connection)?;
+    rows.into_iter().map(|row| Whole::read(row).map(|whole| whole.row)).collect()
+}
+
+/// The number of the last change.
+pub(super) fn last_change(connection: &mut SqliteConnection) -> QueryResult<i64> {
+    Ok(number(
+        connection,
+        Statement::new(
+            "SELECT coalesce((SELECT change FROM record INDEXED BY record_change ORDER BY updated DESC, change DESC LIMIT 1), 0)",
+        ),
+    )?
+    .unwrap_or(0))
+}

@@ -1,0 +1,254 @@
+//! SQL text with its values, prepared once and kept.
+//!
+//! Diesel prepares a `sql_query` anew at each use (two to ten microseconds for the short ones, far more for a search), so this is a
+//! query fragment of our own: the connection keeps its prepared form by its text. Text is always built from fixed pieces, values
+//! are always bound, so the number of texts is that of query *shapes*; [`Statement::once`] marks those not worth keeping.
+
+use crate::disclosure::{SealedColumn, SealedContent};
+use diesel::connection::CacheSize;
+use diesel::prelude::*;
+use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
+use diesel::query_dsl::methods::{ExecuteDsl, LoadQuery};
+use diesel::sql_types::{BigInt, Binary, Double, Nullable, Text};
+use diesel::sqlite::Sqlite;
+use std::borrow::Cow;
+use std::cell::RefCell;
+use std::collections::HashSet;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+/// A value of a statement.
+#[derive(Debug, Clone)]
+pub(super) enum Bind {
+    /// A number, truth value, moment or code.
+    Int(i64),
+    /// A floating point number.
+    Real(f64),
+    /// Text.
+    Text(Cow<'static, str>),
+    /// Text that many statements share.
+    Shared(Arc<str>),
+    /// Bytes.
+    Blob(Vec<u8>),
+    /// Record content on its way in; `None` is null.
+    Content(Option<Arc<SealedColumn>>),
+}
+
+impl Bind {
+    /// The same value. Content is like nothing, not even itself.
+    pub(super) fn is_as(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Int(a), Self::Int(b)) => a == b,
+            (Self::Real(a), Self::Real(b)) => a.to_bits() == b.to_bits(),
+            (Self::Text(a), Self::Text(b)) => a == b,
+            (Self::Shared(a), Self::Shared(b)) => Arc::ptr_eq(a, b) || a == b,
+            (Self::Blob(a), Self::Blob(b)) => a == b,
+            _ => false,
+        }
+    }
+}
+
+impl From<i64> for Bind {
+    fn from(value: i64) -> Self {
+        Self::Int(value)
+    }
+}
+
+impl From<f64> for Bind {
+    fn from(value: f64) -> Self {
+        Self::Real(value)
+    }
+}
+
+impl From<&str> for Bind {
+    fn from(value: &str) -> Self {
+        Self::Text(Cow::Owned(value.to_owned()))
+    }
+}
+
+impl From<String> for Bind {
+    fn from(value: String) -> Self {
+        Self::Text(Cow::Owned(value))
+    }
+}
+
+impl From<Arc<str>> for Bind {
+    fn from(value: Arc<str>) -> Self {
+        Self::Shared(value)
+    }
+}
+
+impl From<Vec<u8>> for Bind {
+    fn from(value: Vec<u8>) -> Self {
+        Self::Blob(value)
+    }
+}
+
+/// SQL in which each `?` stands for the next value. A `?` has no other use in it.
+#[derive(Debug)]
+pub(super) struct Statement {
+    text: Cow<'static, str>,
+    binds: Vec<Bind>,
+    keep: bool,
+}
+
+impl Statement {
+    /// A statement that is kept prepared.
+    pub(super) fn new(text: impl Into<Cow<'static, str>>) -> Self {
+        Self { text: text.into(), binds: Vec::new(), keep: true }
+    }
+
+    /// With these values, which the text's `?` take in order.
+    pub(super) fn with(text: impl Into<Cow<'static, str>>, binds: Vec<Bind>) -> Self {
+        Self { text: text.into(), binds, keep: true }
+    }
+
+    /// Not to be kept prepared.
+    #[must_use]
+    pub(super) fn once(mut self) -> Self {
+        self.keep = false;
+        self
+    }
+
+    /// With one more value.
+    #[must_use]
+    pub(super) fn bind(mut self, value: impl Into<Bind>) -> Self {
+        self.binds.push(value.into());
+        self
+    }
+
+    /// The question how SQLite would run it.
+    #[cfg(test)]
+    pub(super) fn explained(mut self) -> Self {
+        self.text = format!("EXPLAIN QUERY PLAN {}", self.text).into();
+        self
+    }
+
+    /// Runs it; the number of rows changed.
+    pub(super) fn run(self, connection: &mut SqliteConnection) -> QueryResult<usize> {
+        self.count();
+        ExecuteDsl::execute(Typed::<()>(self, PhantomData), connection)
+    }
+
+    /// All rows, by position of the column.
+    pub(super) fn rows<'q, T, U>(self, connection: &mut SqliteConnection) -> QueryResult<Vec<U>>
+    where
+        Typed<T>: LoadQuery<'q, SqliteConnection, U>,
+    {
+        self.count();
+        LoadQuery::internal_load(Typed(self, PhantomData), connection)?.collect()
+    }
+
+    /// The first row, if there is one.
+    pub(super) fn row<'q, T, U>(self, connection: &mut SqliteConnection) -> QueryResult<Option<U>>
+    where
+        Typed<T>: LoadQuery<'q, SqliteConnection, U>,
+    {
+        self.count();
+        LoadQuery::internal_load(Typed(self, PhantomData), connection)?.next().transpose()
+    }
+
+    /// Hands over row after row until `each` has enough.
+    pub(super) fn each<'q, T, U>(self, connection: &mut SqliteConnection, mut each: impl FnMut(U) -> More) -> QueryResult<()>
+    where
+        Typed<T>: LoadQuery<'q, SqliteConnection, U>,
+    {
+        self.count();
+        for row in LoadQuery::internal_load(Typed(self, PhantomData), connection)? {
+            if each(row?) == More::Enough {
+                break;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Statement {
+    /// Notes a text that was put together at run time, see [`bound_kept`].
+    fn count(&self) {
+        if let (true, Cow::Owned(text)) = (self.keep, &self.text) {
+            let mut hasher = DefaultHasher::new();
+            text.hash(&mut hasher);
+            KEPT.with(|kept| kept.borrow_mut().insert(hasher.finish()));
+        }
+    }
+}
+
+thread_local! {
+    /// The texts put together at run time that this thread's connection keeps prepared.
+    static KEPT: RefCell<HashSet<u64>> = RefCell::default();
+}
+
+/// Texts kept at most: prepared forms take memory, and callers choose the shape of a search.
+const KEPT_MOST: usize = 400;
+
+/// Forgets all prepared forms of the connection when there are too many. To be called between two pieces of work.
+pub(super) fn bound_kept(connection: &mut SqliteConnection) {
+    KEPT.with(|kept| {
+        let mut kept = kept.borrow_mut();
+        if kept.len() > KEPT_MOST {
+            kept.clear();
+            // Changing the strategy is how diesel empties the cache.
+            connection.set_prepared_statement_cache_size(CacheSize::Disabled);
+            connection.set_prepared_statement_cache_size(CacheSize::Unbounded);
+        }
+    });
+}
+
+/// Whether another row is wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum More {
+    /// Go on.
+    Please,
+    /// Stop reading.
+    Enough,
+}
+
+/// A statement whose columns have the SQL types `T`.
+#[derive(Debug)]
+pub(super) struct Typed<T>(Statement, PhantomData<T>);
+
+impl<T> QueryFragment<Sqlite> for Typed<T> {
+    fn walk_ast<'b>(&'b self, mut pass: AstPass<'_, 'b, Sqlite>) -> QueryResult<()> {
+        if !self.0.keep {
+            pass.unsafe_to_cache_prepared();
+        }
+        let mut binds = self.0.binds.iter();
+        for (at, piece) in self.0.text.split('?').enumerate() {
+            if at > 0
+                && let Some(bind) = binds.next()
+            {
+                push(bind, &mut pass)?;
+            }
+            pass.push_sql(piece);
+        }
+        Ok(())
+    }
+}
+
+static NULL: Option<i64> = None;
+
+fn push<'b>(bind: &'b Bind, pass: &mut AstPass<'_, 'b, Sqlite>) -> QueryResult<()> {
+    match bind {
+        Bind::Int(value) => pass.push_bind_param::<BigInt, _>(value),
+        Bind::Real(value) => pass.push_bind_param::<Double, _>(value),
+        Bind::Text(value) => pass.push_bind_param::<Text, str>(value),
+        Bind::Shared(value) => pass.push_bind_param::<Text, str>(value),
+        Bind::Blob(value) => pass.push_bind_param::<Binary, _>(value),
+        Bind::Content(Some(value)) => pass.push_bind_param::<SealedContent, SealedColumn>(value),
+        Bind::Content(None) => pass.push_bind_param::<Nullable<BigInt>, Option<i64>>(&NULL),
+    }
+}
+
+impl<T> QueryId for Typed<T> {
+    type QueryId = ();
+
+    const HAS_STATIC_QUERY_ID: bool = false;
+}
+
+impl<T> Query for Typed<T> {
+    type SqlType = T;
+}
+
+impl<T> RunQueryDsl<SqliteConnection> for Typed<T> {}

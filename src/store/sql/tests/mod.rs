@@ -1,0 +1,264 @@
+//! Tests of the store: a small world of parameters and records, and what is asked of it.
+
+mod commits;
+mod histories;
+mod ledger;
+mod oracle;
+mod searches;
+
+use super::{SqliteOptions, SqliteStore};
+use crate::access::{Caller, Grant, Level, Permit, Predicate, Scopes};
+use crate::audit::{Agent, Entry, Event};
+use crate::clock::Clock;
+use crate::disclosure::{Change, Commit, Committed, Expected, Forwarded};
+use crate::fhir::search::{
+    Component, Criterion, IndexEntry, IndexValue, Modifier, ParameterId, ParameterType, ReferenceValue, SearchParameter,
+    SearchQuery, SystemMatch, TokenValue, Value,
+};
+use crate::fhir::{HistoryQuery, HistoryScope, Id, Instant, Interaction, Key, Need, Outcome, ResourceType, Version};
+use crate::store::{CommitError, PageBounds, RecordStore, Row, SearchPage};
+use std::sync::{Arc, LazyLock};
+
+/// A store in a folder of its own.
+struct World {
+    store: Arc<SqliteStore>,
+    clock: Clock,
+    folder: tempfile::TempDir,
+}
+
+const START: Instant = Instant(1_700_000_000_000);
+const BOUNDS: PageBounds = PageBounds { count: 1000, included: 1000, bytes: 1 << 30 };
+
+impl World {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let clock = Clock::fixed(START);
+        let store = Arc::new(open(folder.path(), &clock));
+        Self { store, clock, folder }
+    }
+
+    async fn put(&self, record: Record) -> Committed {
+        self.store.commit(record.into_commit()).await.unwrap()
+    }
+
+    async fn search(&self, permit: &Permit, query: &SearchQuery) -> SearchPage {
+        self.store.search(permit, query, None, BOUNDS).await.unwrap()
+    }
+
+    async fn ids(&self, permit: &Permit, query: &SearchQuery) -> Vec<String> {
+        ids(&self.search(permit, query).await.matches)
+    }
+}
+
+fn open(folder: &std::path::Path, clock: &Clock) -> SqliteStore {
+    let options = SqliteOptions { readers: 2, ..SqliteOptions::default() };
+    SqliteStore::open(&folder.join("amanat.db"), clock.clone(), options).unwrap()
+}
+
+fn ids(rows: &[Row]) -> Vec<String> {
+    rows.iter().map(|row| row.facts.key.id.to_string()).collect()
+}
+
+/// A record on its way in.
+#[derive(Clone)]
+struct Record {
+    key: Key,
+    patients: Vec<Id>,
+    expected: Expected,
+    content: Option<String>,
+    add: Vec<IndexEntry>,
+    remove: Vec<IndexEntry>,
+}
+
+impl Record {
+    fn new(key: &str, patients: &[&str]) -> Self {
+        let key = Key::parse(key).unwrap();
+        let content = Some(format!(r#"{{"resourceType":"{}","id":"{}"}}"#, key.resource_type, key.id));
+        let patients = patients.iter().map(|patient| id(patient)).collect();
+        Self { key, patients, expected: Expected::Absent, content, add: Vec::new(), remove: Vec::new() }
+    }
+
+    fn over(mut self, version: i64) -> Self {
+        self.expected = Expected::Version(Version(version));
+        self
+    }
+
+    fn deleted(mut self) -> Self {
+        self.content = None;
+        self
+    }
+
+    fn add(mut self, parameter: &SearchParameter, value: IndexValue) -> Self {
+        self.add.push(IndexEntry { parameter: parameter.id, group: 0, value });
+        self
+    }
+
+    fn remove(mut self, parameter: &SearchParameter, value: IndexValue) -> Self {
+        self.remove.push(IndexEntry { parameter: parameter.id, group: 0, value });
+        self
+    }
+
+    fn into_change(self) -> Change {
+        let content = self.content.as_deref().map(Forwarded::for_test);
+        Change { key: self.key, expected: self.expected, content, patients: self.patients, add: self.add, remove: self.remove }
+    }
+
+    fn into_commit(self) -> Commit {
+        commit(vec![self])
+    }
+}
+
+fn commit(records: Vec<Record>) -> Commit {
+    Commit { guards: Vec::new(), changes: records.into_iter().map(Record::into_change).collect(), entries: vec![entry()] }
+}
+
+fn entry() -> Entry {
+    Entry {
+        event: Event::Rest("create"),
+        recorded: START,
+        outcome: Outcome::Success,
+        reason: String::new(),
+        request_id: "r1".into(),
+        agent: Agent::default(),
+        patients: Vec::new(),
+        records: Vec::new(),
+        query: None,
+    }
+}
+
+fn id(text: &str) -> Id {
+    Id::parse(text).unwrap()
+}
+
+fn key(text: &str) -> Key {
+    Key::parse(text).unwrap()
+}
+
+/// A caller who may do everything, narrowed.
+fn permit(narrowing: Predicate) -> Permit {
+    let needs = vec![Need::Create, Need::Read, Need::Update, Need::Delete, Need::Search];
+    let text = "system/*.cruds".to_owned();
+    let grant = Grant { level: Level::System, resource_type: None, needs, constraint: Arc::new([]), text: text.clone() };
+    let caller = Caller {
+        issuer: "https://issuer.example".into(),
+        subject: "hospital".into(),
+        client: "hospital".into(),
+        user: None,
+        organization: None,
+        scopes: Scopes { grants: vec![grant], contexts: Vec::new(), text },
+        patient: None,
+        encounter: None,
+        purposes: Vec::new(),
+        acr: None,
+        token_id: None,
+        expires: Instant(i64::MAX),
+    };
+    Permit::for_test(caller, Interaction::Capabilities, narrowing)
+}
+
+fn everything() -> Permit {
+    permit(Predicate::All)
+}
+
+/// A search for observations.
+fn observations(criteria: Vec<Criterion>) -> SearchQuery {
+    of(vec![ResourceType::Observation], criteria)
+}
+
+fn of(types: Vec<ResourceType>, criteria: Vec<Criterion>) -> SearchQuery {
+    SearchQuery {
+        types,
+        compartment: None,
+        criteria,
+        shape: Default::default(),
+        rendering: Default::default(),
+        applied: Vec::new(),
+        ignored: Vec::new(),
+    }
+}
+
+struct Parameters {
+    code: SearchParameter,
+    category: SearchParameter,
+    patient: SearchParameter,
+    date: SearchParameter,
+    note: SearchParameter,
+    probability: SearchParameter,
+    value: SearchParameter,
+    profile: SearchParameter,
+    code_value: SearchParameter,
+    family: SearchParameter,
+}
+
+/// Row numbers far from those of R4.
+static PARAMETERS: LazyLock<Parameters> = LazyLock::new(|| {
+    use ParameterType as P;
+    let of = |n: i32, code: &str, parameter_type| SearchParameter {
+        id: ParameterId(900_000 + 8 * n),
+        resource_type: if code == "family" { ResourceType::Patient } else { ResourceType::Observation },
+        code: code.to_owned(),
+        parameter_type,
+        targets: if code == "patient" { vec![ResourceType::Patient] } else { Vec::new() },
+        components: Vec::new(),
+        url: format!("http://test/{code}"),
+    };
+    let mut code_value = of(8, "code-value", P::Composite);
+    let component = |n, parameter_type| Component { parameter_type, id: code_value.id.component(n), targets: Vec::new() };
+    let components = vec![component(0, P::Token), component(1, P::Quantity)];
+    code_value.components = components;
+    Parameters {
+        code: of(0, "code", P::Token),
+        category: of(1, "category", P::Token),
+        patient: of(2, "patient", P::Reference),
+        date: of(3, "date", P::Date),
+        note: of(4, "note", P::String),
+        probability: of(5, "probability", P::Number),
+        value: of(6, "value", P::Quantity),
+        profile: of(7, "profile", P::Uri),
+        code_value,
+        family: of(9, "family", P::String),
+    }
+});
+
+fn parameters() -> &'static Parameters {
+    &PARAMETERS
+}
+
+fn token(system: &str, code: &str) -> IndexValue {
+    IndexValue::Token { system: system.into(), code: code.into() }
+}
+
+fn text(exact: &str) -> IndexValue {
+    IndexValue::Text { folded: exact.to_lowercase(), exact: exact.into() }
+}
+
+fn reference(to: &str) -> IndexValue {
+    let key = key(to);
+    IndexValue::Reference { resource_type: key.resource_type, id: key.id.to_string() }
+}
+
+fn matching(parameter: &'static SearchParameter, value: Value) -> Criterion {
+    Criterion::Match { parameter, modifier: Modifier::Plain, values: vec![value] }
+}
+
+fn coded(code: &str) -> Value {
+    Value::Token(TokenValue { system: SystemMatch::Any, code: Some(code.into()) })
+}
+
+fn about(patient: &str) -> Value {
+    Value::Reference(ReferenceValue::Local(ResourceType::Patient, id(patient)))
+}
+
+fn history_of(scope: HistoryScope) -> HistoryQuery {
+    HistoryQuery { scope, count: None, since: None, at: None, rendering: Default::default() }
+}
+
+async fn versions_of(world: &World, permit: &Permit, query: &HistoryQuery) -> Vec<(String, i64, bool)> {
+    let page = world.store.history(permit, query, None, BOUNDS).await.unwrap();
+    let of = |row: &Row| (row.facts.key.to_string(), row.facts.version.0, row.content.is_none());
+    page.versions.iter().map(of).collect()
+}
+
+fn is_stale<T>(outcome: Result<T, CommitError>) -> bool {
+    matches!(outcome, Err(CommitError::Stale))
+}

@@ -1,0 +1,71 @@
+//! The trail in the ledger.
+
+use super::SqliteStore;
+use super::statement::Statement;
+use crate::audit::{Entry, Receipt, Trail, TrailError};
+use crate::fhir::Instant;
+use crate::store::StoreError;
+use diesel::sql_types::{BigInt, Binary};
+use std::future::Future;
+use std::pin::Pin;
+
+/// An entry as it stands in the trail.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TrailRow {
+    /// Its number; the first is 1, none is left out.
+    pub seq: i64,
+    /// When it was recorded.
+    pub recorded: Instant,
+    /// Its written form.
+    pub leaf: Vec<u8>,
+    /// The head of the chain after it.
+    pub hash: Vec<u8>,
+}
+
+type Columns = (BigInt, BigInt, Binary, Binary);
+type Values = (i64, i64, Vec<u8>, Vec<u8>);
+
+fn row((seq, recorded, leaf, hash): Values) -> TrailRow {
+    TrailRow { seq, recorded: Instant(recorded), leaf, hash }
+}
+
+impl Trail for SqliteStore {
+    fn append(&self, entry: Entry) -> Pin<Box<dyn Future<Output = Result<Receipt, TrailError>> + Send + '_>> {
+        Box::pin(async move {
+            let written = self.ledger.submit(200, move |writer| writer.enter(&entry).map_err(StoreError::from)).await;
+            written.map(Receipt::durable).map_err(|error| {
+                tracing::error!(%error, "the trail cannot be written");
+                TrailError
+            })
+        })
+    }
+}
+
+impl SqliteStore {
+    /// Entries from number `from` on, at most `limit`, in order.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn trail_entries(&self, from: i64, limit: u32) -> Result<Vec<TrailRow>, StoreError> {
+        self.ledger
+            .read(move |connection| {
+                let statement = Statement::new("SELECT seq, recorded, leaf, hash FROM trail WHERE seq >= ? ORDER BY seq LIMIT ?");
+                let rows = statement.bind(from).bind(i64::from(limit)).rows::<Columns, Values>(connection)?;
+                Ok(rows.into_iter().map(row).collect())
+            })
+            .await
+    }
+
+    /// The last entry.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn trail_head(&self) -> Result<Option<TrailRow>, StoreError> {
+        self.ledger
+            .read(|connection| {
+                let statement = Statement::new("SELECT seq, recorded, leaf, hash FROM trail ORDER BY seq DESC LIMIT 1");
+                Ok(statement.row::<Columns, Values>(connection)?.map(row))
+            })
+            .await
+    }
+}

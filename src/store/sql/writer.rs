@@ -1,0 +1,127 @@
+//! The one who writes: a thread's own state, and how it settles a batch of jobs.
+
+use super::connection::number;
+use super::names::Names;
+use super::statement::Statement;
+use crate::audit::{Chain, Entry, Mark};
+use crate::clock::Clock;
+use crate::fhir::Instant;
+use crate::store::StoreError;
+use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Binary};
+
+/// The writer's connection and everything that it alone decides: the order of changes, the times, the chain.
+pub(super) struct Writer {
+    pub(super) connection: SqliteConnection,
+    pub(super) names: Names,
+    chain: Chain,
+    clock: Clock,
+    latest: Instant,
+    change: i64,
+}
+
+/// One piece of work for the writer.
+pub(super) trait Job: Send {
+    /// Does it, inside the batch's transaction. `false` undoes what it did, and only that.
+    fn run(&mut self, writer: &mut Writer) -> bool;
+
+    /// Answers whoever waits: durable, or why not.
+    fn settle(self: Box<Self>, outcome: Result<(), &str>);
+}
+
+impl Writer {
+    /// Takes up where the database stands.
+    pub(super) fn resume(connection: SqliteConnection, clock: Clock) -> Result<Self, StoreError> {
+        let chain = Chain::resume(0, [0; 32]);
+        let mut writer = Self { connection, names: Names::default(), chain, clock, latest: Instant(0), change: 0 };
+        writer.reload()?;
+        Ok(writer)
+    }
+
+    /// Reads its state anew: at the start, and after a transaction was lost.
+    fn reload(&mut self) -> Result<(), StoreError> {
+        self.names.forget();
+        let head = Statement::new("SELECT seq, hash FROM trail ORDER BY seq DESC LIMIT 1");
+        let (seq, hash) = head.row::<(BigInt, Binary), (i64, Vec<u8>)>(&mut self.connection)?.unwrap_or((0, vec![0; 32]));
+        let hash = hash.try_into().map_err(|_| StoreError::Unavailable("the head of the trail is damaged".into()))?;
+        self.chain = Chain::resume(seq, hash);
+        for table in ["record", "record_version"] {
+            let last = Statement::new(format!("SELECT change, updated FROM {table} ORDER BY updated DESC, change DESC LIMIT 1"));
+            if let Some((change, updated)) = last.row::<(BigInt, BigInt), (i64, i64)>(&mut self.connection)? {
+                self.change = self.change.max(change);
+                self.latest = self.latest.max(Instant(updated));
+            }
+        }
+        Ok(())
+    }
+
+    /// The number of the next change. Numbers may be left out, never given twice.
+    pub(super) fn next_change(&mut self) -> i64 {
+        self.change += 1;
+        self.change
+    }
+
+    /// The time of a change: now, and never before that of an earlier change, whatever the machine's clock does.
+    pub(super) fn stamp(&mut self) -> Instant {
+        self.latest = self.latest.max(self.clock.now());
+        self.latest
+    }
+
+    /// Links an entry and writes it; its number.
+    pub(super) fn enter(&mut self, entry: &Entry) -> QueryResult<i64> {
+        let link = self.chain.link(entry);
+        Statement::new("INSERT INTO trail (seq, recorded, leaf, hash) VALUES (?, ?, ?, ?)")
+            .bind(link.seq)
+            .bind(link.recorded.0)
+            .bind(link.leaf)
+            .bind(link.hash.to_vec())
+            .run(&mut self.connection)?;
+        Ok(link.seq)
+    }
+
+    /// Runs a batch in one transaction and answers every job once the disk has it, or once it is lost.
+    pub(super) fn settle(&mut self, mut batch: Vec<Box<dyn Job>>) {
+        let mark = self.chain.mark();
+        let outcome = self.transact(&mut batch);
+        let lost = outcome.err().map(|error| {
+            tracing::error!(%error, jobs = batch.len(), "a batch could not be committed");
+            self.abandon(mark);
+            error.to_string()
+        });
+        for job in batch {
+            job.settle(lost.as_deref().map_or(Ok(()), Err));
+        }
+    }
+
+    fn transact(&mut self, batch: &mut [Box<dyn Job>]) -> QueryResult<()> {
+        Statement::new("BEGIN IMMEDIATE").run(&mut self.connection)?;
+        for job in batch {
+            let mark = self.chain.mark();
+            Statement::new("SAVEPOINT job").run(&mut self.connection)?;
+            if !job.run(self) {
+                Statement::new("ROLLBACK TO job").run(&mut self.connection)?;
+                self.chain.restore(mark);
+                self.names.forget();
+            }
+            Statement::new("RELEASE job").run(&mut self.connection)?;
+        }
+        Statement::new("COMMIT").run(&mut self.connection)?;
+        Ok(())
+    }
+
+    fn abandon(&mut self, mark: Mark) {
+        // Fails when SQLite has already rolled back by itself (a full disk, an I/O error): then there is nothing left to undo.
+        let undone = Statement::new("ROLLBACK").run(&mut self.connection);
+        self.chain.restore(mark);
+        if let Err(error) = self.reload() {
+            tracing::error!(%error, ?undone, "the store cannot be read after a failed commit");
+        }
+    }
+
+    /// Moves the log into the database file.
+    pub(super) fn checkpoint(&mut self) {
+        if let Err(error) = number(&mut self.connection, Statement::new("PRAGMA wal_checkpoint(TRUNCATE)").once()) {
+            tracing::warn!(%error, "the write-ahead log could not be folded in; the next start does it");
+        }
+    }
+}
