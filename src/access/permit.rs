@@ -86,11 +86,6 @@ pub fn may_write(permit: &Permit, need: Need, new: &Look<'_>) -> Result<(), Refu
 }
 
 impl Permit {
-    /// Which rows of a type may be touched for this need.
-    pub fn rows(&self, _resource_type: crate::fhir::ResourceType, _need: crate::fhir::Need) -> Predicate {
-        self.narrowing.clone()
-    }
-
     /// A permit for the store's own tests.
     #[cfg(test)]
     pub(crate) fn for_test(caller: Caller, interaction: Interaction, narrowing: Predicate) -> Self {

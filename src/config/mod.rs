@@ -7,9 +7,10 @@ mod settings;
 mod tests;
 
 pub use base_url::BaseUrl;
-pub use sections::{Audit, Consent, Exposure, ImplicitPolicy, Issuer, JwksSource, Limits, Server, Smart, Store, Tls};
+pub use sections::{Audit, Exposure, Issuer, JwksSource, Limits, Server, Smart, Store, Tls};
 pub use settings::Effective;
 
+use crate::consent::ConsentSettings;
 use settings::Settings;
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -26,7 +27,7 @@ pub struct Config {
     /// `[[issuers]]`
     pub issuers: Vec<Issuer>,
     /// `[consent]`
-    pub consent: Consent,
+    pub consent: ConsentSettings,
     /// `[audit]`
     pub audit: Audit,
     /// `[limits]`

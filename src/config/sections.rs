@@ -2,6 +2,7 @@
 
 use super::settings::Settings;
 use super::{BaseUrl, Config};
+use crate::consent::ConsentSettings;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use std::net::SocketAddr;
@@ -70,6 +71,8 @@ pub struct Issuer {
     pub jwks: JwksSource,
     /// Accepted algorithms.
     pub algorithms: Vec<String>,
+    /// The purposes of use of a token that names none and whose client has none registered.
+    pub default_purposes: Vec<String>,
 }
 
 /// Where the keys of an issuer are.
@@ -79,30 +82,6 @@ pub enum JwksSource {
     File(PathBuf),
     /// An address.
     Uri(String),
-}
-
-/// `[consent]`
-#[derive(Debug, Clone, Copy)]
-pub struct Consent {
-    /// What holds for a patient of whom no consent applies (IHE PCF).
-    pub implicit_policy: ImplicitPolicy,
-}
-
-/// The implicit policies of IHE PCF.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-pub enum ImplicitPolicy {
-    /// Nothing is shown.
-    #[serde(rename = "Policy-deny")]
-    Deny,
-    /// Nothing but in an emergency.
-    #[serde(rename = "Policy-break-glass-only")]
-    BreakGlassOnly,
-    /// Treatment, payment and operations.
-    #[serde(rename = "Policy-basic-normal")]
-    BasicNormal,
-    /// Every purpose.
-    #[serde(rename = "Policy-all-normal")]
-    AllNormal,
 }
 
 /// `[audit]`
@@ -146,15 +125,13 @@ pub struct Smart {
     pub token_lifetime_seconds: u32,
     /// Seconds of leeway on `exp`, `nbf` and `iat`.
     pub leeway_seconds: u32,
-    /// The private signing key (JWK file); without it, the gateway keeps its own in the store.
-    pub signing_key: Option<PathBuf>,
 }
 
 /// Reads all sections. `None` only after a fault was noted.
 pub(super) fn read(settings: &mut Settings) -> Option<Config> {
     let (server, tls, store) = (server(settings), tls(settings), store(settings));
     let issuers = (0..settings.elements("issuers")).map(|at| issuer(settings, at)).collect::<Option<Vec<_>>>();
-    let consent = Consent { implicit_policy: settings.or("consent.implicit_policy", ImplicitPolicy::Deny) };
+    let consent = consent(settings);
     let audit = Audit { node: settings.or("audit.node", "amanat".to_owned()) };
     let (limits, smart) = (limits(settings), smart(settings));
     let config = Config {
@@ -240,7 +217,21 @@ fn issuer(settings: &mut Settings, at: usize) -> Option<Issuer> {
             return None;
         }
     };
-    Some(Issuer { issuer: issuer?, audience: audience?, jwks, algorithms })
+    let default_purposes = settings.or(&key("default_purposes"), Vec::new());
+    Some(Issuer { issuer: issuer?, audience: audience?, jwks, algorithms, default_purposes })
+}
+
+fn consent(settings: &mut Settings) -> ConsentSettings {
+    let usual = ConsentSettings::default();
+    ConsentSettings {
+        implicit_policy: settings.or("consent.implicit_policy", usual.implicit_policy),
+        implicit_max_conf: settings.or("consent.implicit_max_conf", usual.implicit_max_conf),
+        untyped: settings.or("consent.untyped", usual.untyped),
+        combine: settings.or("consent.combine", usual.combine),
+        require_verified: settings.or("consent.require_verified", usual.require_verified),
+        local_purposes: settings.or("consent.local_purposes", usual.local_purposes),
+        custodian: settings.or("consent.custodian", usual.custodian),
+    }
 }
 
 fn limits(settings: &mut Settings) -> Limits {
@@ -272,7 +263,6 @@ fn smart(settings: &mut Settings) -> Smart {
     let smart = Smart {
         token_lifetime_seconds: settings.or("smart.token_lifetime_seconds", 300),
         leeway_seconds: settings.or("smart.leeway_seconds", 30),
-        signing_key: settings.path("smart.signing_key"),
     };
     if !(1..=3600).contains(&smart.token_lifetime_seconds) {
         settings.fault("smart.token_lifetime_seconds", "must lie between 1 and 3600");

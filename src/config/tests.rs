@@ -1,4 +1,5 @@
-use super::{Config, ConfigError, Exposure, ImplicitPolicy, Origin, Sources};
+use super::{Config, ConfigError, Exposure, Origin, Sources};
+use crate::consent::ImplicitPolicy;
 use std::path::PathBuf;
 
 const SMALLEST: &str = "[server]\nlisten = \"127.0.0.1:0\"\nbase_url = \"https://localhost:8443/fhir\"\n";

@@ -5,9 +5,9 @@ use super::{Change, Expected, Forwarded, Row, Sealed};
 use crate::access::{Look, Permit, may_write};
 use crate::fhir::json::{Document, JsonFault};
 use crate::fhir::search::IndexEntry;
-use crate::fhir::{Facts, Id, Instant, Key, Need, Problem, Refusal, ResourceType, Version};
 use crate::fhir::search::extract;
 use crate::fhir::stamp::prepare;
+use crate::fhir::{Facts, Id, Instant, Key, Need, Problem, Refusal, ResourceType, Version};
 use crate::fhir::{patch, patients_of, rewrite, shape};
 use std::collections::HashSet;
 
@@ -64,7 +64,8 @@ impl Draft {
 
     /// The conditional references (`Patient?identifier=...`) of the content, each once.
     pub fn conditional_references(&self) -> Vec<String> {
-        let mut found: Vec<String> = rewrite::references(&self.document).into_iter().map(|(_, url)| url).filter(|url| url.contains('?')).collect();
+        let mut found: Vec<String> =
+            rewrite::references(&self.document).into_iter().map(|(_, url)| url).filter(|url| url.contains('?')).collect();
         found.sort_unstable();
         found.dedup();
         found
@@ -81,7 +82,15 @@ impl Draft {
     ///
     /// # Errors
     /// [`Refusal::WriteOutsideGrant`] for content outside the grant; [`Refusal::Unprocessable`] for a record moved to another patient.
-    pub fn change(self, permit: &Permit, need: Need, key: Key, old: Option<&Row>, base: &str, now: Instant) -> Result<Change, Refusal> {
+    pub fn change(
+        self,
+        permit: &Permit,
+        need: Need,
+        key: Key,
+        old: Option<&Row>,
+        base: &str,
+        now: Instant,
+    ) -> Result<Change, Refusal> {
         let patients = patients_of(&self.document, &key, base);
         let entries = extract(&self.document, self.resource_type, base);
         let version = old.map_or(Version::FIRST, |old| old.facts.version.next());
@@ -126,8 +135,16 @@ fn agrees(document: &Document, resource_type: ResourceType, id: &Id) -> Result<(
     let place = format!("{resource_type}.id");
     match document.root().text_at("id") {
         Some(found) if found == id.as_str() => Ok(()),
-        Some(found) => Err(Refusal::Invalid(vec![Problem::at("invalid", place, format!("the id in the body is `{found}`, in the URL `{id}`: they must be the same"))])),
-        None => Err(Refusal::Invalid(vec![Problem::at("required", place, format!("the body of an update needs the id of the URL, `{id}`"))])),
+        Some(found) => Err(Refusal::Invalid(vec![Problem::at(
+            "invalid",
+            place,
+            format!("the id in the body is `{found}`, in the URL `{id}`: they must be the same"),
+        )])),
+        None => Err(Refusal::Invalid(vec![Problem::at(
+            "required",
+            place,
+            format!("the body of an update needs the id of the URL, `{id}`"),
+        )])),
     }
 }
 

@@ -84,14 +84,14 @@ pub struct Committed {
 impl Forwarded {
     /// Size in bytes, before version and time are written in.
     pub fn size(&self) -> usize {
-        self.head.len() + self.tail.len()
+        self.prepared.body().len()
     }
 
-    /// Content for the store's own tests: a JSON object that has no `meta`.
+    /// Content for the store's own tests.
     #[cfg(test)]
     pub(crate) fn for_test(text: &str) -> Self {
-        let rest = text.trim_start().strip_prefix('{').unwrap_or_default();
-        let after = if rest.trim_start().starts_with('}') { "}" } else { "}," };
-        Self { head: "{".to_owned(), tail: rest.to_owned(), around: ("\"meta\":{", after) }
+        use crate::fhir::{ResourceType, json::Document, stamp::prepare};
+        let document = Document::parse(text.as_bytes()).unwrap_or_else(|error| panic!("{error}: {text}"));
+        Self { prepared: prepare(&document, ResourceType::Basic, &Id::random()) }
     }
 }

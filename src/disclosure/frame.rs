@@ -28,7 +28,14 @@ pub struct PageFrame {
 ///
 /// # Errors
 /// [`Refusal::Internal`] when stored content is damaged.
-pub fn searchset(permit: &Permit, page: (&[Row], &[Row]), frame: &PageFrame, rendering: &Rendering, visit: &Visit, base: &str) -> Result<Pending, Refusal> {
+pub fn searchset(
+    permit: &Permit,
+    page: (&[Row], &[Row]),
+    frame: &PageFrame,
+    rendering: &Rendering,
+    visit: &Visit,
+    base: &str,
+) -> Result<Pending, Refusal> {
     let mut bundle = Frame::open("searchset", frame);
     let mut shown = Shown::default();
     for (rows, need, mode) in [(page.0, Need::Search, "match"), (page.1, Need::Read, "include")] {
@@ -58,7 +65,15 @@ pub fn searchset(permit: &Permit, page: (&[Row], &[Row]), frame: &PageFrame, ren
 ///
 /// # Errors
 /// [`Refusal::Internal`] when stored content is damaged.
-pub fn history(permit: &Permit, need: Need, versions: &[Row], frame: &PageFrame, rendering: &Rendering, visit: &Visit, base: &str) -> Result<Pending, Refusal> {
+pub fn history(
+    permit: &Permit,
+    need: Need,
+    versions: &[Row],
+    frame: &PageFrame,
+    rendering: &Rendering,
+    visit: &Visit,
+    base: &str,
+) -> Result<Pending, Refusal> {
     let mut bundle = Frame::open("history", frame);
     let mut shown = Shown::default();
     for row in versions.iter().filter(|row| passes(permit, need, row, base)) {

@@ -18,16 +18,31 @@ pub(super) fn document(refusal: &Refusal, request_id: Option<&str>) -> String {
     if problems.is_empty() {
         let reference = request_id.filter(|_| told.status >= 500).map(|id| format!(" Request id: {id}.")).unwrap_or_default();
         let diagnostics = format!("{}: {}{reference}", told.code, told.text);
-        return operation_outcome(&[Issue { severity: "error", issue: told.issue, code: told.code, text: &told.text, diagnostics: Some(&diagnostics), expression: None }]);
+        return operation_outcome(&[Issue {
+            severity: "error",
+            issue: told.issue,
+            code: told.code,
+            text: &told.text,
+            diagnostics: Some(&diagnostics),
+            expression: None,
+        }]);
     }
     let diagnostics: Vec<String> = problems.iter().map(|problem| diagnosed(told.code, problem)).collect();
-    let issues: Vec<Issue<'_>> = problems.iter().zip(&diagnostics).map(|(problem, diagnostics)| issue("error", told.code, problem, diagnostics)).collect();
+    let issues: Vec<Issue<'_>> =
+        problems.iter().zip(&diagnostics).map(|(problem, diagnostics)| issue("error", told.code, problem, diagnostics)).collect();
     operation_outcome(&issues)
 }
 
 /// What went well, for `Prefer: return=OperationOutcome`, with warnings.
 pub(super) fn success(text: &str, warnings: &[Problem]) -> String {
-    let done = Issue { severity: "information", issue: "informational", code: "AMANAT-OK-0001", text, diagnostics: Some(text), expression: None };
+    let done = Issue {
+        severity: "information",
+        issue: "informational",
+        code: "AMANAT-OK-0001",
+        text,
+        diagnostics: Some(text),
+        expression: None,
+    };
     let warned = warnings.iter().map(|problem| issue("warning", "AMANAT-WARN-0001", problem, &problem.text));
     operation_outcome(&std::iter::once(done).chain(warned).collect::<Vec<_>>())
 }
@@ -38,7 +53,14 @@ fn diagnosed(code: &str, problem: &Problem) -> String {
 }
 
 fn issue<'p>(severity: &'p str, code: &'p str, problem: &'p Problem, diagnostics: &'p str) -> Issue<'p> {
-    Issue { severity, issue: problem.issue, code, text: &problem.text, diagnostics: Some(diagnostics), expression: problem.expression.as_deref() }
+    Issue {
+        severity,
+        issue: problem.issue,
+        code,
+        text: &problem.text,
+        diagnostics: Some(diagnostics),
+        expression: problem.expression.as_deref(),
+    }
 }
 
 fn headers(refusal: &Refusal, told: &Told) -> Vec<(HeaderWord, String)> {

@@ -12,7 +12,14 @@ use crate::fhir::{Facts, Need, ReadConditions, Refusal, Rendering, Summary, Touc
 ///
 /// # Errors
 /// [`Refusal::Gone`] for the version that a delete made, [`Refusal::NotFound`] when the second look withholds it.
-pub fn show(permit: &Permit, row: &Row, conditions: ReadConditions, rendering: &Rendering, visit: &Visit, base: &str) -> Result<Pending, Refusal> {
+pub fn show(
+    permit: &Permit,
+    row: &Row,
+    conditions: ReadConditions,
+    rendering: &Rendering,
+    visit: &Visit,
+    base: &str,
+) -> Result<Pending, Refusal> {
     if !passes(permit, Need::Read, row, base) {
         return Err(Refusal::NotFound);
     }
@@ -28,11 +35,20 @@ pub fn show(permit: &Permit, row: &Row, conditions: ReadConditions, rendering: &
 
 /// The second look: does the permit hold for this very row? A no is a defect of the first look; the row stays inside.
 pub(super) fn passes(permit: &Permit, need: Need, row: &Row, base: &str) -> bool {
-    let compute = || row.content.as_ref().and_then(|content| open(content).ok()).map(|document| extract(&document, row.facts.key.resource_type, base)).unwrap_or_default();
+    let compute = || {
+        row.content
+            .as_ref()
+            .and_then(|content| open(content).ok())
+            .map(|document| extract(&document, row.facts.key.resource_type, base))
+            .unwrap_or_default()
+    };
     let holds = permit.admits(need, &Look::new(&row.facts, &compute));
     if !holds {
         metrics::counter!("amanat_release_second_look_withheld_total").increment(1);
-        tracing::error!(resource_type = row.facts.key.resource_type.name(), "the second look withheld a row that the query let through");
+        tracing::error!(
+            resource_type = row.facts.key.resource_type.name(),
+            "the second look withheld a row that the query let through"
+        );
     }
     holds
 }

@@ -10,7 +10,13 @@ use crate::fhir::{Problem, Refusal, Rendering, Return};
 ///
 /// # Errors
 /// [`Refusal::Internal`] when the stored content cannot be read back.
-pub fn written(stored: &Stored, created: bool, rendering: &Rendering, warnings: &[Problem], base: &str) -> Result<Pending, Refusal> {
+pub fn written(
+    stored: &Stored,
+    created: bool,
+    rendering: &Rendering,
+    warnings: &[Problem],
+    base: &str,
+) -> Result<Pending, Refusal> {
     let mut headers = vec![(HeaderWord::ETag, stored.version.etag()), (HeaderWord::LastModified, stored.updated.http_date())];
     if created || stored.content.is_some() {
         headers.push((HeaderWord::Location, format!("{base}/{}/_history/{}", stored.key, stored.version)));

@@ -4,8 +4,8 @@ use super::definitions::compartment_members;
 use super::prefer::accepts_json;
 use super::search::{ParseOptions, SearchQuery, parse_search};
 use super::{
-    CompartmentOwner, HistoryQuery, HistoryScope, Id, Instant, Interaction, Key, Method, Problem, ReadConditions, Refusal, Rendering, Request,
-    ResourceType, Version, WriteCondition, decode, pairs, prefer,
+    CompartmentOwner, HistoryQuery, HistoryScope, Id, Instant, Interaction, Key, Method, Problem, ReadConditions, Refusal,
+    Rendering, Request, ResourceType, Version, WriteCondition, decode, pairs, prefer,
 };
 
 /// What the reading of a request depends on beside the request.
@@ -30,7 +30,9 @@ type Pairs = Vec<(String, String)>;
 /// [`Refusal::Invalid`] for a malformed path, header or parameter, [`Refusal::NotSupported`] for what this server does not do,
 /// [`Refusal::MethodNotAllowed`].
 pub fn interaction(request: &Request, options: &RouteOptions<'_>) -> Result<Interaction, Refusal> {
-    let path = decode(&request.path.replace('+', "%2B")).ok_or_else(|| invalid("the path is not valid percent-encoded UTF-8"))?.into_owned();
+    let path = decode(&request.path.replace('+', "%2B"))
+        .ok_or_else(|| invalid("the path is not valid percent-encoded UTF-8"))?
+        .into_owned();
     let segments: Vec<&str> = path.split('/').filter(|segment| !segment.is_empty()).collect();
     if let Some(operation) = segments.iter().find(|segment| segment.starts_with('$')) {
         return Err(Refusal::NotSupported((*operation).to_owned()));
@@ -150,13 +152,18 @@ impl Route<'_> {
         self.no_others(&[])?;
         let Some(condition) = &self.request.headers.if_none_exist else { return Ok(Interaction::Create(resource_type, None)) };
         let condition = condition.trim_start_matches('?');
-        let condition = pairs(condition).map_err(|pair| invalid(&format!("`If-None-Exist`: `{pair}` is not valid percent-encoded UTF-8")))?;
-        self.query(&[resource_type], None, &condition).and_then(with_criteria).map(|query| Interaction::Create(resource_type, Some(query)))
+        let condition =
+            pairs(condition).map_err(|pair| invalid(&format!("`If-None-Exist`: `{pair}` is not valid percent-encoded UTF-8")))?;
+        self.query(&[resource_type], None, &condition)
+            .and_then(with_criteria)
+            .map(|query| Interaction::Create(resource_type, Some(query)))
     }
 
     fn instance(&self, key: Key) -> Result<Interaction, Refusal> {
         match self.request.method {
-            Method::Get | Method::Head => self.read_conditions().and_then(|conditions| self.only_get(Interaction::Read(key, conditions))),
+            Method::Get | Method::Head => {
+                self.read_conditions().and_then(|conditions| self.only_get(Interaction::Read(key, conditions)))
+            }
             Method::Post => Err(Refusal::MethodNotAllowed),
             Method::Put => self.write(|condition| Interaction::Update(key, condition)),
             Method::Patch => self.write(|condition| Interaction::Patch(key, condition)),
@@ -171,7 +178,10 @@ impl Route<'_> {
 
     fn read_conditions(&self) -> Result<ReadConditions, Refusal> {
         let headers = &self.request.headers;
-        let none_match = headers.if_none_match.as_deref().map(|tag| Version::parse(tag).ok_or_else(|| invalid("`If-None-Match` must be one entity tag, such as W/\"3\"")));
+        let none_match = headers
+            .if_none_match
+            .as_deref()
+            .map(|tag| Version::parse(tag).ok_or_else(|| invalid("`If-None-Match` must be one entity tag, such as W/\"3\"")));
         Ok(ReadConditions { none_match: none_match.transpose()?, modified_since: headers.if_modified_since })
     }
 
@@ -179,7 +189,9 @@ impl Route<'_> {
         let headers = &self.request.headers;
         match (headers.if_match.as_deref(), headers.if_none_match.as_deref()) {
             (None, None) => Ok(WriteCondition::None),
-            (Some(tag), None) => Version::parse(tag).map(WriteCondition::Match).ok_or_else(|| invalid("`If-Match` must be one entity tag, such as W/\"3\"")),
+            (Some(tag), None) => Version::parse(tag)
+                .map(WriteCondition::Match)
+                .ok_or_else(|| invalid("`If-Match` must be one entity tag, such as W/\"3\"")),
             (None, Some("*")) => Ok(WriteCondition::Absent),
             _ => Err(invalid("a change takes `If-Match: W/\"n\"` or `If-None-Match: *`, not both and no other form")),
         }
@@ -219,7 +231,12 @@ impl Route<'_> {
         self.query(types, owner, &parameters).map(Interaction::Search)
     }
 
-    fn query(&self, types: &[ResourceType], owner: Option<CompartmentOwner>, parameters: &[(String, String)]) -> Result<Box<SearchQuery>, Refusal> {
+    fn query(
+        &self,
+        types: &[ResourceType],
+        owner: Option<CompartmentOwner>,
+        parameters: &[(String, String)],
+    ) -> Result<Box<SearchQuery>, Refusal> {
         let options = ParseOptions {
             base: self.options.base,
             now: self.options.now,
@@ -238,10 +255,18 @@ impl Route<'_> {
         self.no_others(&["_count", "_since", "_at"])?;
         let moment = |name: &str| {
             let value = self.parameters.iter().find(|(key, _)| key == name).map(|(_, value)| value);
-            value.map(|text| Instant::parse(&text.replace(' ', "+")).ok_or_else(|| invalid(&format!("`{name}` must be an instant, such as 2026-01-31T12:00:00Z")))).transpose()
+            value
+                .map(|text| {
+                    Instant::parse(&text.replace(' ', "+"))
+                        .ok_or_else(|| invalid(&format!("`{name}` must be an instant, such as 2026-01-31T12:00:00Z")))
+                })
+                .transpose()
         };
         let count = self.parameters.iter().find(|(key, _)| key == "_count").map(|(_, value)| value.parse::<u32>());
-        let count = count.transpose().map_err(|_| invalid("`_count` must be a whole number"))?.map(|count| count.min(self.options.max_count));
+        let count = count
+            .transpose()
+            .map_err(|_| invalid("`_count` must be a whole number"))?
+            .map(|count| count.min(self.options.max_count));
         let rendering = prefer::rendering(&self.parameters)?;
         Ok(Interaction::History(HistoryQuery { scope, count, since: moment("_since")?, at: moment("_at")?, rendering }))
     }

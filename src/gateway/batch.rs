@@ -29,7 +29,12 @@ impl Gateway {
     }
 
     /// One entry, from its own interaction to its own answer; a refusal comes with the entry that the trail needs.
-    pub(super) async fn entry(&self, caller: &Arc<Caller>, part: &Part, errand: &Errand) -> Result<Pending, (Refusal, crate::audit::Entry)> {
+    pub(super) async fn entry(
+        &self,
+        caller: &Arc<Caller>,
+        part: &Part,
+        errand: &Errand,
+    ) -> Result<Pending, (Refusal, crate::audit::Entry)> {
         let parsed = self.entry_interaction(part, errand);
         let mut visit = entry_visit(part, parsed.as_ref().ok(), &errand.visit);
         let answer = match parsed {
@@ -42,7 +47,14 @@ impl Gateway {
         })
     }
 
-    async fn entry_performed(&self, caller: &Arc<Caller>, parsed: Interaction, part: &Part, visit: &mut Visit, errand: &Errand) -> Result<Pending, Refusal> {
+    async fn entry_performed(
+        &self,
+        caller: &Arc<Caller>,
+        parsed: Interaction,
+        part: &Part,
+        visit: &mut Visit,
+        errand: &Errand,
+    ) -> Result<Pending, Refusal> {
         let mut how = rendering(&part.request)?;
         how.prefer = how.prefer.or(errand.rendering.prefer);
         let mut inner = Errand { visit: visit.clone(), rendering: how, body: part.body()? };
@@ -55,7 +67,9 @@ impl Gateway {
     pub(super) fn entry_interaction(&self, part: &Part, errand: &Errand) -> Result<Interaction, Refusal> {
         let options = RouteOptions { base: &self.parts.base, now: errand.visit.now, max_count: self.parts.limits.page_max };
         match interaction(&part.request, &options)? {
-            Interaction::Bundle => Err(Refusal::Invalid(vec![Problem::of("invalid", "an entry cannot be a batch or transaction itself")])),
+            Interaction::Bundle => {
+                Err(Refusal::Invalid(vec![Problem::of("invalid", "an entry cannot be a batch or transaction itself")]))
+            }
             parsed => Ok(parsed),
         }
     }

@@ -22,7 +22,9 @@ pub(super) fn statement(base: &str, token_endpoint: &str, now: Instant) -> Strin
         security: Security {
             cors: true,
             smart: true,
-            description: "OAuth 2.0 bearer tokens with SMART scopes; clients authenticate at the token endpoint with a signed assertion".to_owned(),
+            description:
+                "OAuth 2.0 bearer tokens with SMART scopes; clients authenticate at the token endpoint with a signed assertion"
+                    .to_owned(),
             endpoints: vec![("token".to_owned(), token_endpoint.to_owned())],
         },
         resources: ResourceType::ALL.iter().map(|&resource_type| served(resource_type)).collect(),
@@ -34,8 +36,13 @@ pub(super) fn statement(base: &str, token_endpoint: &str, now: Instant) -> Strin
 
 fn served(resource_type: ResourceType) -> Served {
     let parameters: Vec<&SearchParameter> = search_parameters(resource_type).collect();
-    let references = |of: ResourceType| search_parameters(of).filter(|parameter| parameter.parameter_type == ParameterType::Reference);
-    let reverse = ResourceType::ALL.iter().flat_map(|&other| references(other).filter(move |parameter| parameter.targets.contains(&resource_type)).map(move |parameter| format!("{other}:{}", parameter.code)));
+    let references =
+        |of: ResourceType| search_parameters(of).filter(|parameter| parameter.parameter_type == ParameterType::Reference);
+    let reverse = ResourceType::ALL.iter().flat_map(|&other| {
+        references(other)
+            .filter(move |parameter| parameter.targets.contains(&resource_type))
+            .map(move |parameter| format!("{other}:{}", parameter.code))
+    });
     let changes = mutable(resource_type).is_ok();
     let mut interactions = words(&["read", "vread", "history-instance", "history-type", "search-type", "create"]);
     if changes {

@@ -32,7 +32,12 @@ struct Kept {
 impl ConsentOffice {
     /// An office without consents yet.
     pub fn new(settings: ConsentSettings) -> Self {
-        Self { settings, directory: ArcSwap::from_pointee(Directory::default()), writing: Mutex::new(()), verdicts: Cache::new(CONTEXTS) }
+        Self {
+            settings,
+            directory: ArcSwap::from_pointee(Directory::default()),
+            writing: Mutex::new(()),
+            verdicts: Cache::new(CONTEXTS),
+        }
     }
 
     /// Reads every current Consent.
@@ -65,7 +70,9 @@ impl ConsentOffice {
         let caller = Arc::clone(permit.caller());
         let actions = actions(permit.interaction());
         let context = (Arc::as_ptr(&caller) as usize, actions);
-        if let Some(kept) = self.verdicts.get(&context).filter(|kept| kept.epoch == directory.epoch() && now < kept.ruling.valid_until) {
+        if let Some(kept) =
+            self.verdicts.get(&context).filter(|kept| kept.epoch == directory.epoch() && now < kept.ruling.valid_until)
+        {
             return consent::narrow(permit, &kept.ruling.verdicts);
         }
         let ruling = consent::verdicts(&directory, &Requester::new(&caller, actions), &self.settings, now);

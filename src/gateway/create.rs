@@ -8,11 +8,23 @@ use crate::fhir::search::SearchQuery;
 use crate::fhir::{Key, Need, ReadConditions, Refusal, ResourceType};
 
 impl Gateway {
-    pub(super) async fn create(&self, permit: &Permit, resource_type: ResourceType, condition: Option<&SearchQuery>, errand: &Errand) -> Result<Pending, Refusal> {
+    pub(super) async fn create(
+        &self,
+        permit: &Permit,
+        resource_type: ResourceType,
+        condition: Option<&SearchQuery>,
+        errand: &Errand,
+    ) -> Result<Pending, Refusal> {
         until_settled!(self.try_create(permit, resource_type, condition, errand).await)
     }
 
-    async fn try_create(&self, permit: &Permit, resource_type: ResourceType, condition: Option<&SearchQuery>, errand: &Errand) -> Result<Pending, Failed> {
+    async fn try_create(
+        &self,
+        permit: &Permit,
+        resource_type: ResourceType,
+        condition: Option<&SearchQuery>,
+        errand: &Errand,
+    ) -> Result<Pending, Failed> {
         let mut guards = Vec::new();
         if let Some(condition) = condition {
             let selected = self.selected(permit, Need::Search, condition).await?;
@@ -24,7 +36,8 @@ impl Gateway {
         let draft = Draft::read(&errand.body, resource_type, None)?;
         let draft = self.resolved(permit, draft, &mut guards).await?;
         let warnings = consent_problems(&draft, errand.visit.now)?;
-        let change = draft.change(permit, Need::Create, Key::new(resource_type, new_id()), None, &self.parts.base, errand.visit.now)?;
+        let change =
+            draft.change(permit, Need::Create, Key::new(resource_type, new_id()), None, &self.parts.base, errand.visit.now)?;
         self.conclude(change, guards, &warnings, errand).await
     }
 }

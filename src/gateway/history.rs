@@ -7,7 +7,13 @@ use crate::fhir::{HistoryQuery, HistoryScope, Need, Refusal, encode};
 use crate::store::Cursor;
 
 impl Gateway {
-    pub(super) async fn history(&self, permit: &Permit, query: &HistoryQuery, from: Option<&Cursor>, errand: &Errand) -> Result<Pending, Refusal> {
+    pub(super) async fn history(
+        &self,
+        permit: &Permit,
+        query: &HistoryQuery,
+        from: Option<&Cursor>,
+        errand: &Errand,
+    ) -> Result<Pending, Refusal> {
         if let HistoryScope::Type(resource_type) = query.scope {
             self.view_trail(resource_type).await?;
         }
@@ -37,7 +43,10 @@ fn history_path(query: &HistoryQuery) -> String {
         HistoryScope::System => String::new(),
     };
     let moments = [("_since", query.since), ("_at", query.at)];
-    let mut parameters: Vec<String> = moments.iter().filter_map(|(name, moment)| moment.map(|moment| format!("{name}={}", encode(&moment.to_string())))).collect();
+    let mut parameters: Vec<String> = moments
+        .iter()
+        .filter_map(|(name, moment)| moment.map(|moment| format!("{name}={}", encode(&moment.to_string()))))
+        .collect();
     parameters.extend(query.count.map(|count| format!("_count={count}")));
     let mark = if parameters.is_empty() { "" } else { "?" };
     format!("{scope}_history{mark}{}", parameters.join("&"))

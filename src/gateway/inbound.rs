@@ -2,8 +2,8 @@
 
 use crate::audit::Agent;
 use crate::disclosure::{Sealed, Visit};
-use crate::identity::PeerCertificate;
 use crate::fhir::{HistoryQuery, HistoryScope, Instant, Interaction, Key, Refusal, Request, Touched, Version};
+use crate::identity::PeerCertificate;
 
 /// A request of the FHIR API.
 #[derive(Debug)]
@@ -39,14 +39,19 @@ impl Inbound {
     /// The request line without any token, for the trail.
     fn raw(&self) -> String {
         let query = [self.request.query.as_str(), self.request.form.as_deref().unwrap_or("")];
-        let query: Vec<&str> = query.into_iter().flat_map(|part| part.split('&')).filter(|pair| !pair.is_empty() && !is_token(pair)).collect();
+        let query: Vec<&str> =
+            query.into_iter().flat_map(|part| part.split('&')).filter(|pair| !pair.is_empty() && !is_token(pair)).collect();
         let mark = if query.is_empty() { "" } else { "?" };
         format!("{} {}{mark}{}", self.request.method.name(), self.request.path, query.join("&"))
     }
 
     /// The one bearer token, from the one place where it may stand.
     pub(super) fn bearer(&self) -> Result<Option<&str>, Refusal> {
-        let in_parameters = [Some(self.request.query.as_str()), self.request.form.as_deref()].into_iter().flatten().flat_map(|part| part.split('&')).any(is_token);
+        let in_parameters = [Some(self.request.query.as_str()), self.request.form.as_deref()]
+            .into_iter()
+            .flatten()
+            .flat_map(|part| part.split('&'))
+            .any(is_token);
         match self.authorization.as_slice() {
             _ if in_parameters => Err(Refusal::TokenMisplaced),
             [] => Ok(None),
@@ -63,9 +68,12 @@ fn is_token(pair: &str) -> bool {
 
 /// The record that an interaction names.
 pub(super) fn named_record(interaction: &Interaction) -> Option<Touched> {
-    let of = |key: &Key, version: Option<Version>| Some(Touched { resource_type: key.resource_type, id: key.id.clone(), version });
+    let of =
+        |key: &Key, version: Option<Version>| Some(Touched { resource_type: key.resource_type, id: key.id.clone(), version });
     match interaction {
-        Interaction::Read(key, _) | Interaction::Update(key, _) | Interaction::Patch(key, _) | Interaction::Delete(key, _) => of(key, None),
+        Interaction::Read(key, _) | Interaction::Update(key, _) | Interaction::Patch(key, _) | Interaction::Delete(key, _) => {
+            of(key, None)
+        }
         Interaction::Vread(key, version) => of(key, Some(*version)),
         Interaction::History(HistoryQuery { scope: HistoryScope::Instance(key), .. }) => of(key, None),
         _ => None,

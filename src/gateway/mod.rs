@@ -134,7 +134,12 @@ impl Gateway {
     }
 
     /// Who asks comes first, then whether the request makes sense, then whether it is allowed.
-    async fn decide(&self, parsed: Result<Interaction, Refusal>, inbound: Inbound, visit: &mut Visit) -> Result<(Pending, Rendering), Refusal> {
+    async fn decide(
+        &self,
+        parsed: Result<Interaction, Refusal>,
+        inbound: Inbound,
+        visit: &mut Visit,
+    ) -> Result<(Pending, Rendering), Refusal> {
         let authorization = inbound.bearer()?;
         let caller = self.parts.authenticator.authenticate(authorization, inbound.certificate.as_ref(), visit.now).await?;
         visit.agent = Agent::of(&caller, inbound.address.clone());
@@ -160,7 +165,9 @@ impl Gateway {
             Interaction::History(query) => self.history(&permit, query, None, errand).await,
             Interaction::Search(query) => self.search(&permit, query, None, errand).await,
             Interaction::Page(_) => Err(Refusal::NotFound),
-            Interaction::Create(resource_type, condition) => self.create(&permit, *resource_type, condition.as_deref(), errand).await,
+            Interaction::Create(resource_type, condition) => {
+                self.create(&permit, *resource_type, condition.as_deref(), errand).await
+            }
             Interaction::Update(key, condition) => self.update(&permit, key, *condition, errand).await,
             Interaction::ConditionalUpdate(query, condition) => self.conditional_update(&permit, query, *condition, errand).await,
             Interaction::Patch(key, condition) => self.patch(&permit, key, *condition, errand).await,

@@ -40,7 +40,8 @@ impl LinkKey {
 impl Gateway {
     /// The link to the page that begins at this cursor. `path` is the request as it was understood.
     pub(super) fn next_link(&self, permit: &Permit, path: &str, cursor: &Cursor) -> Result<String, Refusal> {
-        let sealed = self.parts.link_key.seal(&format!("{path}\n{}", cursor.0), &permit.caller().binding()).ok_or(Refusal::Internal)?;
+        let sealed =
+            self.parts.link_key.seal(&format!("{path}\n{}", cursor.0), &permit.caller().binding()).ok_or(Refusal::Internal)?;
         Ok(format!("{}?_page={sealed}", self.parts.base))
     }
 
@@ -50,7 +51,13 @@ impl Gateway {
         let (path, cursor) = text.split_once('\n').ok_or(Refusal::NotFound)?;
         let cursor = Cursor(cursor.to_owned());
         let (path, query) = path.split_once('?').unwrap_or((path, ""));
-        let request = Request { method: Method::Get, path: path.to_owned(), query: query.to_owned(), form: None, headers: Headers::default() };
+        let request = Request {
+            method: Method::Get,
+            path: path.to_owned(),
+            query: query.to_owned(),
+            form: None,
+            headers: Headers::default(),
+        };
         let options = RouteOptions { base: &self.parts.base, now: errand.visit.now, max_count: self.parts.limits.page_max };
         let continued = interaction(&request, &options)?;
         errand.visit.event = continued.code();

@@ -9,12 +9,25 @@ use crate::fhir::search::SearchQuery;
 use crate::fhir::{Key, Need, Refusal, WriteCondition};
 
 impl Gateway {
-    pub(super) async fn patch(&self, permit: &Permit, key: &Key, condition: WriteCondition, errand: &Errand) -> Result<Pending, Refusal> {
+    pub(super) async fn patch(
+        &self,
+        permit: &Permit,
+        key: &Key,
+        condition: WriteCondition,
+        errand: &Errand,
+    ) -> Result<Pending, Refusal> {
         mutable(key.resource_type)?;
         until_settled!(self.try_patch(permit, key, condition, Vec::new(), errand).await)
     }
 
-    async fn try_patch(&self, permit: &Permit, key: &Key, condition: WriteCondition, mut guards: Vec<Guard>, errand: &Errand) -> Result<Pending, Failed> {
+    async fn try_patch(
+        &self,
+        permit: &Permit,
+        key: &Key,
+        condition: WriteCondition,
+        mut guards: Vec<Guard>,
+        errand: &Errand,
+    ) -> Result<Pending, Failed> {
         let old = self.parts.store.read(permit, Need::Update, key).await?.ok_or(Refusal::NotFound)?;
         if old.facts.deleted {
             return Err(Refusal::Gone.into());
@@ -26,12 +39,24 @@ impl Gateway {
         self.conclude(change, guards, &warnings, errand).await
     }
 
-    pub(super) async fn conditional_patch(&self, permit: &Permit, query: &SearchQuery, condition: WriteCondition, errand: &Errand) -> Result<Pending, Refusal> {
+    pub(super) async fn conditional_patch(
+        &self,
+        permit: &Permit,
+        query: &SearchQuery,
+        condition: WriteCondition,
+        errand: &Errand,
+    ) -> Result<Pending, Refusal> {
         query.types.iter().try_for_each(|&resource_type| mutable(resource_type))?;
         until_settled!(self.try_conditional_patch(permit, query, condition, errand).await)
     }
 
-    async fn try_conditional_patch(&self, permit: &Permit, query: &SearchQuery, condition: WriteCondition, errand: &Errand) -> Result<Pending, Failed> {
+    async fn try_conditional_patch(
+        &self,
+        permit: &Permit,
+        query: &SearchQuery,
+        condition: WriteCondition,
+        errand: &Errand,
+    ) -> Result<Pending, Failed> {
         let selected = self.selected(permit, Need::Search, query).await?;
         let guard = selected.none_or_one(permit, query)?;
         let found = selected.rows.first().ok_or(Refusal::NotFound)?;

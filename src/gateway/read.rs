@@ -6,7 +6,13 @@ use crate::disclosure::{Pending, show};
 use crate::fhir::{Key, Need, ReadConditions, Refusal, Version};
 
 impl Gateway {
-    pub(super) async fn read(&self, permit: &Permit, key: &Key, conditions: ReadConditions, errand: &Errand) -> Result<Pending, Refusal> {
+    pub(super) async fn read(
+        &self,
+        permit: &Permit,
+        key: &Key,
+        conditions: ReadConditions,
+        errand: &Errand,
+    ) -> Result<Pending, Refusal> {
         self.view_trail(key.resource_type).await?;
         let row = self.parts.store.read(permit, Need::Read, key).await?.ok_or(Refusal::NotFound)?;
         show(permit, &row, conditions, &errand.rendering, &errand.visit, &self.parts.base)

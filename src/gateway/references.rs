@@ -26,9 +26,17 @@ impl Gateway {
     pub(super) async fn resolve(&self, permit: &Permit, condition: &str, guards: &mut Vec<Guard>) -> Result<Key, Failed> {
         let relative = condition.strip_prefix(&self.parts.base).map_or(condition, |rest| rest.trim_start_matches('/'));
         let (path, query) = relative.split_once('?').unwrap_or((relative, ""));
-        let request = Request { method: Method::Get, path: path.to_owned(), query: query.to_owned(), form: None, headers: Headers::default() };
+        let request = Request {
+            method: Method::Get,
+            path: path.to_owned(),
+            query: query.to_owned(),
+            form: None,
+            headers: Headers::default(),
+        };
         let options = RouteOptions { base: &self.parts.base, now: self.parts.clock.now(), max_count: 2 };
-        let Interaction::Search(search) = interaction(&request, &options)? else { return Err(unresolved(condition, "is no search").into()) };
+        let Interaction::Search(search) = interaction(&request, &options)? else {
+            return Err(unresolved(condition, "is no search").into());
+        };
         if search.types.len() != 1 || search.criteria.is_empty() {
             return Err(unresolved(condition, "names no type or no condition").into());
         }

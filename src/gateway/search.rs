@@ -8,7 +8,13 @@ use crate::fhir::{Need, Refusal, ResourceType, Summary, encode};
 use crate::store::Cursor;
 
 impl Gateway {
-    pub(super) async fn search(&self, permit: &Permit, query: &SearchQuery, from: Option<&Cursor>, errand: &Errand) -> Result<Pending, Refusal> {
+    pub(super) async fn search(
+        &self,
+        permit: &Permit,
+        query: &SearchQuery,
+        from: Option<&Cursor>,
+        errand: &Errand,
+    ) -> Result<Pending, Refusal> {
         if query.types.is_empty() || query.types.contains(&ResourceType::AuditEvent) {
             if permit.types(Need::Search).contains(&ResourceType::AuditEvent) {
                 self.view_trail(ResourceType::AuditEvent).await?;
@@ -39,7 +45,8 @@ impl Gateway {
             _ => "",
         };
         let owner = query.compartment.as_ref().map(|owner| format!("{}/{}/", owner.resource_type, owner.id)).unwrap_or_default();
-        let parameters: Vec<String> = query.applied.iter().map(|(name, value)| format!("{}={}", encode(name), encode(value))).collect();
+        let parameters: Vec<String> =
+            query.applied.iter().map(|(name, value)| format!("{}={}", encode(name), encode(value))).collect();
         let mark = if parameters.is_empty() { "" } else { "?" };
         format!("{owner}{member}{mark}{}", parameters.join("&"))
     }

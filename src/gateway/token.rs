@@ -50,14 +50,24 @@ impl Gateway {
         let entry = self.token_entry(answer.facts, &request, now);
         if self.parts.trail.append(entry).await.is_err() {
             let body = r#"{"error":"temporarily_unavailable","error_description":"The audit trail cannot be written, so no token is issued. Try again later."}"#;
-            return TokenReply { status: 503, body: body.to_owned(), headers: vec![("Cache-Control", "no-store"), ("Retry-After", "5")] };
+            return TokenReply {
+                status: 503,
+                body: body.to_owned(),
+                headers: vec![("Cache-Control", "no-store"), ("Retry-After", "5")],
+            };
         }
         TokenReply { status: answer.status, body: answer.body, headers: answer.headers }
     }
 
     fn token_entry(&self, facts: TokenFacts, request: &TokenRequest, now: crate::fhir::Instant) -> Entry {
         let client = facts.client.unwrap_or_default();
-        let agent = Agent { issuer: self.parts.tokens.issuer.clone(), subject: client.clone(), client, token_id: facts.token_id, ..Agent::unknown(&request.address) };
+        let agent = Agent {
+            issuer: self.parts.tokens.issuer.clone(),
+            subject: client.clone(),
+            client,
+            token_id: facts.token_id,
+            ..Agent::unknown(&request.address)
+        };
         let mut entry = Entry::concluded(Event::Token, agent, now, &request.request_id).because(facts.reason);
         entry.outcome = facts.outcome;
         match facts.scope {
@@ -98,12 +108,22 @@ impl Gateway {
     /// Finishes what was taken: the last entries and the store.
     pub async fn shut_down(&self) {
         self.note(Event::Stop).await;
+        self.close().await;
+    }
+
+    /// The same without an entry, for a process that did not serve.
+    pub async fn close(&self) {
         self.parts.store.close().await;
     }
 
     /// Writes an entry about the gateway itself.
     pub async fn note(&self, event: Event) {
-        let agent = Agent { client: "amanat".to_owned(), ..Agent::default() };
+        self.note_about(event, "amanat").await;
+    }
+
+    /// Writes an entry about a client.
+    pub async fn note_about(&self, event: Event, client: &str) {
+        let agent = Agent { client: client.to_owned(), ..Agent::default() };
         let entry = Entry::concluded(event, agent, self.parts.clock.now(), uuid::Uuid::now_v7().to_string());
         if self.parts.trail.append(entry).await.is_err() {
             tracing::error!("the trail cannot be written");

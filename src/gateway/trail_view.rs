@@ -36,7 +36,8 @@ impl Gateway {
         }
         let keys: Vec<Key> = changes.iter().map(|change| change.key.clone()).collect();
         let there = self.parts.store.versions(&keys).await?;
-        let changes: Vec<Change> = changes.into_iter().zip(there).filter(|(_, there)| there.is_none()).map(|(change, _)| change).collect();
+        let changes: Vec<Change> =
+            changes.into_iter().zip(there).filter(|(_, there)| there.is_none()).map(|(change, _)| change).collect();
         if changes.is_empty() {
             return Ok(());
         }

@@ -10,7 +10,9 @@ use crate::disclosure::{
     Change, Commit, Draft, Expected, Guard, Part, Pending, Row, consent_problems, deletion, patched, responses, show, written,
 };
 use crate::fhir::search::SearchQuery;
-use crate::fhir::{Id, Interaction, Key, Need, Problem, ReadConditions, Refusal, Rendering, ResourceType, Return, WriteCondition};
+use crate::fhir::{
+    Id, Interaction, Key, Need, Problem, ReadConditions, Refusal, Rendering, ResourceType, Return, WriteCondition,
+};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
@@ -25,9 +27,17 @@ enum Act {
     /// A create whose condition found this record: nothing to do.
     Found(Row),
     Create(Key),
-    Update { key: Key, old: Option<Row>, named: bool },
-    Patch { old: Row },
-    Delete { old: Row },
+    Update {
+        key: Key,
+        old: Option<Row>,
+        named: bool,
+    },
+    Patch {
+        old: Row,
+    },
+    Delete {
+        old: Row,
+    },
     /// Nothing is there to delete.
     Nothing,
     /// GET: after the changes.
@@ -72,7 +82,14 @@ impl Gateway {
     }
 
     /// Commits, then answers each entry in the order of the request.
-    async fn settle(&self, caller: &Arc<Caller>, parts: &[Part], steps: &[Step], plan: Plan, errand: &Errand) -> Result<Pending, Failed> {
+    async fn settle(
+        &self,
+        caller: &Arc<Caller>,
+        parts: &[Part],
+        steps: &[Step],
+        plan: Plan,
+        errand: &Errand,
+    ) -> Result<Pending, Failed> {
         let Plan { guards, changes, mut entries, change_of, .. } = plan;
         let created: Vec<bool> = changes.iter().map(|change| change.expected == Expected::Absent).collect();
         let mut envelope = errand.visit.concluded(Vec::new(), Vec::new());
@@ -83,7 +100,9 @@ impl Gateway {
         for (at, (part, step)) in parts.iter().zip(steps).enumerate() {
             let stored = change_of.get(&at).and_then(|&change| committed.stored.get(change).zip(created.get(change)));
             answers.push(match (stored, &step.act) {
-                (Some((stored, &created)), _) => Ok(written(stored, created, &entry_rendering(part, errand), &[], &self.parts.base)?),
+                (Some((stored, &created)), _) => {
+                    Ok(written(stored, created, &entry_rendering(part, errand), &[], &self.parts.base)?)
+                }
                 (None, Act::Found(row)) => Ok(self.found(row, step, part, errand)?),
                 (None, Act::Read) => self.entry(caller, part, errand).await,
                 (None, _) => Ok(Pending::nothing(entry_visit(part, None, &errand.visit).concluded(Vec::new(), Vec::new()))),
@@ -110,10 +129,16 @@ impl Gateway {
         }
         let permit = self.permit(caller, parsed, errand)?;
         let act = match permit.interaction() {
-            Interaction::Create(resource_type, condition) => self.plan_create(&permit, *resource_type, condition.as_deref(), plan).await?,
+            Interaction::Create(resource_type, condition) => {
+                self.plan_create(&permit, *resource_type, condition.as_deref(), plan).await?
+            }
             Interaction::Update(key, condition) => self.plan_update(&permit, key.clone(), *condition, true).await?,
-            Interaction::ConditionalUpdate(query, condition) => self.plan_conditional_update(&permit, query, *condition, plan).await?,
-            Interaction::Patch(key, condition) => Act::Patch { old: self.standing(&permit, Need::Update, key, *condition).await? },
+            Interaction::ConditionalUpdate(query, condition) => {
+                self.plan_conditional_update(&permit, query, *condition, plan).await?
+            }
+            Interaction::Patch(key, condition) => {
+                Act::Patch { old: self.standing(&permit, Need::Update, key, *condition).await? }
+            }
             Interaction::ConditionalPatch(query, condition) => {
                 let key = self.only(&permit, query, plan).await?.ok_or(Refusal::NotFound)?;
                 Act::Patch { old: self.standing(&permit, Need::Update, &key, *condition).await? }
@@ -128,7 +153,13 @@ impl Gateway {
         Ok(Step { permit, act })
     }
 
-    async fn plan_create(&self, permit: &Permit, resource_type: ResourceType, condition: Option<&SearchQuery>, plan: &mut Plan) -> Result<Act, Failed> {
+    async fn plan_create(
+        &self,
+        permit: &Permit,
+        resource_type: ResourceType,
+        condition: Option<&SearchQuery>,
+        plan: &mut Plan,
+    ) -> Result<Act, Failed> {
         if let Some(condition) = condition {
             let selected = self.selected(permit, Need::Search, condition).await?;
             plan.guards.push(selected.none_or_one(permit, condition)?);
@@ -149,7 +180,13 @@ impl Gateway {
         Ok(Act::Update { key, old, named })
     }
 
-    async fn plan_conditional_update(&self, permit: &Permit, query: &SearchQuery, condition: WriteCondition, plan: &mut Plan) -> Result<Act, Failed> {
+    async fn plan_conditional_update(
+        &self,
+        permit: &Permit,
+        query: &SearchQuery,
+        condition: WriteCondition,
+        plan: &mut Plan,
+    ) -> Result<Act, Failed> {
         let [resource_type] = query.types.as_slice() else { return Err(Refusal::Internal.into()) };
         mutable(*resource_type)?;
         match self.only(permit, query, plan).await? {
@@ -186,12 +223,21 @@ impl Gateway {
     }
 
     /// The change that an entry makes, its references resolved.
-    async fn change(&self, part: &Part, step: &Step, targets: &HashMap<String, String>, plan: &mut Plan, errand: &Errand) -> Result<Change, Failed> {
+    async fn change(
+        &self,
+        part: &Part,
+        step: &Step,
+        targets: &HashMap<String, String>,
+        plan: &mut Plan,
+        errand: &Errand,
+    ) -> Result<Change, Failed> {
         let base = &self.parts.base;
         let (draft, need, key, old) = match &step.act {
             Act::Delete { old } => return Ok(deletion(old, base)?),
             Act::Create(key) => (part.draft(key.resource_type, None)?, Need::Create, key, None),
-            Act::Update { key, old, named: true } => (part.draft(key.resource_type, Some(&key.id))?, Need::Update, key, old.as_ref()),
+            Act::Update { key, old, named: true } => {
+                (part.draft(key.resource_type, Some(&key.id))?, Need::Update, key, old.as_ref())
+            }
             Act::Update { key, old, named: false } => (part.draft(key.resource_type, None)?, Need::Update, key, old.as_ref()),
             Act::Patch { old } => (patched(&part.body()?, old)?, Need::Update, &old.facts.key, Some(old)),
             Act::Found(_) | Act::Nothing | Act::Read => return Err(Refusal::Internal.into()),
@@ -202,7 +248,13 @@ impl Gateway {
     }
 
     /// References to other entries become `Type/id`; conditional ones what they select.
-    async fn linked(&self, permit: &Permit, draft: Draft, targets: &HashMap<String, String>, plan: &mut Plan) -> Result<Draft, Failed> {
+    async fn linked(
+        &self,
+        permit: &Permit,
+        draft: Draft,
+        targets: &HashMap<String, String>,
+        plan: &mut Plan,
+    ) -> Result<Draft, Failed> {
         for condition in draft.conditional_references() {
             if !plan.resolved.contains_key(&condition) {
                 let key = self.resolve(permit, &condition, &mut plan.guards).await?;
@@ -291,6 +343,9 @@ fn at_entry(failed: Failed, at: usize) -> Failed {
 }
 
 fn located(problem: Problem, at: usize) -> Problem {
-    let expression = problem.expression.map_or_else(|| format!("Bundle.entry[{at}]"), |inner| format!("Bundle.entry[{at}].resource.ofType({})", inner.replacen('.', ").", 1).trim_end_matches(')')));
+    let expression = problem.expression.map_or_else(
+        || format!("Bundle.entry[{at}]"),
+        |inner| format!("Bundle.entry[{at}].resource.ofType({})", inner.replacen('.', ").", 1).trim_end_matches(')')),
+    );
     Problem { expression: Some(expression), text: format!("entry {at}: {}", problem.text), ..problem }
 }

@@ -9,12 +9,24 @@ use crate::fhir::search::SearchQuery;
 use crate::fhir::{Key, Need, Refusal, ResourceType, WriteCondition};
 
 impl Gateway {
-    pub(super) async fn update(&self, permit: &Permit, key: &Key, condition: WriteCondition, errand: &Errand) -> Result<Pending, Refusal> {
+    pub(super) async fn update(
+        &self,
+        permit: &Permit,
+        key: &Key,
+        condition: WriteCondition,
+        errand: &Errand,
+    ) -> Result<Pending, Refusal> {
         mutable(key.resource_type)?;
         until_settled!(self.try_update(permit, key, condition, errand).await)
     }
 
-    async fn try_update(&self, permit: &Permit, key: &Key, condition: WriteCondition, errand: &Errand) -> Result<Pending, Failed> {
+    async fn try_update(
+        &self,
+        permit: &Permit,
+        key: &Key,
+        condition: WriteCondition,
+        errand: &Errand,
+    ) -> Result<Pending, Failed> {
         let old = self.parts.store.read(permit, Need::Update, key).await?;
         if old.is_none() {
             self.may_create_at(permit, key).await?;
@@ -25,7 +37,15 @@ impl Gateway {
     }
 
     /// Checks new content against grant and predecessor, and commits it.
-    async fn replace(&self, permit: &Permit, key: Key, draft: Draft, old: Option<&Row>, mut guards: Vec<Guard>, errand: &Errand) -> Result<Pending, Failed> {
+    async fn replace(
+        &self,
+        permit: &Permit,
+        key: Key,
+        draft: Draft,
+        old: Option<&Row>,
+        mut guards: Vec<Guard>,
+        errand: &Errand,
+    ) -> Result<Pending, Failed> {
         let draft = self.resolved(permit, draft, &mut guards).await?;
         let warnings = consent_problems(&draft, errand.visit.now)?;
         let change = draft.change(permit, Need::Update, key, old, &self.parts.base, errand.visit.now)?;
@@ -40,13 +60,26 @@ impl Gateway {
         if whole && !taken { Ok(()) } else { Err(Refusal::NotFound) }
     }
 
-    pub(super) async fn conditional_update(&self, permit: &Permit, query: &SearchQuery, condition: WriteCondition, errand: &Errand) -> Result<Pending, Refusal> {
+    pub(super) async fn conditional_update(
+        &self,
+        permit: &Permit,
+        query: &SearchQuery,
+        condition: WriteCondition,
+        errand: &Errand,
+    ) -> Result<Pending, Refusal> {
         let [resource_type] = query.types.as_slice() else { return Err(Refusal::Internal) };
         mutable(*resource_type)?;
         until_settled!(self.try_conditional_update(permit, *resource_type, query, condition, errand).await)
     }
 
-    async fn try_conditional_update(&self, permit: &Permit, resource_type: ResourceType, query: &SearchQuery, condition: WriteCondition, errand: &Errand) -> Result<Pending, Failed> {
+    async fn try_conditional_update(
+        &self,
+        permit: &Permit,
+        resource_type: ResourceType,
+        query: &SearchQuery,
+        condition: WriteCondition,
+        errand: &Errand,
+    ) -> Result<Pending, Failed> {
         let selected: Selected = self.selected(permit, Need::Search, query).await?;
         let guards = vec![selected.none_or_one(permit, query)?];
         let old = match selected.rows.first() {

@@ -58,7 +58,13 @@ pub(super) use until_settled;
 
 impl Gateway {
     /// Commits one change with its entry and answers.
-    pub(super) async fn conclude(&self, change: Change, guards: Vec<Guard>, warnings: &[Problem], errand: &Errand) -> Result<Pending, Failed> {
+    pub(super) async fn conclude(
+        &self,
+        change: Change,
+        guards: Vec<Guard>,
+        warnings: &[Problem],
+        errand: &Errand,
+    ) -> Result<Pending, Failed> {
         let created = change.expected == crate::disclosure::Expected::Absent;
         let entry = errand.visit.concluded(change.patients.clone(), vec![version_made(&change)]);
         let committed = self.commit(Commit { guards, changes: vec![change], entries: vec![entry] }).await?;

@@ -42,6 +42,7 @@ async fn token(front: &Front, request: &HttpRequest, payload: Payload, id: &str)
         address: address(request),
         request_id: id.to_owned(),
         certificate: certificate(request),
+        query: request.uri().query().unwrap_or_default().to_owned(),
     };
     let reply = front.gateway.token(form).await;
     let mut response = HttpResponse::build(StatusCode::from_u16(reply.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR));

@@ -1,16 +1,15 @@
 //! From a request of actix to an [`Inbound`]. What two readers could understand differently is refused here.
 
-use super::PeerCertificate;
 use super::body;
 use super::outcome::Turned;
 use crate::config::Limits;
 use crate::disclosure::Sealed;
 use crate::fhir::{Headers, Instant as Moment, Method, Refusal, Request, prefer};
 use crate::gateway::Inbound;
+use crate::identity::PeerCertificate;
 use actix_web::HttpRequest;
 use actix_web::http::header::{self, HeaderName};
 use actix_web::web::Payload;
-use std::time::Instant;
 
 const FORM: &str = "application/x-www-form-urlencoded";
 
@@ -22,9 +21,9 @@ pub(super) fn request_id(request: &HttpRequest) -> String {
     sent.map_or_else(|| uuid::Uuid::now_v7().to_string(), str::to_owned)
 }
 
-/// SHA-256 of the client certificate of the connection.
-pub(super) fn certificate(request: &HttpRequest) -> Option<[u8; 32]> {
-    request.conn_data::<PeerCertificate>().map(|certificate| certificate.0)
+/// The client certificate of the connection, when TLS has verified one.
+pub(super) fn certificate(request: &HttpRequest) -> Option<PeerCertificate> {
+    request.conn_data::<PeerCertificate>().cloned()
 }
 
 /// Network address of the peer; headers that claim another are not believed.
@@ -59,7 +58,6 @@ pub(super) async fn read(
     payload: Payload,
     limits: &Limits,
     id: &str,
-    received: Instant,
 ) -> Result<Inbound, Turned> {
     let place = super::place::Place::Fhir(path);
     let method = Method::parse(request.method().as_str()).ok_or_else(|| Turned::method(place.methods()))?;
@@ -86,7 +84,6 @@ pub(super) async fn read(
         address: address(request),
         authorization: authorization.map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned()).collect(),
         certificate: certificate(request),
-        received,
     })
 }
 

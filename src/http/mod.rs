@@ -35,10 +35,6 @@ impl FhirRoute for Arc<Gateway> {
     }
 }
 
-/// SHA-256 of the certificate that the client of a connection showed.
-#[derive(Debug, Clone, Copy)]
-pub struct PeerCertificate(pub [u8; 32]);
-
 /// What every request needs to know, besides itself.
 pub struct Front {
     gateway: Arc<Gateway>,
@@ -71,7 +67,7 @@ async fn serve(front: &Front, request: HttpRequest, payload: web::Payload) -> Ht
             return cors::preflight(&request, place, &front.config);
         }
         match place {
-            Place::Fhir(path) => fhir(front, &request, path, payload, &id, received).await,
+            Place::Fhir(path) => fhir(front, &request, path, payload, &id).await,
             other => documents::serve(front, &request, other, payload, &id).await,
         }
     };
@@ -82,15 +78,8 @@ async fn serve(front: &Front, request: HttpRequest, payload: web::Payload) -> Ht
     response
 }
 
-async fn fhir(
-    front: &Front,
-    request: &HttpRequest,
-    path: &str,
-    payload: web::Payload,
-    id: &str,
-    received: Instant,
-) -> HttpResponse {
-    match inbound::read(request, path, payload, &front.config.limits, id, received).await {
+async fn fhir(front: &Front, request: &HttpRequest, path: &str, payload: web::Payload, id: &str) -> HttpResponse {
+    match inbound::read(request, path, payload, &front.config.limits, id).await {
         Ok(inbound) => render::answer(front.route.answer(inbound).await),
         Err(turned) => turned.response(),
     }

@@ -13,23 +13,18 @@ const ONE_YEAR: HeaderValue = HeaderValue::from_static("max-age=31536000");
 /// Writes an answer.
 pub(super) fn answer(answer: Answer) -> HttpResponse {
     match answer {
-        Ok(released) => message(released.status(), released.headers().to_vec(), released.content_type(), released.into_body()),
-        Err(refused) => message(refused.status(), refused.headers().to_vec(), refused.content_type(), refused.into_body()),
+        Ok(released) => message(released.status(), released.headers().to_vec(), released.into_body()),
+        Err(refused) => message(refused.status(), refused.headers().to_vec(), refused.into_body()),
     }
 }
 
-fn message<B: MessageBody + 'static>(
-    status: u16,
-    headers: Vec<(HeaderWord, String)>,
-    content_type: &'static str,
-    body: B,
-) -> HttpResponse {
+fn message<B: MessageBody + 'static>(status: u16, headers: Vec<(HeaderWord, String)>, body: B) -> HttpResponse {
     let mut response = HttpResponse::build(StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR));
     for (word, value) in headers {
         response.insert_header((word.name(), value));
     }
     if !matches!(body.size(), actix_web::body::BodySize::Sized(0) | actix_web::body::BodySize::None) {
-        response.insert_header((header::CONTENT_TYPE, content_type));
+        response.insert_header((header::CONTENT_TYPE, "application/fhir+json; charset=utf-8"));
     }
     response.body(body)
 }

@@ -1,13 +1,17 @@
 //! From a configuration to a serving gateway, in order: logs, certificates, gateway, listeners. Tests start it the same way.
 
+mod assembly;
 mod tls;
 
+pub use assembly::{Assembly, OpenError, assemble};
 pub use tls::{Certificates, TlsError};
 
+use crate::audit::Event;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::gateway::Gateway;
-use crate::http::{Front, Health, PeerCertificate};
+use crate::http::{Front, Health};
+use crate::identity::PeerCertificate;
 use crate::telemetry;
 use actix_web::dev::{Extensions, ServerHandle};
 use actix_web::rt::net::TcpStream;
@@ -30,7 +34,7 @@ pub enum StartError {
     Tls(#[from] TlsError),
     /// Store, keys, trail.
     #[error("the gateway cannot open: {0}")]
-    Gateway(#[from] crate::gateway::OpenError),
+    Gateway(#[from] OpenError),
     /// An address cannot be listened on.
     #[error("cannot listen on {address}: {reason}")]
     Listen {
@@ -47,8 +51,8 @@ pub struct Running {
     pub https: SocketAddr,
     /// Where health and metrics are served.
     pub management: SocketAddr,
-    /// The gateway itself, for what the same process does beside HTTP.
-    pub gateway: Arc<Gateway>,
+    /// The gateway and its parts, for what the same process does beside HTTP.
+    pub assembly: Assembly,
     health: Arc<Health>,
     servers: [ServerHandle; 2],
     reload: Arc<Notify>,
@@ -72,7 +76,7 @@ impl Running {
         self.health.stop();
         let [public, management] = self.servers;
         public.stop(true).await;
-        self.gateway.shut_down().await;
+        self.assembly.gateway.shut_down().await;
         management.stop(true).await;
         for task in self.tasks {
             task.abort();
@@ -92,17 +96,19 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running, StartError> 
     let certificates = config.tls.as_ref().map(Certificates::load).transpose()?;
     let (public, https) = listen(config.server.listen)?;
     let (private, management) = listen(config.server.management_listen)?;
-    let gateway = Arc::new(Gateway::open(&config, &clock).await?);
+    let assembly = assemble(&config, &clock).await?;
+    let gateway = Arc::clone(&assembly.gateway);
+    gateway.note(Event::Start).await;
     let health = Arc::new(Health::new(&gateway));
     let config = Arc::new(config);
     let servers = [serve_api(&gateway, &config, public, certificates.as_ref())?, serve_management(&health, private, management)?];
     let reload = Arc::new(Notify::new());
-    let mut tasks = vec![tokio::spawn(tend_metrics())];
+    let mut tasks = vec![tokio::spawn(tend_metrics()), tokio::spawn(look_around(Arc::clone(&gateway)))];
     if let Some(certificates) = certificates {
         tasks.push(tokio::spawn(follow(certificates, Arc::clone(&reload))));
     }
     tracing::info!(address = %https, management = %management, base = %config.server.base_url, "serving");
-    Ok(Running { https, management, gateway, health, servers, reload, tasks })
+    Ok(Running { https, management, assembly, health, servers, reload, tasks })
 }
 
 fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {
@@ -171,9 +177,17 @@ fn note_certificate(connection: &dyn Any, kept: &mut Extensions) {
     let Some(stream) = connection.downcast_ref::<actix_tls::accept::rustls_0_23::TlsStream<TcpStream>>() else { return };
     let (_, session) = stream.get_ref();
     let Some(certificate) = session.peer_certificates().and_then(<[_]>::first) else { return };
-    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, certificate);
-    if let Ok(digest) = digest.as_ref().try_into() {
-        kept.insert(PeerCertificate(digest));
+    if let Some(certificate) = PeerCertificate::from_der(certificate) {
+        kept.insert(certificate);
+    }
+}
+
+/// Other processes on the same store (the command line, another node) may have changed clients and keys.
+async fn look_around(gateway: Arc<Gateway>) {
+    let mut beat = tokio::time::interval(Duration::from_secs(1));
+    loop {
+        beat.tick().await;
+        gateway.refresh().await;
     }
 }
 
@@ -218,19 +232,13 @@ fn seconds(at: i64) -> f64 {
     at as f64
 }
 
-/// SHA-256 of the first certificate of a PEM file, in hexadecimal: how a client certificate is known in the registry.
+/// The first certificate of a PEM file, as the registry knows it: SHA-256, base64url.
 ///
 /// # Errors
 /// [`TlsError`] when there is none in it.
 pub fn fingerprint(file: &std::path::Path) -> Result<String, TlsError> {
-    use std::fmt::Write as _;
     let chain = tls::certificates(file)?;
-    let first = chain.first().map(AsRef::as_ref).unwrap_or_default();
-    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, first);
-    Ok(digest.as_ref().iter().fold(String::with_capacity(64), |mut text, byte| {
-        let _written = write!(text, "{byte:02x}");
-        text
-    }))
+    Ok(crate::identity::thumbprint(chain.first().map(AsRef::as_ref).unwrap_or_default()))
 }
 
 /// DNS names and addresses that the first certificate of a PEM file is for.

@@ -57,7 +57,11 @@ fn no_bypass_compiles() {
         let (compiled, message) = compile(&case);
         let errors: Vec<&str> = message.lines().filter(|line| line.contains("error")).collect();
         assert!(!compiled, "{} compiles", case.display());
-        assert!(errors.iter().any(|line| line.contains(code) && line.contains(words)), "{}: expected {code} with `{words}`, got:\n{message}", case.display());
+        assert!(
+            errors.iter().any(|line| line.contains(code) && line.contains(words)),
+            "{}: expected {code} with `{words}`, got:\n{message}",
+            case.display()
+        );
         let others: Vec<_> = errors.iter().filter(|line| line.contains("error[") && !line.contains(code)).collect();
         assert!(others.is_empty(), "{} fails for other reasons too: {others:?}", case.display());
     }

@@ -19,8 +19,42 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("http", &["gateway", "smart", "disclosure", "fhir", "telemetry"]),
     ("telemetry", &[]),
     ("config", &["gateway", "identity", "smart", "consent", "fhir"]),
-    ("startup", &["http", "gateway", "smart", "store", "identity", "disclosure", "consent", "audit", "access", "fhir", "config", "clock", "telemetry"]),
-    ("cli", &["startup", "config", "gateway", "smart", "store", "identity", "disclosure", "audit", "access", "fhir", "clock", "telemetry", "http"]),
+    (
+        "startup",
+        &[
+            "http",
+            "gateway",
+            "smart",
+            "store",
+            "identity",
+            "disclosure",
+            "consent",
+            "audit",
+            "access",
+            "fhir",
+            "config",
+            "clock",
+            "telemetry",
+        ],
+    ),
+    (
+        "cli",
+        &[
+            "startup",
+            "config",
+            "gateway",
+            "smart",
+            "store",
+            "identity",
+            "disclosure",
+            "audit",
+            "access",
+            "fhir",
+            "clock",
+            "telemetry",
+            "http",
+        ],
+    ),
     ("lib", &[]),
     ("main", &["cli"]),
 ];
@@ -115,7 +149,10 @@ fn guests_stay_in_their_rooms() {
     for (file, code) in sources() {
         for (guest, rooms) in GUESTS {
             let at_home = rooms.iter().any(|place| room(&file) == *place || file == *place);
-            let called = code.lines().any(|line| !line.trim_start().starts_with("//") && (line.contains(&format!("{guest}::")) || line.contains(&format!("use {guest};"))));
+            let called = code.lines().any(|line| {
+                !line.trim_start().starts_with("//")
+                    && (line.contains(&format!("{guest}::")) || line.contains(&format!("use {guest};")))
+            });
             if called && !at_home {
                 broken.push(format!("{file}: {guest}"));
             }
@@ -142,12 +179,20 @@ fn pure_rooms_neither_wait_nor_ask_the_time() {
 
 #[test]
 fn no_file_outgrows_its_limit() {
-    let long: Vec<String> = sources().into_iter().filter(|(_, code)| code.lines().count() > LONGEST).map(|(file, code)| format!("{file}: {} lines", code.lines().count())).collect();
+    let long: Vec<String> = sources()
+        .into_iter()
+        .filter(|(_, code)| code.lines().count() > LONGEST)
+        .map(|(file, code)| format!("{file}: {} lines", code.lines().count()))
+        .collect();
     assert!(long.is_empty(), "files above {LONGEST} lines without tests:\n{}", long.join("\n"));
 }
 
 #[test]
 fn every_file_has_a_name_that_names_something() {
-    let nameless: Vec<String> = sources().into_iter().map(|(file, _)| file).filter(|file| file.split(['/', '.', '_']).any(|word| NAMELESS.contains(&word))).collect();
+    let nameless: Vec<String> = sources()
+        .into_iter()
+        .map(|(file, _)| file)
+        .filter(|file| file.split(['/', '.', '_']).any(|word| NAMELESS.contains(&word)))
+        .collect();
     assert!(nameless.is_empty(), "words without a room:\n{}", nameless.join("\n"));
 }

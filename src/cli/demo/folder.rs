@@ -67,7 +67,7 @@ impl Folder {
             "{HEAD}\n[server]\nlisten = \"127.0.0.1:{port}\"\nmanagement_listen = \"127.0.0.1:{management}\"\n\
              base_url = \"https://localhost:{port}/fhir\"\nexposure = \"demo\"\n\n\
              [tls]\ncertificate = \"cert.pem\"\nkey = \"key.pem\"\n\n[store]\nurl = \"sqlite:records.db\"\n\n\
-             [consent]\nimplicit_policy = \"Policy-basic-normal\"\n\n[audit]\nnode = \"amanat-demo\"\n\n\
+             [consent]\nimplicit_policy = \"Policy-all-normal\"\n\n[audit]\nnode = \"amanat-demo\"\n\n\
              # Long enough to try things without fetching a new one.\n[smart]\ntoken_lifetime_seconds = 3600\n"
         );
         places::write_private(&self.settings(), &text, false)?;

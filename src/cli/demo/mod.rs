@@ -44,8 +44,9 @@ impl Demo {
         let config = Config::load(Sources { file: Some(folder.settings()), ..Sources::default() })?;
         let base = config.server.base_url.as_str().to_owned();
         wait(async {
+            let lifetime = config.smart.token_lifetime_seconds;
             let running = start(config, Clock::system()).await?;
-            let desk = Desk::of(&running.gateway);
+            let desk = Desk::of(&running.assembly, lifetime);
             let story = match folder.story()? {
                 Some(story) => story,
                 None => begin(&desk).await?,

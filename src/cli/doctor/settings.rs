@@ -1,7 +1,8 @@
 //! Checks of what the settings say.
 
 use super::{Finding, Patient, Row};
-use crate::config::{Exposure, ImplicitPolicy, JwksSource};
+use crate::config::{Exposure, JwksSource};
+use crate::consent::ImplicitPolicy;
 
 /// In order of number.
 pub(super) const CHECKS: &[Row] = &[

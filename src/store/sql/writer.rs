@@ -15,9 +15,12 @@ pub(super) struct Writer {
     pub(super) connection: SqliteConnection,
     pub(super) names: Names,
     chain: Chain,
+    node: String,
     clock: Clock,
     latest: Instant,
     change: i64,
+    /// SQLite's mark of what other connections have written.
+    seen: i64,
 }
 
 /// One piece of work for the writer.
@@ -31,9 +34,18 @@ pub(super) trait Job: Send {
 
 impl Writer {
     /// Takes up where the database stands.
-    pub(super) fn resume(connection: SqliteConnection, clock: Clock) -> Result<Self, StoreError> {
+    pub(super) fn resume(connection: SqliteConnection, clock: Clock, node: &str) -> Result<Self, StoreError> {
         let chain = Chain::resume(0, [0; 32]);
-        let mut writer = Self { connection, names: Names::default(), chain, clock, latest: Instant(0), change: 0 };
+        let mut writer = Self {
+            connection,
+            names: Names::default(),
+            chain,
+            node: node.to_owned(),
+            clock,
+            latest: Instant(0),
+            change: 0,
+            seen: 0,
+        };
         writer.reload()?;
         Ok(writer)
     }
@@ -44,7 +56,7 @@ impl Writer {
         let head = Statement::new("SELECT seq, hash FROM trail ORDER BY seq DESC LIMIT 1");
         let (seq, hash) = head.row::<(BigInt, Binary), (i64, Vec<u8>)>(&mut self.connection)?.unwrap_or((0, vec![0; 32]));
         let hash = hash.try_into().map_err(|_| StoreError::Unavailable("the head of the trail is damaged".into()))?;
-        self.chain = Chain::resume(seq, hash);
+        self.chain = Chain::resume(seq, hash).on_node(&self.node);
         for table in ["record", "record_version"] {
             let last = Statement::new(format!("SELECT change, updated FROM {table} ORDER BY updated DESC, change DESC LIMIT 1"));
             if let Some((change, updated)) = last.row::<(BigInt, BigInt), (i64, i64)>(&mut self.connection)? {
@@ -95,6 +107,7 @@ impl Writer {
 
     fn transact(&mut self, batch: &mut [Box<dyn Job>]) -> QueryResult<()> {
         Statement::new("BEGIN IMMEDIATE").run(&mut self.connection)?;
+        self.catch_up()?;
         for job in batch {
             let mark = self.chain.mark();
             Statement::new("SAVEPOINT job").run(&mut self.connection)?;
@@ -106,6 +119,16 @@ impl Writer {
             Statement::new("RELEASE job").run(&mut self.connection)?;
         }
         Statement::new("COMMIT").run(&mut self.connection)?;
+        Ok(())
+    }
+
+    /// Another process (the command line beside a server) may have written since: then what is remembered is read anew.
+    fn catch_up(&mut self) -> QueryResult<()> {
+        let mark = number(&mut self.connection, Statement::new("PRAGMA data_version"))?.unwrap_or_default();
+        if mark != self.seen {
+            self.seen = mark;
+            self.reload().map_err(|error| diesel::result::Error::QueryBuilderError(Box::new(error)))?;
+        }
         Ok(())
     }
 
