@@ -39,6 +39,9 @@ fn golden() -> Vec<Entry> {
         let entry = Entry::concluded(kind, system(), Instant(0), "req-1");
         entries.push(entry.asking("POST token grant_type=client_credentials"));
     }
+    let agent = Agent { organization: Some("Organization/h1".into()), ..person() };
+    let token = Entry::concluded(Event::Token, agent, Instant(0), "req-1").concerning(Id::parse("p1"));
+    entries.push(token.asking("POST token grant_type=authorization_code"));
     entries
 }
 
