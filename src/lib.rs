@@ -2,7 +2,10 @@
 
 pub mod access;
 pub mod audit;
+pub mod cli;
 pub mod clock;
 pub mod disclosure;
 pub mod fhir;
+pub mod identity;
+pub mod smart;
 pub mod store;
