@@ -15,7 +15,7 @@ mod tests;
 mod trail;
 mod verify;
 
-pub use chain::{Chain, GENESIS, Link, Mark, leaf_hash};
+pub use chain::{Chain, FIRST_NODE, GENESIS, Link, Mark, leaf_hash};
 pub use entry::{Agent, Entry, Event};
 pub use event::{Site, audit_events};
 pub use leaf::{Leaf, LeafError};
