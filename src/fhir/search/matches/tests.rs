@@ -218,7 +218,9 @@ fn resources(folder: &std::path::Path, named: &str) -> Vec<Json> {
             }
         }
     }
-    all.iter_mut().for_each(|resource| resolve(resource, &urns, &identifiers));
+    for resource in &mut all {
+        resolve(resource, &urns, &identifiers);
+    }
     all
 }
 
@@ -237,7 +239,9 @@ fn the_known_answers_over_sixty_patients_are_the_answers() {
     let text = std::fs::read_to_string(folder.join("search-known-answers/dev60.json")).unwrap();
     let file: Json = serde_json::from_str(&text).unwrap();
     let mut records = Records::default();
-    resources(&folder.join("synthea-uscore-60"), &text).iter().for_each(|resource| records.add(resource));
+    for resource in resources(&folder.join("synthea-uscore-60"), &text) {
+        records.add(&resource);
+    }
     let mut wrong = Vec::new();
     for answer in file["answers"].as_array().unwrap() {
         let query = answer["q"].as_str().unwrap();
