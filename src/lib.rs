@@ -1,4 +1,11 @@
 //! Amanat: a FHIR R4 interoperability gateway.
 
+pub mod access;
+pub mod audit;
+pub mod cli;
 pub mod clock;
+pub mod disclosure;
 pub mod fhir;
+pub mod identity;
+pub mod smart;
+pub mod store;

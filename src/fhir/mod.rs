@@ -1,16 +1,26 @@
 //! R4 words without an opinion. Pure: no I/O, no clock, nobody's rights.
 
+pub mod bundle;
 mod compartment;
+#[cfg(test)]
+pub(crate) mod corpora;
 pub mod definitions;
 mod facts;
 mod id;
 mod instant;
 mod interaction;
 pub mod json;
+pub mod patch;
+pub mod prefer;
+pub mod pretty;
 mod refusal;
 mod request;
 mod resource_type;
+pub mod rewrite;
 pub mod search;
+pub mod shape;
+pub mod stamp;
+pub mod subset;
 
 pub use compartment::compartments_of;
 pub use facts::{Facts, patients_of};

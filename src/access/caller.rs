@@ -1,0 +1,47 @@
+//! Who asks, as far as a token, a registration and a certificate say it.
+
+use super::Scopes;
+use crate::fhir::{Id, Instant, Key};
+
+/// A caller whose token was verified. Made by `identity` from a token that passed every check, and by nobody else.
+#[derive(Debug, Clone)]
+pub struct Caller {
+    /// `iss`
+    pub issuer: String,
+    /// `sub`
+    pub subject: String,
+    /// `client_id` or `azp`
+    pub client: String,
+    /// `fhirUser`, when a person acts: Practitioner, PractitionerRole, Patient, RelatedPerson or Person.
+    pub user: Option<Key>,
+    /// The organization acted for: a reference (`Organization/x`), an absolute URL, or an identifier (`system|value`), as the token or the registration has it.
+    pub organization: Option<String>,
+    /// What was granted.
+    pub scopes: Scopes,
+    /// The patient of the launch context.
+    pub patient: Option<Id>,
+    /// The encounter of the launch context.
+    pub encounter: Option<Id>,
+    /// Purposes of use, from the token or the client's registration, normalised to codes of v3-ActReason or `system|code`. Never from a header.
+    pub purposes: Vec<String>,
+    /// `acr`
+    pub acr: Option<String>,
+    /// `jti`
+    pub token_id: Option<String>,
+    /// When the token ends.
+    pub expires: Instant,
+}
+
+impl Caller {
+    /// The patient that the caller *is*: `fhirUser` is a Patient.
+    pub fn own_patient(&self) -> Option<&Id> {
+        self.user.as_ref().filter(|user| user.resource_type == crate::fhir::ResourceType::Patient).map(|user| &user.id)
+    }
+
+    /// What a sealed link is bound to: equal for two requests exactly when the same person acts through the same client in the same context.
+    pub fn binding(&self) -> String {
+        let user = self.user.as_ref().map(ToString::to_string).unwrap_or_default();
+        let patient = self.patient.as_ref().map(Id::as_str).unwrap_or_default();
+        [self.issuer.as_str(), &self.subject, &self.client, &user, patient].join("\u{1f}")
+    }
+}

@@ -1,0 +1,110 @@
+//! Which rows a caller may touch, as data: decided on facts here, compiled into SQL by a store.
+
+use crate::fhir::search::{Criterion, IndexEntry};
+use crate::fhir::{Facts, Id};
+use std::cell::OnceCell;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+/// A condition on a record's facts and index values.
+#[derive(Debug, Clone)]
+pub enum Predicate {
+    /// Every row.
+    All,
+    /// No row.
+    None,
+    /// All of these.
+    And(Vec<Predicate>),
+    /// Any of these.
+    Or(Vec<Predicate>),
+    /// The record lies in this patient's compartment.
+    Patient(Id),
+    /// The record belongs to no patient.
+    WithoutPatient,
+    /// The constraint of a granular scope: all of these hold.
+    Criteria(Arc<[Criterion]>),
+    /// Each patient of the record is permitted (a record without patient passes).
+    EveryPatient(Verdicts),
+}
+
+/// For every patient, permitted or not.
+#[derive(Debug, Clone)]
+pub struct Verdicts {
+    /// What holds for a patient who is not an exception.
+    pub otherwise: bool,
+    /// Those for whom the opposite holds.
+    pub exceptions: Arc<BTreeSet<Id>>,
+}
+
+impl Verdicts {
+    /// May this patient's records be shown?
+    pub fn permits(&self, patient: &Id) -> bool {
+        self.otherwise != self.exceptions.contains(patient)
+    }
+}
+
+/// A record as a predicate sees it. Index values are computed when a criterion asks for them, and once.
+pub struct Look<'r> {
+    facts: &'r Facts,
+    values: OnceCell<Vec<IndexEntry>>,
+    compute: &'r dyn Fn() -> Vec<IndexEntry>,
+}
+
+impl<'r> Look<'r> {
+    /// A look at a record with these facts, whose index values `compute` gives.
+    pub fn new(facts: &'r Facts, compute: &'r dyn Fn() -> Vec<IndexEntry>) -> Self {
+        Self { facts, values: OnceCell::new(), compute }
+    }
+
+    fn values(&self) -> &[IndexEntry] {
+        self.values.get_or_init(self.compute)
+    }
+}
+
+impl Predicate {
+    /// Both.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::None, _) | (_, Self::None) => Self::None,
+            (Self::All, one) | (one, Self::All) => one,
+            (Self::And(mut all), one) => {
+                all.push(one);
+                Self::And(all)
+            }
+            (one, other) => Self::And(vec![one, other]),
+        }
+    }
+
+    /// Either.
+    #[must_use]
+    pub fn or(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::All, _) | (_, Self::All) => Self::All,
+            (Self::None, one) | (one, Self::None) => one,
+            (Self::Or(mut any), one) => {
+                any.push(one);
+                Self::Or(any)
+            }
+            (one, other) => Self::Or(vec![one, other]),
+        }
+    }
+
+    /// Decides, in memory, what the store decides in its query. A criterion that needs other records (a chain) does not hold.
+    pub fn holds(&self, look: &Look<'_>) -> bool {
+        match self {
+            Self::All => true,
+            Self::None => false,
+            Self::And(all) => all.iter().all(|one| one.holds(look)),
+            Self::Or(any) => any.iter().any(|one| one.holds(look)),
+            Self::Patient(patient) => look.facts.patients.contains(patient),
+            Self::WithoutPatient => look.facts.patients.is_empty(),
+            Self::Criteria(criteria) => criteria.iter().all(|one| criterion_holds(one, look)),
+            Self::EveryPatient(verdicts) => look.facts.patients.iter().all(|patient| verdicts.permits(patient)),
+        }
+    }
+}
+
+fn criterion_holds(criterion: &Criterion, look: &Look<'_>) -> bool {
+    crate::fhir::search::holds(criterion, &look.facts.key, look.facts.updated, look.values()).unwrap_or(false)
+}

@@ -1,0 +1,34 @@
+//! The port to wherever the trail is kept.
+
+use super::Entry;
+use std::future::Future;
+use std::pin::Pin;
+
+/// Proof that an entry is durable. Nothing that holds record content leaves without one.
+#[derive(Debug)]
+pub struct Receipt {
+    seq: i64,
+}
+
+impl Receipt {
+    /// To be called by the keeper of the trail, when the disk has the entry.
+    pub(crate) fn durable(seq: i64) -> Self {
+        Self { seq }
+    }
+
+    /// The entry's place in the chain.
+    pub fn seq(&self) -> i64 {
+        self.seq
+    }
+}
+
+/// The trail could not be written. The caller gets 503 and no content.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the trail cannot be written")]
+pub struct TrailError;
+
+/// Where entries go.
+pub trait Trail: Send + Sync {
+    /// Makes an entry durable. Calls that wait at the same moment share one commit.
+    fn append(&self, entry: Entry) -> Pin<Box<dyn Future<Output = Result<Receipt, TrailError>> + Send + '_>>;
+}

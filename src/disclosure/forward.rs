@@ -1,0 +1,85 @@
+//! The way in: what a store may commit.
+
+use crate::access::Permit;
+use crate::audit::{Entry, Receipt};
+use crate::disclosure::Sealed;
+use crate::fhir::search::{IndexEntry, SearchQuery};
+use crate::fhir::{Id, Instant, Key, Need, Version};
+
+/// Content that passed the checks, waiting for its version and time.
+pub struct Forwarded {
+    /// Up to where `meta.versionId` and `meta.lastUpdated` belong, and what follows.
+    pub(in crate::disclosure) head: String,
+    pub(in crate::disclosure) tail: String,
+    /// What wraps the two members there: `("\"meta\":{", "},")` when there was no meta, for example.
+    pub(in crate::disclosure) around: (&'static str, &'static str),
+}
+
+/// One change of one record, checked and ready.
+pub struct Change {
+    /// Which record.
+    pub key: Key,
+    /// What must be there when it is applied, else nothing of the commit is.
+    pub expected: Expected,
+    /// New content; `None` deletes.
+    pub content: Option<Forwarded>,
+    /// The patients of the new content (of the old, for a delete).
+    pub patients: Vec<Id>,
+    /// Index rows that the record gains.
+    pub add: Vec<IndexEntry>,
+    /// Index rows that it loses.
+    pub remove: Vec<IndexEntry>,
+}
+
+/// The state that a change was decided on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Expected {
+    /// No such record, and never one.
+    Absent,
+    /// This version is current (a deleted record's last version included).
+    Version(Version),
+}
+
+/// A search that must give the same answer inside the commit as it did when the change was decided (exactly-once).
+pub struct Guard {
+    /// Under whose eyes.
+    pub permit: Permit,
+    /// With which need the rows are seen.
+    pub need: Need,
+    /// The condition.
+    pub query: SearchQuery,
+    /// The records that it selected, sorted.
+    pub selected: Vec<Key>,
+}
+
+/// Everything that one request changes: all of it or nothing, with its entries in the same transaction.
+pub struct Commit {
+    /// Re-checked first.
+    pub guards: Vec<Guard>,
+    /// In order.
+    pub changes: Vec<Change>,
+    /// Trail entries, in order; never empty.
+    pub entries: Vec<Entry>,
+}
+
+/// What became of one change.
+#[derive(Debug)]
+pub struct Stored {
+    /// Which record.
+    pub key: Key,
+    /// Its new version.
+    pub version: Version,
+    /// Its `meta.lastUpdated`.
+    pub updated: Instant,
+    /// The content as stored; `None` after a delete.
+    pub content: Option<Sealed>,
+}
+
+/// A commit that is durable.
+#[derive(Debug)]
+pub struct Committed {
+    /// One for each change, in order.
+    pub stored: Vec<Stored>,
+    /// Of the last entry.
+    pub receipt: Receipt,
+}

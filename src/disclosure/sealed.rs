@@ -1,0 +1,46 @@
+//! Record content that only this room can read.
+
+/// The bytes of a record, in wire or stored form, unreadable outside the vault: no `Debug` of the content, no `Serialize`, no access.
+///
+/// Sealing is free to everyone; opening is not.
+pub struct Sealed {
+    pub(in crate::disclosure) bytes: Vec<u8>,
+    pub(in crate::disclosure) form: Form,
+}
+
+/// How the bytes are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::disclosure) enum Form {
+    /// As received: any bytes at all.
+    Wire,
+    /// As stored: a mark and a compact JSON text, perhaps compressed.
+    Stored,
+}
+
+impl Sealed {
+    /// Seals what came from outside.
+    pub fn from_wire(bytes: Vec<u8>) -> Self {
+        Self { bytes, form: Form::Wire }
+    }
+
+    /// Seals what a content column holds.
+    pub fn from_column(bytes: Vec<u8>) -> Self {
+        Self { bytes, form: Form::Stored }
+    }
+
+    /// Size in bytes, as it is held.
+    pub fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Nothing inside.
+    pub fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+}
+
+impl std::fmt::Debug for Sealed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Sealed({} bytes)", self.bytes.len())
+    }
+}

@@ -1,0 +1,123 @@
+//! The record store port. Behind it: `sql` (an embedded database) and, later, a FHIR server.
+
+use crate::access::Permit;
+use crate::disclosure::{Commit, Committed, Sealed};
+use crate::fhir::search::SearchQuery;
+use crate::fhir::{Facts, HistoryQuery, Key, Need, Version};
+use std::future::Future;
+use std::pin::Pin;
+
+/// A row that the caller's predicate let through, content sealed.
+#[derive(Debug)]
+pub struct Row {
+    /// What a decision needs.
+    pub facts: Facts,
+    /// Everything else; `None` for the version that a delete made.
+    pub content: Option<Sealed>,
+}
+
+/// A page of a search.
+#[derive(Debug, Default)]
+pub struct SearchPage {
+    /// Matches, in order.
+    pub matches: Vec<Row>,
+    /// What `_include` and `_revinclude` added: none twice, none that is a match.
+    pub included: Vec<Row>,
+    /// How many match in all, under the permit: when it was asked for, or known at no cost.
+    pub total: Option<u64>,
+    /// Where the next page begins; `None` at the end.
+    pub next: Option<Cursor>,
+}
+
+/// A page of a history.
+#[derive(Debug, Default)]
+pub struct HistoryPage {
+    /// Newest first.
+    pub versions: Vec<Row>,
+    /// How many there are in all, when known at no cost.
+    pub total: Option<u64>,
+    /// Where the next page begins.
+    pub next: Option<Cursor>,
+}
+
+/// A position in an ordered answer over a stable snapshot. Opaque; travels inside a sealed link.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cursor(pub String);
+
+/// Bounds of one page.
+#[derive(Debug, Clone, Copy)]
+pub struct PageBounds {
+    /// Matches or versions.
+    pub count: u32,
+    /// Included records.
+    pub included: u32,
+    /// Bytes of content, at which a page ends early (with a `next`).
+    pub bytes: usize,
+}
+
+/// Why the store gave nothing.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// It cannot be reached, is busy for too long, or failed.
+    #[error("the record store failed: {0}")]
+    Unavailable(String),
+    /// A cursor that is not one of ours.
+    #[error("not a cursor of this store")]
+    Cursor,
+}
+
+/// Why nothing was committed.
+#[derive(Debug, thiserror::Error)]
+pub enum CommitError {
+    /// Something changed since the decision: decide again.
+    #[error("the state that was decided on has changed")]
+    Stale,
+    /// The trail cannot be written.
+    #[error("the trail cannot be written")]
+    Trail,
+    /// The store failed.
+    #[error("the record store failed: {0}")]
+    Unavailable(String),
+}
+
+/// A future of the port.
+pub type Answering<'a, T, E = StoreError> = Pin<Box<dyn Future<Output = Result<T, E>> + Send + 'a>>;
+
+/// Where records live. Every row comes through the permit's predicate.
+pub trait RecordStore: Send + Sync {
+    /// The current version, a deleted one included. `None` when there is none that the permit shows with this need.
+    fn read<'a>(&'a self, permit: &'a Permit, need: Need, key: &'a Key) -> Answering<'a, Option<Row>>;
+
+    /// A given version.
+    fn vread<'a>(&'a self, permit: &'a Permit, key: &'a Key, version: Version) -> Answering<'a, Option<Row>>;
+
+    /// A page of a search.
+    fn search<'a>(
+        &'a self,
+        permit: &'a Permit,
+        query: &'a SearchQuery,
+        from: Option<&'a Cursor>,
+        bounds: PageBounds,
+    ) -> Answering<'a, SearchPage>;
+
+    /// A page of a history.
+    fn history<'a>(
+        &'a self,
+        permit: &'a Permit,
+        query: &'a HistoryQuery,
+        from: Option<&'a Cursor>,
+        bounds: PageBounds,
+    ) -> Answering<'a, HistoryPage>;
+
+    /// At most `limit` current records that satisfy a condition, seen with this need (conditional interactions).
+    fn select<'a>(&'a self, permit: &'a Permit, need: Need, query: &'a SearchQuery, limit: u32) -> Answering<'a, Vec<Row>>;
+
+    /// Applies a commit: all or nothing, its trail entries in the same transaction.
+    fn commit(&self, commit: Commit) -> Answering<'_, Committed, CommitError>;
+
+    /// Every current Consent: the policy's own input, never an answer.
+    fn consents(&self) -> Answering<'_, Vec<Row>>;
+
+    /// Which of these keys exist at all, whoever may see them: to keep an id from being taken twice. Never an answer.
+    fn versions<'a>(&'a self, keys: &'a [Key]) -> Answering<'a, Vec<Option<(Version, bool)>>>;
+}
