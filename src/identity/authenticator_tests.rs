@@ -391,3 +391,11 @@ async fn a_missing_token_and_an_invalid_one_are_told_apart() {
     assert_eq!(authenticator.authenticate(None, None, NOW).await.unwrap_err(), Refusal::TokenMissing);
     assert_eq!(authenticator.authenticate(Some("Bearer x"), None, NOW).await.unwrap_err(), Refusal::TokenInvalid("malformed"));
 }
+
+#[test]
+fn a_request_may_be_authenticated_on_any_thread() {
+    fn sent<T: Send>(_: T) {}
+    let key = Forge::new("ES256", "k1");
+    let authenticator = authenticator(&[&key]);
+    sent(authenticator.authenticate(None, None, NOW));
+}
