@@ -6,8 +6,9 @@ use super::screen::{Failure, Screen, wait};
 use clap::Subcommand;
 use std::path::PathBuf;
 
-/// Example: amanat audit verify --json
+/// The arguments.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Example: amanat audit verify --json")]
 pub(super) struct Audit {
     #[command(subcommand)]
     action: Action,
@@ -16,6 +17,7 @@ pub(super) struct Audit {
 #[derive(Debug, Subcommand)]
 enum Action {
     /// Compute the chain of the trail again; exit code 3 names the first entry that does not fit.
+    #[command(after_help = "Example: amanat audit verify --json")]
     Verify {
         /// The file of settings.
         #[arg(long, value_name = "FILE", env = "AMANAT_CONFIG")]

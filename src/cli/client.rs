@@ -8,8 +8,9 @@ use clap::Subcommand;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
-/// Example: amanat client list --json
+/// The arguments.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Example: amanat client list --json")]
 pub(super) struct Client {
     #[command(subcommand)]
     action: Action,
@@ -23,11 +24,14 @@ pub(super) struct Client {
 
 #[derive(Debug, Subcommand)]
 enum Action {
-    /// Example: amanat client add lab-a --name "Lab A" --scope "system/Observation.c" --jwks lab-a.json
+    /// Register a client.
+    #[command(after_help = "Example: amanat client add lab-a --scope \"system/Observation.c\" --jwks lab-a.json")]
     Add(Add),
-    /// Every client. Example: amanat client list
+    /// Every client.
+    #[command(after_help = "Example: amanat client list --json")]
     List,
-    /// A disabled client gets no token, and its tokens are refused. Example: amanat client disable lab-a
+    /// Disable a client: it gets no token any more, and those it has are refused.
+    #[command(after_help = "Example: amanat client disable lab-a")]
     Disable {
         /// `client_id`
         id: String,

@@ -9,8 +9,9 @@ use serde::Deserialize;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
-/// Example: amanat init --folder /var/lib/amanat --host fhir.clinic.example
+/// The arguments.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Example: amanat init --folder /var/lib/amanat --host fhir.clinic.example")]
 pub(super) struct Init {
     /// Where to put everything.
     #[arg(long, value_name = "DIR", default_value = ".")]

@@ -8,8 +8,9 @@ use crate::startup::{Running, start};
 use std::path::PathBuf;
 use tokio::signal::unix::{SignalKind, signal};
 
-/// Example: amanat serve --config /etc/amanat/amanat.toml
+/// The arguments.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Example: amanat serve --config /etc/amanat/amanat.toml")]
 pub(super) struct Serve {
     /// The file of settings.
     #[arg(long, value_name = "FILE", env = "AMANAT_CONFIG", default_value = SETTINGS)]

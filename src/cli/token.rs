@@ -5,8 +5,9 @@ use super::places;
 use super::screen::{Failure, Screen, wait};
 use std::path::PathBuf;
 
-/// Example: amanat token --client app --patient p01 --scope "patient/*.rs"
+/// The arguments.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Example: amanat token --client app --patient p01 --scope \"patient/*.rs\"")]
 pub(super) struct Token {
     /// `client_id` of a registered client.
     #[arg(long)]

@@ -107,6 +107,8 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running, StartError> 
     if let Some(certificates) = certificates {
         tasks.push(tokio::spawn(follow(certificates, Arc::clone(&reload))));
     }
+    // Workers and accept threads begin with the first poll of the servers, which must not wait for the caller's next pause.
+    tokio::task::yield_now().await;
     tracing::info!(address = %https, management = %management, base = %config.server.base_url, "serving");
     Ok(Running { https, management, assembly, health, servers, reload, tasks })
 }

@@ -17,8 +17,9 @@ use std::io::IsTerminal as _;
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::PathBuf;
 
-/// Example: amanat demo --data /tmp/amanat-demo --reset
+/// The arguments.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Example: amanat demo --data /tmp/amanat-demo --reset")]
 pub(super) struct Demo {
     /// The data folder; below the XDG data folder when absent.
     #[arg(long, value_name = "DIR")]

@@ -12,8 +12,9 @@ use crate::fhir::Instant;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 
-/// Example: amanat doctor --config amanat.toml --json
+/// The arguments.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Example: amanat doctor --config amanat.toml --json")]
 pub(super) struct Doctor {
     /// The file of settings.
     #[arg(long, value_name = "FILE", env = "AMANAT_CONFIG", default_value = SETTINGS)]
