@@ -100,7 +100,7 @@ impl Gateway {
         if let Err(error) = self.parts.tokens.registry.refresh().await {
             tracing::warn!(%error, "the client registry could not be read again");
         }
-        if let Err(error) = self.parts.tokens.keys.reload(self.parts.tokens.registry.store()).await {
+        if let Err(error) = self.parts.tokens.keys.reload(self.parts.tokens.registry.store(), self.parts.clock.now()).await {
             tracing::warn!(%error, "the signing keys could not be read again");
         }
     }
