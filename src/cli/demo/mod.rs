@@ -40,7 +40,7 @@ impl Demo {
     pub(super) fn run(self, screen: &mut Screen<'_>) -> Result<(), Failure> {
         let (port, management) = (free(self.port)?, free(management_port(self.port))?);
         let usual = self.data.is_none();
-        let folder = Folder::open(self.data.unwrap_or_else(places::demo_folder), self.reset)?;
+        let folder = Folder::open(&self.data.unwrap_or_else(places::demo_folder), self.reset)?;
         folder.write_settings(port, management)?;
         let config = Config::load(Sources { file: Some(folder.settings()), ..Sources::default() })?;
         let base = config.server.base_url.as_str().to_owned();
@@ -74,7 +74,7 @@ impl Demo {
 const fn management_port(port: u16) -> u16 {
     match port {
         0 => 0,
-        ..=64_535 => port + 1000,
+        1..=64_535 => port + 1000,
         _ => port - 1000,
     }
 }
