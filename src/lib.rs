@@ -9,6 +9,8 @@ pub mod disclosure;
 pub mod fhir;
 pub mod gateway;
 pub mod http;
+pub mod identity;
+pub mod smart;
 pub mod startup;
 pub mod store;
 pub mod telemetry;

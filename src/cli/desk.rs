@@ -1,52 +1,24 @@
 //! The calls of the command line into the rooms below: registry, issuer, trail, records.
 
 use super::screen::Failure;
+use crate::access::Scopes;
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::fhir::{Id, Key};
 use crate::gateway::Gateway;
+use crate::identity::{Reach, normalised_purpose};
+use crate::smart::{Client, ClientStore, Grant, KeyRing, issue};
 use serde::Serialize;
-use serde_json::Value;
+use std::fmt::Display;
 use std::sync::Arc;
 
 /// A gateway as the command line uses it: in the serving process, or beside it on the same store.
 pub(super) struct Desk {
     gateway: Arc<Gateway>,
-}
-
-/// A client to be registered.
-#[derive(Debug, Clone, Serialize)]
-pub(super) struct NewClient {
-    /// `client_id`
-    pub(super) id: String,
-    /// Shown to people.
-    pub(super) name: String,
-    /// What it may ask for, space-separated.
-    pub(super) scope: String,
-    /// Inline JWKS; absent for a public client.
-    pub(super) jwks: Option<Value>,
-    /// Where its JWKS is.
-    pub(super) jwks_uri: Option<String>,
-    /// Exact redirect addresses; empty for a backend service.
-    pub(super) redirect_uris: Vec<String>,
-    /// The organization it acts for: `Organization/x`.
-    pub(super) organization: Option<String>,
-    /// Purposes of use that it may act for.
-    pub(super) purposes: Vec<String>,
-    /// SHA-256 of its client certificate, when it must show one.
-    pub(super) certificate: Option<String>,
-}
-
-/// A registered client, as a list shows it.
-#[derive(Debug, Clone, Serialize)]
-pub(super) struct ListedClient {
-    /// `client_id`
-    pub(super) id: String,
-    /// Shown to people.
-    pub(super) name: String,
-    /// What it may ask for.
-    pub(super) scope: String,
-    /// Whether it may ask at all.
-    pub(super) enabled: bool,
+    /// Issuer and audience of its own tokens: the FHIR base.
+    base: String,
+    lifetime: u32,
+    clock: Clock,
 }
 
 /// A token to be issued.
@@ -84,12 +56,15 @@ impl Desk {
     /// When it cannot be opened.
     pub(super) async fn open(config: &Config) -> Result<Self, Failure> {
         let opened = Gateway::open(config, &Clock::system()).await;
-        opened.map(|gateway| Self { gateway: Arc::new(gateway) }).map_err(|error| Failure::of("the gateway cannot open", error))
+        let gateway = opened.map_err(|error| Failure::of("the gateway cannot open", error))?;
+        Ok(Self::of(&Arc::new(gateway), config))
     }
 
     /// Of a gateway that serves in this process.
-    pub(super) fn of(gateway: &Arc<Gateway>) -> Self {
-        Self { gateway: Arc::clone(gateway) }
+    pub(super) fn of(gateway: &Arc<Gateway>, config: &Config) -> Self {
+        let base = config.server.base_url.as_str().to_owned();
+        let lifetime = config.smart.token_lifetime_seconds;
+        Self { gateway: Arc::clone(gateway), base, lifetime, clock: Clock::system() }
     }
 
     /// Closes what [`Desk::open`] opened.
@@ -101,23 +76,69 @@ impl Desk {
     ///
     /// # Errors
     /// When the id is taken, or the registration is not one.
-    pub(super) async fn add_client(&self, client: &NewClient) -> Result<(), Failure> {
-        Err(not_wired(&format!("client {}", client.id)))
+    pub(super) async fn add_client(&self, client: Client) -> Result<(), Failure> {
+        let client = client.checked(Reach::Public).map_err(|fault| Failure::Usage(fault.to_string()))?;
+        let id = client.id.clone();
+        if self.clients()?.add(client, self.clock.now()).await.map_err(failed)? {
+            return Ok(());
+        }
+        Err(Failure::Failed(format!("there is a client `{id}` already")))
     }
 
-    /// Every client.
-    pub(super) async fn clients(&self) -> Result<Vec<ListedClient>, Failure> {
-        Err(not_wired("client list"))
+    /// Every client, by id.
+    pub(super) async fn list_clients(&self) -> Result<Vec<Client>, Failure> {
+        self.clients()?.list().await.map_err(failed)
     }
 
     /// Disables a client; false when there is none of this id.
     pub(super) async fn disable_client(&self, id: &str) -> Result<bool, Failure> {
-        Err(not_wired(&format!("client disable {id}")))
+        self.clients()?.set_disabled(id, true).await.map_err(failed)
     }
 
-    /// Issues an access token.
+    /// Issues an access token of the gateway's own issuer. Nothing is granted beyond the client's registration.
     pub(super) async fn issue(&self, wish: &Wish) -> Result<String, Failure> {
-        Err(not_wired(&format!("token for {}", wish.client)))
+        let (store, now) = (self.clients()?, self.clock.now());
+        let found = store.find(&wish.client).await.map_err(failed)?;
+        let client = found.filter(|client| !client.disabled);
+        let client =
+            client.ok_or_else(|| Failure::Failed(format!("there is no client `{}` that may get tokens", wish.client)))?;
+        let ring = KeyRing::open(store.as_ref(), now).await.map_err(failed)?;
+        let issued = issue(&ring.signing(), &self.grant(wish, client)?, now).map_err(failed)?;
+        Ok(issued.token)
+    }
+
+    fn grant(&self, wish: &Wish, client: Client) -> Result<Grant, Failure> {
+        let wrong = |flag: &str, text: &str| Failure::Usage(format!("{flag}: `{text}` is not one"));
+        let user = wish.user.as_deref().map(|user| Key::parse(user).ok_or_else(|| wrong("--user", user))).transpose()?;
+        let patient = wish.patient.as_deref().map(|id| Id::parse(id).ok_or_else(|| wrong("--patient", id))).transpose()?;
+        let purposes = match wish.purpose.as_deref() {
+            Some(purpose) => vec![normalised_purpose(purpose).ok_or_else(|| wrong("--purpose", purpose))?],
+            None => client.purposes,
+        };
+        let allowed = Scopes::parse(&client.scopes);
+        let scopes = wish.scope.as_deref().map_or_else(|| allowed.clone(), |asked| Scopes::parse(asked).intersect(&allowed));
+        if scopes.grants.is_empty() {
+            return Err(Failure::Usage(format!("none of these scopes is registered for `{}`: {}", client.id, client.scopes)));
+        }
+        Ok(Grant {
+            issuer: self.base.clone(),
+            audience: self.base.clone(),
+            client: client.id,
+            subject: wish.user.clone(),
+            scope: scopes.to_text(),
+            lifetime: self.lifetime,
+            user,
+            patient,
+            encounter: None,
+            organization: client.organization,
+            purposes,
+            certificate: client.certificate,
+        })
+    }
+
+    /// Where the clients are kept.
+    fn clients(&self) -> Result<Arc<dyn ClientStore>, Failure> {
+        Err(not_wired("the client store of the gateway"))
     }
 
     /// Verifies the whole trail.
@@ -126,7 +147,11 @@ impl Desk {
     }
 
     /// Loads the synthetic people through the gateway, one transaction after the other. The single place that does.
-    pub(super) async fn load_demo(&self) -> Result<(), Failure> {
-        Err(not_wired("demo records"))
+    pub(super) async fn load_demo(&self, bundles: Vec<String>) -> Result<(), Failure> {
+        Err(not_wired(&format!("loading {} bundles", bundles.len())))
     }
+}
+
+fn failed(error: impl Display) -> Failure {
+    Failure::Failed(error.to_string())
 }

@@ -140,14 +140,12 @@ pub struct Limits {
 }
 
 /// `[smart]`: the gateway's own issuer.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 pub struct Smart {
     /// Seconds that an access token lives.
     pub token_lifetime_seconds: u32,
     /// Seconds of leeway on `exp`, `nbf` and `iat`.
     pub leeway_seconds: u32,
-    /// The private signing key (JWK file); without it, the gateway keeps its own in the store.
-    pub signing_key: Option<PathBuf>,
 }
 
 /// Reads all sections. `None` only after a fault was noted.
@@ -272,7 +270,6 @@ fn smart(settings: &mut Settings) -> Smart {
     let smart = Smart {
         token_lifetime_seconds: settings.or("smart.token_lifetime_seconds", 300),
         leeway_seconds: settings.or("smart.leeway_seconds", 30),
-        signing_key: settings.path("smart.signing_key"),
     };
     if !(1..=3600).contains(&smart.token_lifetime_seconds) {
         settings.fault("smart.token_lifetime_seconds", "must lie between 1 and 3600");

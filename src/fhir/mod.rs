@@ -1,6 +1,7 @@
 //! R4 words without an opinion. Pure: no I/O, no clock, nobody's rights.
 
 pub mod bundle;
+mod compartment;
 #[cfg(test)]
 pub(crate) mod corpora;
 pub mod definitions;
@@ -21,7 +22,8 @@ pub mod shape;
 pub mod stamp;
 pub mod subset;
 
-pub use facts::Facts;
+pub use compartment::compartments_of;
+pub use facts::{Facts, patients_of};
 pub use id::{Id, Key, Version};
 pub use instant::Instant;
 pub use interaction::{CompartmentOwner, HistoryQuery, HistoryScope, Interaction, Need, ReadConditions, WriteCondition};

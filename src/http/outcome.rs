@@ -48,7 +48,6 @@ impl Turned {
         turned.0.told.text = Cow::Owned(format!("Nothing is served at this address. The FHIR API is at `{base}`."));
         turned
     }
-    }
 
     /// The body did not come in time (RFC 9110 § 15.5.9).
     pub(super) fn late() -> Self {

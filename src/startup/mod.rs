@@ -220,19 +220,13 @@ fn seconds(at: i64) -> f64 {
     at as f64
 }
 
-/// SHA-256 of the first certificate of a PEM file, in hexadecimal: how a client certificate is known in the registry.
+/// SHA-256 of the first certificate of a PEM file, in base64url: how a client certificate is known in the registry.
 ///
 /// # Errors
 /// [`TlsError`] when there is none in it.
 pub fn fingerprint(file: &std::path::Path) -> Result<String, TlsError> {
-    use std::fmt::Write as _;
     let chain = tls::certificates(file)?;
-    let first = chain.first().map(AsRef::as_ref).unwrap_or_default();
-    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, first);
-    Ok(digest.as_ref().iter().fold(String::with_capacity(64), |mut text, byte| {
-        let _written = write!(text, "{byte:02x}");
-        text
-    }))
+    Ok(crate::identity::thumbprint(chain.first().map(AsRef::as_ref).unwrap_or_default()))
 }
 
 /// DNS names and addresses that the first certificate of a PEM file is for.

@@ -44,9 +44,10 @@ impl Demo {
         folder.write_settings(port, management)?;
         let config = Config::load(Sources { file: Some(folder.settings()), ..Sources::default() })?;
         let base = config.server.base_url.as_str().to_owned();
+        let settings = config.clone();
         wait(async {
             let running = start(config, Clock::system()).await?;
-            let desk = Desk::of(&running.gateway);
+            let desk = Desk::of(&running.gateway, &settings);
             let story = match folder.story()? {
                 Some(story) => story,
                 None => begin(&desk).await?,
@@ -89,16 +90,16 @@ fn free(port: u16) -> Result<u16, Failure> {
 
 /// Loads the people and registers the clients. Gives the parts of `demo.json` that stay.
 async fn begin(desk: &Desk) -> Result<Value, Failure> {
-    desk.load_demo().await?;
+    desk.load_demo(super::synthetic::bundles()).await?;
     let mut shown = serde_json::Map::new();
     for member in cast::clients()? {
-        desk.add_client(&member.client).await?;
+        let client = member.client;
         if member.shown {
-            let redirect = member.client.redirect_uris.first();
-            let id = member.client.id;
-            let told = json!({ "client_id": id, "jwk": member.private, "redirect_uri": redirect, "scope": member.client.scope });
-            shown.insert(id, told);
+            let redirect = client.redirect_uris.first();
+            let told = json!({ "client_id": client.id, "jwk": member.private, "redirect_uri": redirect, "scope": client.scopes });
+            shown.insert(client.id.clone(), told);
         }
+        desk.add_client(client).await?;
     }
     Ok(json!({ "clients": shown, "users": cast::users() }))
 }
