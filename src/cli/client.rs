@@ -1,8 +1,10 @@
 //! `amanat client add|list|disable`
 
-use super::desk::{Desk, NewClient};
+use super::desk::Desk;
 use super::places;
 use super::screen::{Failure, Screen, wait};
+use crate::smart;
+use crate::smart::ClientKeys;
 use crate::startup::fingerprint;
 use clap::Subcommand;
 use serde_json::{Value, json};
@@ -87,23 +89,25 @@ impl Client {
 }
 
 impl Add {
-    fn client(self) -> Result<NewClient, Failure> {
-        if self.jwks.is_none() && self.jwks_uri.is_none() && self.redirect_uri.is_empty() {
-            return Err(Failure::Usage(
-                "a client needs keys (--jwks, --jwks-uri) or, as a public app, --redirect-uri".to_owned(),
-            ));
-        }
-        Ok(NewClient {
-            name: self.name.unwrap_or_else(|| self.id.clone()),
-            id: self.id,
-            scope: self.scope,
-            jwks: self.jwks.as_deref().map(key_set).transpose()?,
-            jwks_uri: self.jwks_uri,
-            redirect_uris: self.redirect_uri,
-            organization: self.organization,
-            purposes: self.purpose,
-            certificate: self.certificate.as_deref().map(certificate_digest).transpose()?,
-        })
+    fn client(self) -> Result<smart::Client, Failure> {
+        let name = self.name.unwrap_or_else(|| self.id.clone());
+        let keys = match (self.jwks, self.jwks_uri) {
+            (Some(file), _) => ClientKeys::Jwks(key_set(&file)?),
+            (None, Some(uri)) => ClientKeys::JwksUri(uri),
+            (None, None) => ClientKeys::None,
+        };
+        let client = match keys {
+            ClientKeys::None if self.redirect_uri.is_empty() => {
+                let text = "a client needs keys (--jwks, --jwks-uri) or, as a public app, --redirect-uri";
+                return Err(Failure::Usage(text.to_owned()));
+            }
+            ClientKeys::None => smart::Client::app(&self.id, &name, self.redirect_uri, &self.scope),
+            keys => {
+                smart::Client { redirect_uris: self.redirect_uri, ..smart::Client::backend(&self.id, &name, keys, &self.scope) }
+            }
+        };
+        let certificate = self.certificate.as_deref().map(certificate_digest).transpose()?;
+        Ok(smart::Client { organization: self.organization, purposes: self.purpose, certificate, ..client })
     }
 }
 
@@ -127,18 +131,18 @@ fn certificate_digest(file: &Path) -> Result<String, Failure> {
     fingerprint(file).map_err(|error| Failure::Usage(error.to_string()))
 }
 
-async fn added(desk: &Desk, client: NewClient, json: bool, screen: &mut Screen<'_>) -> Result<(), Failure> {
-    desk.add_client(&client).await?;
+async fn added(desk: &Desk, client: smart::Client, json: bool, screen: &mut Screen<'_>) -> Result<(), Failure> {
+    desk.add_client(client.clone()).await?;
     if json {
         screen.json(&json!({ "added": client }))?;
     } else {
-        screen.line(format_args!("added `{}`: {}", client.id, client.scope))?;
+        screen.line(format_args!("added `{}`: {}", client.id, client.scopes))?;
     }
     Ok(())
 }
 
 async fn list(desk: &Desk, json: bool, screen: &mut Screen<'_>) -> Result<(), Failure> {
-    let clients = desk.clients().await?;
+    let clients = desk.list_clients().await?;
     if json {
         screen.json(&json!({ "clients": clients }))?;
         return Ok(());
@@ -146,8 +150,8 @@ async fn list(desk: &Desk, json: bool, screen: &mut Screen<'_>) -> Result<(), Fa
     let width = clients.iter().map(|client| client.id.len()).max().unwrap_or(0).max(9);
     screen.line(format_args!("{:width$}  {:8}  SCOPE", "CLIENT_ID", "STATE"))?;
     for client in clients {
-        let state = if client.enabled { "enabled" } else { "disabled" };
-        screen.line(format_args!("{:width$}  {state:8}  {}", client.id, client.scope))?;
+        let state = if client.disabled { "disabled" } else { "enabled" };
+        screen.line(format_args!("{:width$}  {state:8}  {}", client.id, client.scopes))?;
     }
     Ok(())
 }

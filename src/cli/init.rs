@@ -16,7 +16,7 @@ pub(super) struct Init {
     /// Where to put everything.
     #[arg(long, value_name = "DIR", default_value = ".")]
     folder: PathBuf,
-    /// Answers in a TOML file (host, listen, certificate, key, store, implicit_policy); flags win over it.
+    /// Answers in a TOML file (host, listen, certificate, key, store, `implicit_policy`); flags win over it.
     #[arg(long, value_name = "FILE")]
     answers: Option<PathBuf>,
     #[command(flatten)]

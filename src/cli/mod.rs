@@ -7,7 +7,6 @@ mod demo;
 mod desk;
 mod doctor;
 mod init;
-mod keys;
 mod places;
 mod screen;
 mod serve;

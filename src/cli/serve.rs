@@ -18,10 +18,10 @@ pub(super) struct Serve {
     /// Instead of server.listen.
     #[arg(long, value_name = "ADDRESS:PORT")]
     listen: Option<String>,
-    /// Instead of server.base_url.
+    /// Instead of `server.base_url`.
     #[arg(long, value_name = "URL")]
     base_url: Option<String>,
-    /// Instead of server.management_listen.
+    /// Instead of `server.management_listen`.
     #[arg(long, value_name = "ADDRESS:PORT")]
     management_listen: Option<String>,
     /// Instead of store.url.

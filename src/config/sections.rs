@@ -119,7 +119,7 @@ pub struct Limits {
 }
 
 /// `[smart]`: the gateway's own issuer.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 pub struct Smart {
     /// Seconds that an access token lives.
     pub token_lifetime_seconds: u32,

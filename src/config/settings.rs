@@ -70,7 +70,9 @@ impl Settings {
             let mut key = String::new();
             for part in rest.to_ascii_lowercase().split("__") {
                 if part.parse::<usize>().is_ok() {
-                    key.push_str(&format!("[{part}]"));
+                    key.push('[');
+                    key.push_str(part);
+                    key.push(']');
                 } else {
                     if !key.is_empty() {
                         key.push('.');
@@ -167,7 +169,7 @@ impl Settings {
         };
         let shown = if secret { "(secret)".to_owned() } else { value.to_string() };
         self.effective.push(Effective { key: key.to_owned(), value: shown, origin: origin.clone() });
-        match convert(value, &origin) {
+        match convert(&value, &origin) {
             Ok(value) => Some(value),
             Err(text) => {
                 self.fault(key, text);
@@ -178,9 +180,9 @@ impl Settings {
 }
 
 /// Variables and flags are text: they are tried as text, as a TOML value, and as a list with commas.
-fn convert<T: DeserializeOwned>(value: Value, origin: &Origin) -> Result<T, String> {
+fn convert<T: DeserializeOwned>(value: &Value, origin: &Origin) -> Result<T, String> {
     let first = value.clone().try_into::<T>();
-    let (Err(error), Value::String(text), Origin::Environment(_) | Origin::Flag(_)) = (&first, &value, origin) else {
+    let (Err(error), Value::String(text), Origin::Environment(_) | Origin::Flag(_)) = (&first, value, origin) else {
         return first.map_err(|error| error.message().to_owned());
     };
     let as_toml = toml::from_str::<toml::Table>(&format!("v = {text}")).ok().and_then(|mut table| table.remove("v"));

@@ -9,16 +9,16 @@ use crate::fhir::{Instant, Key, Problem, Refusal, ResourceType, Version};
 ///
 /// # Errors
 /// [`Refusal::Internal`] when stored content is damaged.
-pub fn consent_of(row: &Row) -> Result<Compiled, Refusal> {
-    row.content.as_ref().ok_or(Refusal::Internal).and_then(compiled)
+pub fn consent_of(row: &Row, base: &str) -> Result<Compiled, Refusal> {
+    row.content.as_ref().ok_or(Refusal::Internal).and_then(|content| compiled(content, base))
 }
 
 /// Content of a Consent, compiled.
 ///
 /// # Errors
 /// [`Refusal::Internal`] when stored content is damaged.
-pub fn compiled(content: &Sealed) -> Result<Compiled, Refusal> {
-    open(content).map(|document| consent::compile(&document))
+pub fn compiled(content: &Sealed, base: &str) -> Result<Compiled, Refusal> {
+    open(content).map(|document| consent::compile_at(&document, base))
 }
 
 /// A change of the directory of consents: `None` removes.
@@ -28,9 +28,11 @@ pub type ConsentChange = (Key, Version, Option<Compiled>);
 ///
 /// # Errors
 /// [`Refusal::Internal`] when stored content is damaged.
-pub fn consent_changes(stored: &[super::Stored]) -> Result<Vec<ConsentChange>, Refusal> {
+pub fn consent_changes(stored: &[super::Stored], base: &str) -> Result<Vec<ConsentChange>, Refusal> {
     let consents = stored.iter().filter(|one| one.key.resource_type == ResourceType::Consent);
-    consents.map(|one| Ok((one.key.clone(), one.version, one.content.as_ref().map(compiled).transpose()?))).collect()
+    consents
+        .map(|one| Ok((one.key.clone(), one.version, one.content.as_ref().map(|content| compiled(content, base)).transpose()?)))
+        .collect()
 }
 
 /// What speaks against storing a Consent, and what its author should know. Empty for other types.

@@ -3,7 +3,7 @@
 use crate::access::{Caller, Permit};
 use crate::consent::{self, Actions, ConsentSettings, Directory, Requester, Ruling};
 use crate::disclosure::{ConsentChange, consent_of};
-use crate::fhir::{Instant, Interaction, Refusal};
+use crate::fhir::{Instant, Refusal};
 use crate::store::RecordStore;
 use arc_swap::ArcSwap;
 use quick_cache::sync::Cache;
@@ -41,11 +41,11 @@ impl ConsentOffice {
     }
 
     /// Reads every current Consent.
-    pub(super) async fn load(&self, store: &dyn RecordStore) -> Result<(), Refusal> {
+    pub(super) async fn load(&self, store: &dyn RecordStore, base: &str) -> Result<(), Refusal> {
         let rows = store.consents().await?;
         let mut directory = Directory::default();
         for row in &rows {
-            directory.put(&row.facts.key, row.facts.version, Some(consent_of(row)?));
+            directory.put(&row.facts.key, row.facts.version, Some(consent_of(row, base)?));
         }
         self.directory.store(Arc::new(directory));
         Ok(())
@@ -68,7 +68,7 @@ impl ConsentOffice {
     pub(super) fn narrow(&self, permit: Permit, now: Instant) -> Permit {
         let directory = self.directory.load();
         let caller = Arc::clone(permit.caller());
-        let actions = actions(permit.interaction());
+        let actions = Actions::of(permit.interaction());
         let context = (Arc::as_ptr(&caller) as usize, actions);
         if let Some(kept) =
             self.verdicts.get(&context).filter(|kept| kept.epoch == directory.epoch() && now < kept.ruling.valid_until)
@@ -79,25 +79,5 @@ impl ConsentOffice {
         let permit = consent::narrow(permit, &ruling.verdicts);
         self.verdicts.insert(context, Arc::new(Kept { epoch: directory.epoch(), ruling, _caller: caller }));
         permit
-    }
-}
-
-/// What an interaction does with records, in the words of `consentaction` (`consent` § 2.1).
-fn actions(interaction: &Interaction) -> Actions {
-    match interaction {
-        Interaction::Create(..)
-        | Interaction::Update(..)
-        | Interaction::ConditionalUpdate(..)
-        | Interaction::Patch(..)
-        | Interaction::ConditionalPatch(..)
-        | Interaction::Delete(..)
-        | Interaction::ConditionalDelete(..) => Actions::CORRECT,
-        Interaction::Capabilities
-        | Interaction::Read(..)
-        | Interaction::Vread(..)
-        | Interaction::History(..)
-        | Interaction::Search(..)
-        | Interaction::Page(..)
-        | Interaction::Bundle => Actions::ACCESS,
     }
 }

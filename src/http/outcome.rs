@@ -12,7 +12,10 @@ const CODES: &str = "urn:amanat:error";
 
 /// A request that is turned away.
 #[derive(Debug)]
-pub(super) struct Turned {
+pub(super) struct Turned(Box<Reasons>);
+
+#[derive(Debug)]
+struct Reasons {
     told: Told,
     problems: Vec<Problem>,
     /// What is still in the connection cannot be trusted to be a request.
@@ -23,7 +26,8 @@ pub(super) struct Turned {
 impl Turned {
     /// By a row of the table of refusals.
     pub(super) fn by(refusal: &Refusal) -> Self {
-        Self { told: refusal.told(), problems: refusal.problems().to_vec(), close: false, allow: None }
+        let problems = refusal.problems().to_vec();
+        Self(Box::new(Reasons { told: refusal.told(), problems, close: false, allow: None }))
     }
 
     /// One wrong thing about the request as a whole.
@@ -33,16 +37,16 @@ impl Turned {
 
     /// The method does not exist at this place.
     pub(super) fn method(allow: &'static str) -> Self {
-        Self { allow: Some(allow), ..Self::by(&Refusal::MethodNotAllowed) }
+        let mut turned = Self::by(&Refusal::MethodNotAllowed);
+        turned.0.allow = Some(allow);
+        turned
     }
 
     /// Nothing is served at this address.
     pub(super) fn nowhere(base: &str) -> Self {
-        let text = format!("Nothing is served at this address. The FHIR API is at `{base}`.");
-        Self {
-            told: Told { text: Cow::Owned(text), ..Refusal::NotSupported(String::new()).told() },
-            ..Self::by(&Refusal::NotFound)
-        }
+        let mut turned = Self::by(&Refusal::NotSupported(String::new()));
+        turned.0.told.text = Cow::Owned(format!("Nothing is served at this address. The FHIR API is at `{base}`."));
+        turned
     }
 
     /// The body did not come in time (RFC 9110 § 15.5.9).
@@ -55,33 +59,34 @@ impl Turned {
             outcome: Outcome::Minor,
             reason: Cow::Borrowed("input:timeout"),
         };
-        Self { told, ..Self::by(&Refusal::MediaType) }.closing()
+        Self(Box::new(Reasons { told, problems: Vec::new(), close: true, allow: None }))
     }
 
     /// The connection is closed after the answer.
-    pub(super) fn closing(self) -> Self {
-        Self { close: true, ..self }
+    pub(super) fn closing(mut self) -> Self {
+        self.0.close = true;
+        self
     }
 
     /// HTTP status.
     pub(super) fn status(&self) -> u16 {
-        self.told.status
+        self.0.told.status
     }
 
     /// The fixed sentence, and what was found.
     pub(super) fn sentence(&self) -> String {
-        let texts = std::iter::once(self.told.text.as_ref()).chain(self.problems.iter().map(|problem| problem.text.as_str()));
+        let texts = std::iter::once(self.0.told.text.as_ref()).chain(self.0.problems.iter().map(|problem| problem.text.as_str()));
         texts.collect::<Vec<_>>().join(" ")
     }
 
     /// As an OperationOutcome.
     pub(super) fn response(&self) -> HttpResponse {
         let issue = |code: &str, text: &str| {
-            let coding = json!([{ "system": CODES, "code": self.told.code }]);
+            let coding = json!([{ "system": CODES, "code": self.0.told.code }]);
             json!({ "severity": "error", "code": code, "details": { "coding": coding, "text": text }, "diagnostics": text })
         };
-        let issues: Vec<_> = match self.problems.as_slice() {
-            [] => vec![issue(self.told.issue, &self.told.text)],
+        let issues: Vec<_> = match self.0.problems.as_slice() {
+            [] => vec![issue(self.0.told.issue, &self.0.told.text)],
             problems => problems.iter().map(|problem| issue(problem.issue, &problem.text)).collect(),
         };
         self.with_body(
@@ -99,11 +104,11 @@ impl Turned {
     fn with_body(&self, content_type: &'static str, body: String) -> HttpResponse {
         let mut response = HttpResponse::build(StatusCode::from_u16(self.status()).unwrap_or(StatusCode::BAD_REQUEST));
         response.insert_header((header::CONTENT_TYPE, content_type));
-        if let Some(allow) = self.allow {
+        if let Some(allow) = self.0.allow {
             response.insert_header((header::ALLOW, allow));
         }
         let mut response = response.body(body);
-        if self.close {
+        if self.0.close {
             response.head_mut().set_connection_type(ConnectionType::Close);
         }
         response

@@ -52,7 +52,7 @@ pub struct Running {
     /// Where health and metrics are served.
     pub management: SocketAddr,
     /// The gateway and its parts, for what the same process does beside HTTP.
-    pub assembly: Assembly,
+    pub assembly: Arc<Assembly>,
     health: Arc<Health>,
     servers: [ServerHandle; 2],
     reload: Arc<Notify>,
@@ -96,7 +96,7 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running, StartError> 
     let certificates = config.tls.as_ref().map(Certificates::load).transpose()?;
     let (public, https) = listen(config.server.listen)?;
     let (private, management) = listen(config.server.management_listen)?;
-    let assembly = assemble(&config, &clock).await?;
+    let assembly = Arc::new(assemble(&config, &clock).await?);
     let gateway = Arc::clone(&assembly.gateway);
     gateway.note(Event::Start).await;
     let health = Arc::new(Health::new(&gateway));
@@ -234,7 +234,7 @@ fn seconds(at: i64) -> f64 {
     at as f64
 }
 
-/// The first certificate of a PEM file, as the registry knows it: SHA-256, base64url.
+/// SHA-256 of the first certificate of a PEM file, in base64url: how a client certificate is known in the registry.
 ///
 /// # Errors
 /// [`TlsError`] when there is none in it.

@@ -1,15 +1,16 @@
 //! Who plays in the demo: clients, their keys, people who will sign in, and tokens for each.
 
-use crate::cli::desk::{NewClient, Wish};
-use crate::cli::keys;
+use crate::cli::desk::Wish;
 use crate::cli::screen::Failure;
 use crate::cli::synthetic::{APP_PATIENT, CLINICIAN, HOSPITAL, LABORATORY};
+use crate::identity::Algorithm;
+use crate::smart::{Client, ClientKeys, generate_client_key};
 use serde_json::{Value, json};
 
 /// A client with its private key.
 pub(super) struct Member {
     /// As it is registered.
-    pub(super) client: NewClient,
+    pub(super) client: Client,
     /// Its private key, where it has one.
     pub(super) private: Option<Value>,
     /// Whether `demo.json` names it among the clients.
@@ -32,33 +33,18 @@ pub(super) fn clients() -> Result<Vec<Member>, Failure> {
 }
 
 fn backend(id: &str, name: &str, scope: &str, organization: &str, shown: bool) -> Result<Member, Failure> {
-    let (private, public) = keys::es384(&format!("{id}-1"))?;
-    let client = NewClient {
-        id: id.to_owned(),
-        name: name.to_owned(),
-        scope: scope.to_owned(),
-        jwks: Some(json!({ "keys": [public] })),
-        jwks_uri: None,
-        redirect_uris: Vec::new(),
-        organization: Some(format!("Organization/{organization}")),
-        purposes: vec!["TREAT".to_owned()],
-        certificate: None,
-    };
+    let made = generate_client_key(Algorithm::ES384).map_err(|error| Failure::of("no key could be made", error))?;
+    let (private, public) = made;
+    let client = Client::backend(id, name, ClientKeys::Jwks(json!({ "keys": [public] })), scope);
+    let client =
+        Client { organization: Some(format!("Organization/{organization}")), purposes: vec!["TREAT".to_owned()], ..client };
     Ok(Member { client, private: Some(private), shown })
 }
 
-fn app() -> NewClient {
-    NewClient {
-        id: "app".to_owned(),
-        name: "My Records".to_owned(),
-        scope: "launch/patient openid fhirUser offline_access patient/*.rs".to_owned(),
-        jwks: None,
-        jwks_uri: None,
-        redirect_uris: vec!["http://127.0.0.1:8765/callback".to_owned()],
-        organization: None,
-        purposes: vec!["PATRQT".to_owned()],
-        certificate: None,
-    }
+fn app() -> Client {
+    let redirects = vec!["http://127.0.0.1:8765/callback".to_owned()];
+    let client = Client::app("app", "My Records", redirects, "launch/patient openid fhirUser offline_access patient/*.rs");
+    Client { purposes: vec!["PATRQT".to_owned()], ..client }
 }
 
 /// People who can sign in, with fresh passwords.

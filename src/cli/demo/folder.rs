@@ -5,7 +5,7 @@ use crate::cli::places::{self, DEMO_MARK, SETTINGS};
 use crate::cli::screen::Failure;
 use crate::clock::Clock;
 use serde_json::Value;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// The first line of its settings: no file without it is ever removed or replaced.
 const HEAD: &str = "# Written by `amanat demo`; changes are lost at its next start.";
@@ -22,9 +22,9 @@ impl Folder {
     ///
     /// # Errors
     /// When it holds anything that is not a demo's.
-    pub(super) fn open(path: PathBuf, reset: bool) -> Result<Self, Failure> {
-        places::make_folder(&path)?;
-        let path = std::path::absolute(&path).map_err(|error| Failure::file(&path, error))?;
+    pub(super) fn open(path: &Path, reset: bool) -> Result<Self, Failure> {
+        places::make_folder(path)?;
+        let path = std::path::absolute(path).map_err(|error| Failure::file(path, error))?;
         let folder = Self(path);
         let empty = std::fs::read_dir(&folder.0).map_err(|error| Failure::file(&folder.0, error))?.next().is_none();
         let ours = std::fs::read_to_string(folder.settings()).is_ok_and(|text| text.starts_with(HEAD));
@@ -125,7 +125,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("thesis.txt"), "years of work").unwrap();
         for reset in [false, true] {
-            assert_eq!(Folder::open(folder.path().to_owned(), reset).unwrap_err().code(), 2);
+            assert_eq!(Folder::open(folder.path(), reset).unwrap_err().code(), 2);
         }
         assert!(folder.path().join("thesis.txt").exists());
     }
@@ -133,17 +133,17 @@ mod tests {
     #[test]
     fn a_second_start_keeps_the_folder_and_a_reset_empties_it() {
         let place = tempfile::tempdir().unwrap();
-        let folder = Folder::open(place.path().to_owned(), false).unwrap();
+        let folder = Folder::open(place.path(), false).unwrap();
         folder.write_settings(8443, 9443).unwrap();
         folder.write_story(&json!({ "clients": {} })).unwrap();
         let authority = std::fs::read(folder.authority()).unwrap();
 
-        let folder = Folder::open(place.path().to_owned(), false).unwrap();
+        let folder = Folder::open(place.path(), false).unwrap();
         folder.write_settings(8444, 9444).unwrap();
         assert_eq!(std::fs::read(folder.authority()).unwrap(), authority);
         assert_eq!(folder.story().unwrap(), Some(json!({ "clients": {} })));
 
-        let folder = Folder::open(place.path().to_owned(), true).unwrap();
+        let folder = Folder::open(place.path(), true).unwrap();
         assert_eq!(folder.story().unwrap(), None);
         assert!(!folder.authority().exists());
     }
@@ -151,9 +151,9 @@ mod tests {
     #[test]
     fn an_unfinished_folder_begins_anew() {
         let place = tempfile::tempdir().unwrap();
-        Folder::open(place.path().to_owned(), false).unwrap().write_settings(8443, 9443).unwrap();
+        Folder::open(place.path(), false).unwrap().write_settings(8443, 9443).unwrap();
         std::fs::write(place.path().join("records.db"), "half").unwrap();
-        Folder::open(place.path().to_owned(), false).unwrap();
+        Folder::open(place.path(), false).unwrap();
         assert!(!place.path().join("records.db").exists());
     }
 }

@@ -40,14 +40,14 @@ impl Demo {
     pub(super) fn run(self, screen: &mut Screen<'_>) -> Result<(), Failure> {
         let (port, management) = (free(self.port)?, free(management_port(self.port))?);
         let usual = self.data.is_none();
-        let folder = Folder::open(self.data.unwrap_or_else(places::demo_folder), self.reset)?;
+        let folder = Folder::open(&self.data.unwrap_or_else(places::demo_folder), self.reset)?;
         folder.write_settings(port, management)?;
         let config = Config::load(Sources { file: Some(folder.settings()), ..Sources::default() })?;
         let base = config.server.base_url.as_str().to_owned();
+        let settings = config.clone();
         wait(async {
-            let lifetime = config.smart.token_lifetime_seconds;
             let running = start(config, Clock::system()).await?;
-            let desk = Desk::of(&running.assembly, lifetime);
+            let desk = Desk::of(&running.assembly, &settings);
             let story = match folder.story()? {
                 Some(story) => story,
                 None => begin(&desk).await?,
@@ -75,7 +75,7 @@ impl Demo {
 const fn management_port(port: u16) -> u16 {
     match port {
         0 => 0,
-        ..=64_535 => port + 1000,
+        1..=64_535 => port + 1000,
         _ => port - 1000,
     }
 }
@@ -90,16 +90,16 @@ fn free(port: u16) -> Result<u16, Failure> {
 
 /// Loads the people and registers the clients. Gives the parts of `demo.json` that stay.
 async fn begin(desk: &Desk) -> Result<Value, Failure> {
-    desk.load_demo().await?;
+    desk.load_demo(super::synthetic::bundles()).await?;
     let mut shown = serde_json::Map::new();
     for member in cast::clients()? {
-        desk.add_client(&member.client).await?;
+        let client = member.client;
         if member.shown {
-            let redirect = member.client.redirect_uris.first();
-            let id = member.client.id;
-            let told = json!({ "client_id": id, "jwk": member.private, "redirect_uri": redirect, "scope": member.client.scope });
-            shown.insert(id, told);
+            let redirect = client.redirect_uris.first();
+            let told = json!({ "client_id": client.id, "jwk": member.private, "redirect_uri": redirect, "scope": client.scopes });
+            shown.insert(client.id.clone(), told);
         }
+        desk.add_client(client).await?;
     }
     Ok(json!({ "clients": shown, "users": cast::users() }))
 }

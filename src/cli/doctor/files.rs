@@ -69,7 +69,7 @@ fn local_disk(patient: &Patient<'_>) -> Finding {
     }
 }
 
-/// The header says what it is: a magic text, and at 18 and 19 the journal (2 is WAL; https://sqlite.org/fileformat.html § 1.3).
+/// The header says what it is: a magic text, and at 18 and 19 the journal (2 is WAL; SQLite file format § 1.3).
 fn database(patient: &Patient<'_>) -> Finding {
     let Some(file) = database_file(patient) else { return Finding::skipped("no embedded store") };
     if !file.exists() {

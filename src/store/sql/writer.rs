@@ -91,6 +91,11 @@ impl Writer {
         Ok(link.seq)
     }
 
+    /// The number of the last entry.
+    pub(super) fn head(&self) -> i64 {
+        self.chain.seq()
+    }
+
     /// Runs a batch in one transaction and answers every job once the disk has it, or once it is lost.
     pub(super) fn settle(&mut self, mut batch: Vec<Box<dyn Job>>) {
         let mark = self.chain.mark();
