@@ -3,7 +3,7 @@
 use super::connection::number;
 use super::names::Names;
 use super::statement::Statement;
-use crate::audit::{Chain, Entry, Mark};
+use crate::audit::{Chain, Entry};
 use crate::clock::Clock;
 use crate::fhir::Instant;
 use crate::store::StoreError;
@@ -18,6 +18,8 @@ pub(super) struct Writer {
     clock: Clock,
     latest: Instant,
     change: i64,
+    /// SQLite's own count of what other connections committed.
+    others: i64,
 }
 
 /// One piece of work for the writer.
@@ -33,8 +35,8 @@ impl Writer {
     /// Takes up where the database stands.
     pub(super) fn resume(connection: SqliteConnection, clock: Clock) -> Result<Self, StoreError> {
         let chain = Chain::resume(0, [0; 32]);
-        let mut writer = Self { connection, names: Names::default(), chain, clock, latest: Instant(0), change: 0 };
-        writer.reload()?;
+        let mut writer = Self { connection, names: Names::default(), chain, clock, latest: Instant(0), change: 0, others: -1 };
+        writer.heed_others()?;
         Ok(writer)
     }
 
@@ -51,6 +53,16 @@ impl Writer {
                 self.change = self.change.max(change);
                 self.latest = self.latest.max(Instant(updated));
             }
+        }
+        Ok(())
+    }
+
+    /// Another process (a command beside the running server) may write too: then what is remembered here no longer holds.
+    fn heed_others(&mut self) -> Result<(), StoreError> {
+        let others = number(&mut self.connection, Statement::new("PRAGMA data_version"))?.unwrap_or(0);
+        if others != self.others {
+            self.reload()?;
+            self.others = others;
         }
         Ok(())
     }
@@ -81,11 +93,10 @@ impl Writer {
 
     /// Runs a batch in one transaction and answers every job once the disk has it, or once it is lost.
     pub(super) fn settle(&mut self, mut batch: Vec<Box<dyn Job>>) {
-        let mark = self.chain.mark();
         let outcome = self.transact(&mut batch);
         let lost = outcome.err().map(|error| {
             tracing::error!(%error, jobs = batch.len(), "a batch could not be committed");
-            self.abandon(mark);
+            self.abandon();
             error.to_string()
         });
         for job in batch {
@@ -93,8 +104,9 @@ impl Writer {
         }
     }
 
-    fn transact(&mut self, batch: &mut [Box<dyn Job>]) -> QueryResult<()> {
+    fn transact(&mut self, batch: &mut [Box<dyn Job>]) -> Result<(), StoreError> {
         Statement::new("BEGIN IMMEDIATE").run(&mut self.connection)?;
+        self.heed_others()?;
         for job in batch {
             let mark = self.chain.mark();
             Statement::new("SAVEPOINT job").run(&mut self.connection)?;
@@ -109,11 +121,12 @@ impl Writer {
         Ok(())
     }
 
-    fn abandon(&mut self, mark: Mark) {
+    fn abandon(&mut self) {
         // Fails when SQLite has already rolled back by itself (a full disk, an I/O error): then there is nothing left to undo.
         let undone = Statement::new("ROLLBACK").run(&mut self.connection);
-        self.chain.restore(mark);
-        if let Err(error) = self.reload() {
+        // Chain, names and counts go back to what the database says, now or, when it cannot be read, before the next batch.
+        self.others = -1;
+        if let Err(error) = self.heed_others() {
             tracing::error!(%error, ?undone, "the store cannot be read after a failed commit");
         }
     }

@@ -125,24 +125,29 @@ fn last_updated(searched: &Searched<'_>, at: usize, ranges: &[crate::fhir::searc
     Some((Promise::Count, Driver { table, conditions, in_order: false, serves: Some(at) }))
 }
 
-/// One value, compared by a range of an index.
+/// Values that can be sought in an index.
 fn of_match(
     searched: &Searched<'_>,
     at: usize,
     (parameter, modifier): (&SearchParameter, &Modifier),
     values: &[Value],
 ) -> Option<(Promise, Driver)> {
-    let [one] = values else { return None };
-    let promise = promise(parameter, one, modifier)?;
-    let table = value::table(one, modifier)?;
+    let (promise, table) = match values {
+        [one] => (promise(parameter, one, modifier)?, value::table(one, modifier)?),
+        _ => (Promise::Count, sought_in(values, modifier)?.0),
+    };
     let mut conditions = Sql::default();
     conditions.say("d.param = ").value(i64::from(rows(parameter.id, modifier).0)).say(" AND ");
-    value::condition(&mut conditions, "d", one, modifier, &parameter.targets);
+    if let Some((_, column, keys)) = sought_in(values, modifier).filter(|_| values.len() > 1) {
+        // The list is what the index is sought by; what each value says beyond it (a system, a type) follows.
+        conditions.say(&format!("d.{column} IN (")).list(keys).say(") AND ");
+    }
+    conditions.joined(" OR ", values, |sql, one| value::condition(sql, "d", one, modifier, &parameter.targets));
     conditions.say(" AND ");
     searched.type_is(&mut conditions, &type_of("d.rid"));
-    // These tables are ordered by value, then by record; with a range of values the records come in no order.
-    let in_order = matches!(table, "index_token" | "index_reference" | "index_uri")
-        && !matches!(modifier, Modifier::Below | Modifier::Above);
+    // These tables are ordered by value, then by record; with several values the records come in no order.
+    let ordered = matches!(table, "index_token" | "index_reference" | "index_uri");
+    let in_order = ordered && values.len() == 1 && !matches!(modifier, Modifier::Below | Modifier::Above);
     let by = match table {
         "index_string" => " INDEXED BY index_string_value",
         "index_date" => " INDEXED BY index_date_value",
@@ -151,6 +156,26 @@ fn of_match(
         _ => "",
     };
     Some((promise, Driver { table: format!("{table} d{by}"), conditions, in_order, serves: Some(at) }))
+}
+
+/// The table, column and keys by which all values are sought, when they are sought alike.
+fn sought_in<'v>(values: &'v [Value], modifier: &Modifier) -> Option<(&'static str, &'static str, Vec<&'v str>)> {
+    let code = |value: &'v Value| match value {
+        Value::Token(TokenValue { code, .. }) => code.as_deref(),
+        _ => None,
+    };
+    let target = |value: &'v Value| match value {
+        Value::Reference(ReferenceValue::Local(_, id) | ReferenceValue::Id(id)) => Some(id.as_str()),
+        _ => None,
+    };
+    let codes = || values.iter().map(code).collect::<Option<Vec<_>>>();
+    let targets = || values.iter().map(target).collect::<Option<Vec<_>>>();
+    match modifier {
+        Modifier::Plain | Modifier::Identifier | Modifier::Type(_) if !values.is_empty() => codes()
+            .map(|keys| ("index_token", "code", keys))
+            .or_else(|| targets().map(|keys| ("index_reference", "target_id", keys))),
+        _ => None,
+    }
 }
 
 /// What a value promises; `None` when it selects no range that could be read.

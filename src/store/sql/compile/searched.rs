@@ -44,9 +44,10 @@ impl<'q> Searched<'q> {
     /// The patient to whom everything is confined, by the permit or by the query's compartment.
     pub(super) fn confined(&self) -> Option<&Id> {
         let owner = self.query.compartment.as_ref().filter(|owner| owner.resource_type == ResourceType::Patient);
-        owner.map(|owner| &owner.id).or_else(|| match self.types.as_slice() {
-            [(_, predicate)] => confined_to(predicate),
-            _ => None,
+        owner.map(|owner| &owner.id).or_else(|| {
+            let mut patients = self.types.iter().map(|(_, predicate)| confined_to(predicate));
+            let first = patients.next()??;
+            patients.all(|other| other == Some(first)).then_some(first)
         })
     }
 

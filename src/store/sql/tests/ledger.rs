@@ -94,6 +94,22 @@ async fn a_database_of_a_newer_release_is_refused() {
     assert!(matches!(outcome, Err(StoreError::Unavailable(why)) if why.contains("newer release")));
 }
 
+#[tokio::test]
+async fn another_process_may_write_in_between() {
+    let World { store, clock, folder } = World::new();
+    let other = open(folder.path(), &clock);
+    for turn in 0..3_i64 {
+        for (at, store) in [store.as_ref(), &other].into_iter().enumerate() {
+            let record =
+                Record::new(&format!("Observation/t{turn}s{at}"), &["p1"]).add(&parameters().code, token("http://s", "a"));
+            store.commit(record.into_commit()).await.unwrap();
+            assert_eq!(store.append(entry()).await.unwrap().seq(), 4 * turn + 2 * i64::try_from(at).unwrap() + 2);
+        }
+    }
+    let found = store.search(&everything(), &observations(vec![matching(&parameters().code, coded("a"))]), None, BOUNDS).await;
+    assert_eq!(found.unwrap().matches.len(), 6);
+}
+
 /// Not a promise, a figure to look at: `cargo test --lib ledger::costs -- --ignored --nocapture`.
 #[tokio::test]
 #[ignore = "prints times"]
