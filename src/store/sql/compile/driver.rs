@@ -5,7 +5,8 @@
 //! little by counting, up to a bound.
 
 use super::super::connection::number;
-use super::super::names::type_of;
+use super::super::names::{range, type_of};
+use super::super::statement::Statement;
 use super::criterion::rows;
 use super::{Searched, Sql, value};
 use crate::fhir::ResourceType;
@@ -48,6 +49,12 @@ pub(in crate::store::sql) fn choose(connection: &mut SqliteConnection, searched:
         candidates.extend(of_criterion(searched, at, criterion));
     }
     candidates.sort_by_key(|(promise, _)| *promise);
+    if candidates.first().is_some_and(|(promise, _)| *promise != Promise::Ids)
+        && let Some(home) = home(connection, searched)?
+        && let Some(driver) = at_home(connection, home, &mut candidates)?
+    {
+        return Ok(driver);
+    }
     let sure = candidates.iter().position(|(promise, _)| *promise != Promise::Count);
     if let Some(at) = sure {
         return Ok(candidates.swap_remove(at).1);
@@ -57,6 +64,43 @@ pub(in crate::store::sql) fn choose(connection: &mut SqliteConnection, searched:
         drivers = fewest(connection, drivers)?;
     }
     Ok(drivers.pop().unwrap_or_else(|| scan(searched)))
+}
+
+/// Where all records of the type lie that belong to the patient whom the search is about: in the patient's own cluster, unless some
+/// lie elsewhere (they came to this patient later, or name another patient first).
+fn home(connection: &mut SqliteConnection, searched: &Searched<'_>) -> QueryResult<Option<(i64, i64)>> {
+    let (Some(of), Some(patient)) = (searched.only(), searched.settled()) else { return Ok(None) };
+    let no = number(connection, Statement::new("SELECT no FROM patient_no WHERE id = ?").bind(patient.as_str()))?;
+    let Some(no) = no else { return Ok(None) };
+    let (first, last) = range(no, of);
+    let code = i64::from(of.code());
+    let strays = Statement::new(
+        "SELECT EXISTS (SELECT 1 FROM record_patient WHERE patient_no = ? AND type = ? AND rid < ?) \
+         OR EXISTS (SELECT 1 FROM record_patient WHERE patient_no = ? AND type = ? AND rid > ?)",
+    );
+    let strays = strays.bind(no).bind(code).bind(first).bind(no).bind(code).bind(last);
+    Ok((number(connection, strays)? == Some(0)).then_some((first, last)))
+}
+
+/// A code, sought among this patient's records alone: the rows of a code stand in the order of the records, so that those of one
+/// patient are one stretch. Takes the candidates of this kind out of the others.
+fn at_home(
+    connection: &mut SqliteConnection,
+    (first, last): (i64, i64),
+    candidates: &mut Vec<(Promise, Driver)>,
+) -> QueryResult<Option<Driver>> {
+    let (coded, others): (Vec<_>, Vec<_>) =
+        std::mem::take(candidates).into_iter().partition(|(_, driver)| driver.table == "index_token d");
+    *candidates = others;
+    let mut drivers: Vec<Driver> = Vec::new();
+    for (_, mut driver) in coded {
+        driver.conditions.say(" AND d.rid BETWEEN ").value(first).say(" AND ").value(last);
+        drivers.push(driver);
+    }
+    if drivers.len() > 1 || drivers.iter().any(|driver| !driver.in_order) {
+        drivers = fewest(connection, drivers)?;
+    }
+    Ok(drivers.pop())
 }
 
 /// The driver with the fewest rows; when all have many, one that needs no sorting, or none.

@@ -135,6 +135,10 @@ async fn costs() {
     let appends: Vec<_> = (0..4_000).map(|_| world.store.append(entry())).collect();
     futures_util::future::join_all(appends).await;
     println!("trail append among 4000: {:?}", timed.elapsed() / 4_000);
+    let cpu = || {
+        let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap();
+        std::time::Duration::from_nanos(text.split(' ').next().unwrap().parse().unwrap())
+    };
     let query = observations(vec![matching(&parameters().patient, about("p1")), matching(&parameters().code, coded("c7"))]);
     let timed = Tick::now();
     for _ in 0..200 {
@@ -144,4 +148,17 @@ async fn costs() {
         );
     }
     println!("search patient + code, 20 of 40: {:?}", timed.elapsed() / 200);
+    let category =
+        observations(vec![matching(&parameters().patient, about("p1")), matching(&parameters().category, coded("lab"))]);
+    let own = super::permit(Predicate::Patient(id("p1")));
+    for (name, permit, query) in [("code", &permit, &query), ("category", &permit, &category), ("own category", &own, &category)]
+    {
+        let (before, bounds) = (cpu(), PageBounds { count: 20, ..BOUNDS });
+        for _ in 0..500 {
+            let page =
+                |connection: &mut diesel::SqliteConnection| super::super::search::page(connection, permit, query, None, bounds);
+            assert_eq!(world.store.ledger.inline(page).unwrap().matches.len(), 20);
+        }
+        println!("processor time of a search by patient + {name}: {:?}", (cpu() - before) / 500);
+    }
 }
