@@ -49,7 +49,7 @@ impl Gateway {
         let draft = self.resolved(permit, draft, &mut guards).await?;
         let warnings = consent_problems(&draft, errand.visit.now)?;
         let change = draft.change(permit, Need::Update, key, old, &self.parts.base, errand.visit.now)?;
-        self.conclude(change, guards, &warnings, errand).await
+        self.conclude(permit, change, guards, &warnings, errand).await
     }
 
     /// Update as create is for callers whose grant covers every record of the type: to anybody else "created" would tell that no

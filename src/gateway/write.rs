@@ -1,8 +1,9 @@
 //! What all changes share: commit, take over consents, answer.
 
 use super::{Errand, Gateway};
+use crate::access::{Permit, Predicate};
 use crate::disclosure::{Change, Commit, Committed, Guard, Pending, Stored, consent_changes, written};
-use crate::fhir::{Id, Problem, Refusal, ResourceType, Touched};
+use crate::fhir::{Id, Interaction, Need, Problem, Refusal, Rendering, ResourceType, Return, Touched};
 use crate::store::CommitError;
 
 /// How often a change is decided anew when another one came between.
@@ -60,6 +61,7 @@ impl Gateway {
     /// Commits one change with its entry and answers.
     pub(super) async fn conclude(
         &self,
+        permit: &Permit,
         change: Change,
         guards: Vec<Guard>,
         warnings: &[Problem],
@@ -69,7 +71,8 @@ impl Gateway {
         let entry = errand.visit.concluded(change.patients.clone(), vec![version_made(&change)]);
         let committed = self.commit(Commit { guards, changes: vec![change], entries: vec![entry] }).await?;
         let stored = committed.stored.first().ok_or(Refusal::Internal)?;
-        Ok(written(stored, created, &errand.rendering, warnings, &self.parts.base)?.paid(committed.receipt))
+        Ok(written(stored, created, &told(permit, stored, created, &errand.rendering), warnings, &self.parts.base)?
+            .paid(committed.receipt))
     }
 
     /// Makes changes durable and lets the consents among them take effect.
@@ -90,6 +93,13 @@ impl Gateway {
         self.parts.consent.changed(consent_changes(stored, &self.parts.base)?);
         Ok(())
     }
+}
+
+/// How a change is answered: a caller who may not read the type is not shown what was there before a patch.
+fn told(permit: &Permit, stored: &Stored, created: bool, asked: &Rendering) -> Rendering {
+    let blind = matches!(permit.granted(stored.key.resource_type, Need::Read), Predicate::None);
+    let patched = matches!(permit.interaction(), Interaction::Patch(..) | Interaction::ConditionalPatch(..));
+    if blind && patched && !created { Rendering { prefer: Some(Return::Minimal), ..asked.clone() } } else { asked.clone() }
 }
 
 /// The version that a change makes, for the trail.

@@ -114,6 +114,20 @@ fn stretch(
     query: &HistoryQuery,
     after: Option<&HistoryPlace>,
 ) -> Result<Vec<Seen>, StoreError> {
+    let rows = statement(query, after).rows::<SeenColumns, SeenRow>(connection)?;
+    rows.into_iter()
+        .map(|(rid, of, id, version, updated, deleted, patients, change, current)| {
+            let facts: FactsRow = (rid, of, id, version, updated, deleted, patients);
+            Found::read(facts).map(|found| Seen { found, change, current: current == 1 })
+        })
+        .collect()
+}
+
+type SeenColumns = (BigInt, BigInt, Text, BigInt, BigInt, BigInt, Text, BigInt, BigInt);
+type SeenRow = (i64, i64, String, i64, i64, i64, String, i64, i64);
+
+/// Reads a stretch: two lists, each in order by its index, merged.
+pub(super) fn statement(query: &HistoryQuery, after: Option<&HistoryPlace>) -> Statement {
     let mut text = String::new();
     let mut values = Vec::new();
     for (table, current) in [("record", 1), ("record_version", 0)] {
@@ -143,15 +157,7 @@ fn stretch(
     }
     text.push_str(" ORDER BY 5 DESC, 8 DESC LIMIT ?");
     values.push(STRETCH.into());
-    type Types = (BigInt, BigInt, Text, BigInt, BigInt, BigInt, Text, BigInt, BigInt);
-    type Values = (i64, i64, String, i64, i64, i64, String, i64, i64);
-    let rows = Statement::with(text, values).rows::<Types, Values>(connection)?;
-    rows.into_iter()
-        .map(|(rid, of, id, version, updated, deleted, patients, change, current)| {
-            let facts: FactsRow = (rid, of, id, version, updated, deleted, patients);
-            Found::read(facts).map(|found| Seen { found, change, current: current == 1 })
-        })
-        .collect()
+    Statement::with(text, values)
 }
 
 fn scope(text: &mut String, values: &mut Vec<super::statement::Bind>, query: &HistoryQuery) {

@@ -20,6 +20,12 @@ pub(super) fn type_of(rid: &str) -> String {
     format!("(({rid} >> {WITHIN}) & 255)")
 }
 
+/// First and last number of the records of a type in a cluster.
+pub(super) fn range(cluster: i64, of: ResourceType) -> (i64, i64) {
+    let first = (cluster << CLUSTER) | (i64::from(of.code()) << WITHIN);
+    (first, first | ((1 << WITHIN) - 1))
+}
+
 /// What the writer remembers. Everything in it is in the database too, so it may be forgotten at any time, and must be when a
 /// transaction that added to it is undone.
 #[derive(Debug, Default)]
@@ -85,8 +91,7 @@ impl Names {
     }
 
     fn next_in(&mut self, connection: &mut SqliteConnection, cluster: i64, of: ResourceType) -> QueryResult<Option<i64>> {
-        let base = (cluster << CLUSTER) | (i64::from(of.code()) << WITHIN);
-        let end = base | ((1 << WITHIN) - 1);
+        let (base, end) = range(cluster, of);
         if self.next.len() >= REMEMBERED {
             self.next.clear();
         }

@@ -3,7 +3,7 @@
 use super::connection::number;
 use super::names::Names;
 use super::statement::Statement;
-use crate::audit::{Chain, Entry, Mark};
+use crate::audit::{Chain, Entry};
 use crate::clock::Clock;
 use crate::fhir::Instant;
 use crate::store::StoreError;
@@ -19,8 +19,8 @@ pub(super) struct Writer {
     clock: Clock,
     latest: Instant,
     change: i64,
-    /// SQLite's mark of what other connections have written.
-    seen: i64,
+    /// SQLite's own count of what other connections committed.
+    others: i64,
 }
 
 /// One piece of work for the writer.
@@ -36,17 +36,9 @@ impl Writer {
     /// Takes up where the database stands.
     pub(super) fn resume(connection: SqliteConnection, clock: Clock, node: &str) -> Result<Self, StoreError> {
         let chain = Chain::resume(0, [0; 32]);
-        let mut writer = Self {
-            connection,
-            names: Names::default(),
-            chain,
-            node: node.to_owned(),
-            clock,
-            latest: Instant(0),
-            change: 0,
-            seen: 0,
-        };
-        writer.reload()?;
+        let (names, node) = (Names::default(), node.to_owned());
+        let mut writer = Self { connection, names, chain, node, clock, latest: Instant(0), change: 0, others: -1 };
+        writer.heed_others()?;
         Ok(writer)
     }
 
@@ -63,6 +55,16 @@ impl Writer {
                 self.change = self.change.max(change);
                 self.latest = self.latest.max(Instant(updated));
             }
+        }
+        Ok(())
+    }
+
+    /// Another process (a command beside the running server) may write too: then what is remembered here no longer holds.
+    fn heed_others(&mut self) -> Result<(), StoreError> {
+        let others = number(&mut self.connection, Statement::new("PRAGMA data_version"))?.unwrap_or(0);
+        if others != self.others {
+            self.reload()?;
+            self.others = others;
         }
         Ok(())
     }
@@ -93,16 +95,15 @@ impl Writer {
 
     /// The number of the last entry.
     pub(super) fn head(&self) -> i64 {
-        self.chain.seq()
+        self.chain.mark().seq()
     }
 
     /// Runs a batch in one transaction and answers every job once the disk has it, or once it is lost.
     pub(super) fn settle(&mut self, mut batch: Vec<Box<dyn Job>>) {
-        let mark = self.chain.mark();
         let outcome = self.transact(&mut batch);
         let lost = outcome.err().map(|error| {
             tracing::error!(%error, jobs = batch.len(), "a batch could not be committed");
-            self.abandon(mark);
+            self.abandon();
             error.to_string()
         });
         for job in batch {
@@ -110,9 +111,9 @@ impl Writer {
         }
     }
 
-    fn transact(&mut self, batch: &mut [Box<dyn Job>]) -> QueryResult<()> {
+    fn transact(&mut self, batch: &mut [Box<dyn Job>]) -> Result<(), StoreError> {
         Statement::new("BEGIN IMMEDIATE").run(&mut self.connection)?;
-        self.catch_up()?;
+        self.heed_others()?;
         for job in batch {
             let mark = self.chain.mark();
             Statement::new("SAVEPOINT job").run(&mut self.connection)?;
@@ -127,21 +128,12 @@ impl Writer {
         Ok(())
     }
 
-    /// Another process (the command line beside a server) may have written since: then what is remembered is read anew.
-    fn catch_up(&mut self) -> QueryResult<()> {
-        let mark = number(&mut self.connection, Statement::new("PRAGMA data_version"))?.unwrap_or_default();
-        if mark != self.seen {
-            self.seen = mark;
-            self.reload().map_err(|error| diesel::result::Error::QueryBuilderError(Box::new(error)))?;
-        }
-        Ok(())
-    }
-
-    fn abandon(&mut self, mark: Mark) {
+    fn abandon(&mut self) {
         // Fails when SQLite has already rolled back by itself (a full disk, an I/O error): then there is nothing left to undo.
         let undone = Statement::new("ROLLBACK").run(&mut self.connection);
-        self.chain.restore(mark);
-        if let Err(error) = self.reload() {
+        // Chain, names and counts go back to what the database says, now or, when it cannot be read, before the next batch.
+        self.others = -1;
+        if let Err(error) = self.heed_others() {
             tracing::error!(%error, ?undone, "the store cannot be read after a failed commit");
         }
     }

@@ -5,7 +5,8 @@
 //! little by counting, up to a bound.
 
 use super::super::connection::number;
-use super::super::names::type_of;
+use super::super::names::{range, type_of};
+use super::super::statement::Statement;
 use super::criterion::rows;
 use super::{Searched, Sql, value};
 use crate::fhir::ResourceType;
@@ -48,6 +49,12 @@ pub(in crate::store::sql) fn choose(connection: &mut SqliteConnection, searched:
         candidates.extend(of_criterion(searched, at, criterion));
     }
     candidates.sort_by_key(|(promise, _)| *promise);
+    if candidates.first().is_some_and(|(promise, _)| *promise != Promise::Ids)
+        && let Some(home) = home(connection, searched)?
+        && let Some(driver) = at_home(connection, home, &mut candidates)?
+    {
+        return Ok(driver);
+    }
     let sure = candidates.iter().position(|(promise, _)| *promise != Promise::Count);
     if let Some(at) = sure {
         return Ok(candidates.swap_remove(at).1);
@@ -57,6 +64,43 @@ pub(in crate::store::sql) fn choose(connection: &mut SqliteConnection, searched:
         drivers = fewest(connection, drivers)?;
     }
     Ok(drivers.pop().unwrap_or_else(|| scan(searched)))
+}
+
+/// Where all records of the type lie that belong to the patient whom the search is about: in the patient's own cluster, unless some
+/// lie elsewhere (they came to this patient later, or name another patient first).
+fn home(connection: &mut SqliteConnection, searched: &Searched<'_>) -> QueryResult<Option<(i64, i64)>> {
+    let (Some(of), Some(patient)) = (searched.only(), searched.settled()) else { return Ok(None) };
+    let no = number(connection, Statement::new("SELECT no FROM patient_no WHERE id = ?").bind(patient.as_str()))?;
+    let Some(no) = no else { return Ok(None) };
+    let (first, last) = range(no, of);
+    let code = i64::from(of.code());
+    let strays = Statement::new(
+        "SELECT EXISTS (SELECT 1 FROM record_patient WHERE patient_no = ? AND type = ? AND rid < ?) \
+         OR EXISTS (SELECT 1 FROM record_patient WHERE patient_no = ? AND type = ? AND rid > ?)",
+    );
+    let strays = strays.bind(no).bind(code).bind(first).bind(no).bind(code).bind(last);
+    Ok((number(connection, strays)? == Some(0)).then_some((first, last)))
+}
+
+/// A code, sought among this patient's records alone: the rows of a code stand in the order of the records, so that those of one
+/// patient are one stretch. Takes the candidates of this kind out of the others.
+fn at_home(
+    connection: &mut SqliteConnection,
+    (first, last): (i64, i64),
+    candidates: &mut Vec<(Promise, Driver)>,
+) -> QueryResult<Option<Driver>> {
+    let (coded, others): (Vec<_>, Vec<_>) =
+        std::mem::take(candidates).into_iter().partition(|(_, driver)| driver.table == "index_token d");
+    *candidates = others;
+    let mut drivers: Vec<Driver> = Vec::new();
+    for (_, mut driver) in coded {
+        driver.conditions.say(" AND d.rid BETWEEN ").value(first).say(" AND ").value(last);
+        drivers.push(driver);
+    }
+    if drivers.len() > 1 || drivers.iter().any(|driver| !driver.in_order) {
+        drivers = fewest(connection, drivers)?;
+    }
+    Ok(drivers.pop())
 }
 
 /// The driver with the fewest rows; when all have many, one that needs no sorting, or none.
@@ -125,24 +169,29 @@ fn last_updated(searched: &Searched<'_>, at: usize, ranges: &[crate::fhir::searc
     Some((Promise::Count, Driver { table, conditions, in_order: false, serves: Some(at) }))
 }
 
-/// One value, compared by a range of an index.
+/// Values that can be sought in an index.
 fn of_match(
     searched: &Searched<'_>,
     at: usize,
     (parameter, modifier): (&SearchParameter, &Modifier),
     values: &[Value],
 ) -> Option<(Promise, Driver)> {
-    let [one] = values else { return None };
-    let promise = promise(parameter, one, modifier)?;
-    let table = value::table(one, modifier)?;
+    let (promise, table) = match values {
+        [one] => (promise(parameter, one, modifier)?, value::table(one, modifier)?),
+        _ => (Promise::Count, sought_in(values, modifier)?.0),
+    };
     let mut conditions = Sql::default();
     conditions.say("d.param = ").value(i64::from(rows(parameter.id, modifier).0)).say(" AND ");
-    value::condition(&mut conditions, "d", one, modifier, &parameter.targets);
+    if let Some((_, column, keys)) = sought_in(values, modifier).filter(|_| values.len() > 1) {
+        // The list is what the index is sought by; what each value says beyond it (a system, a type) follows.
+        conditions.say(&format!("d.{column} IN (")).list(keys).say(") AND ");
+    }
+    conditions.joined(" OR ", values, |sql, one| value::condition(sql, "d", one, modifier, &parameter.targets));
     conditions.say(" AND ");
     searched.type_is(&mut conditions, &type_of("d.rid"));
-    // These tables are ordered by value, then by record; with a range of values the records come in no order.
-    let in_order = matches!(table, "index_token" | "index_reference" | "index_uri")
-        && !matches!(modifier, Modifier::Below | Modifier::Above);
+    // These tables are ordered by value, then by record; with several values the records come in no order.
+    let ordered = matches!(table, "index_token" | "index_reference" | "index_uri");
+    let in_order = ordered && values.len() == 1 && !matches!(modifier, Modifier::Below | Modifier::Above);
     let by = match table {
         "index_string" => " INDEXED BY index_string_value",
         "index_date" => " INDEXED BY index_date_value",
@@ -151,6 +200,26 @@ fn of_match(
         _ => "",
     };
     Some((promise, Driver { table: format!("{table} d{by}"), conditions, in_order, serves: Some(at) }))
+}
+
+/// The table, column and keys by which all values are sought, when they are sought alike.
+fn sought_in<'v>(values: &'v [Value], modifier: &Modifier) -> Option<(&'static str, &'static str, Vec<&'v str>)> {
+    let code = |value: &'v Value| match value {
+        Value::Token(TokenValue { code, .. }) => code.as_deref(),
+        _ => None,
+    };
+    let target = |value: &'v Value| match value {
+        Value::Reference(ReferenceValue::Local(_, id) | ReferenceValue::Id(id)) => Some(id.as_str()),
+        _ => None,
+    };
+    let codes = || values.iter().map(code).collect::<Option<Vec<_>>>();
+    let targets = || values.iter().map(target).collect::<Option<Vec<_>>>();
+    match modifier {
+        Modifier::Plain | Modifier::Identifier | Modifier::Type(_) if !values.is_empty() => codes()
+            .map(|keys| ("index_token", "code", keys))
+            .or_else(|| targets().map(|keys| ("index_reference", "target_id", keys))),
+        _ => None,
+    }
 }
 
 /// What a value promises; `None` when it selects no range that could be read.

@@ -5,7 +5,7 @@ use super::predicate::confined_to;
 use super::{Driver, Eyes, On, Sql};
 use crate::access::{Permit, Predicate};
 use crate::fhir::definitions::{compartment_parameters, search_parameter};
-use crate::fhir::search::{Criterion, ReferenceValue, SearchQuery, Value};
+use crate::fhir::search::{Criterion, Modifier, ReferenceValue, SearchQuery, Value};
 use crate::fhir::{CompartmentOwner, Id, Need, ResourceType};
 
 /// A query under a permit.
@@ -44,9 +44,31 @@ impl<'q> Searched<'q> {
     /// The patient to whom everything is confined, by the permit or by the query's compartment.
     pub(super) fn confined(&self) -> Option<&Id> {
         let owner = self.query.compartment.as_ref().filter(|owner| owner.resource_type == ResourceType::Patient);
-        owner.map(|owner| &owner.id).or_else(|| match self.types.as_slice() {
-            [(_, predicate)] => confined_to(predicate),
-            _ => None,
+        owner.map(|owner| &owner.id).or_else(|| {
+            let mut patients = self.types.iter().map(|(_, predicate)| confined_to(predicate));
+            let first = patients.next()??;
+            patients.all(|other| other == Some(first)).then_some(first)
+        })
+    }
+
+    /// The patient in whose compartment everything found lies: confined to it, or asked for by a parameter that makes a member of it.
+    pub(super) fn settled(&self) -> Option<&Id> {
+        let members = compartment_parameters(ResourceType::Patient, self.only()?);
+        let is_member = |code: &str| members.iter().any(|member| member == code);
+        // R4 defines `patient` as `subject` narrowed to patients, where the compartment lists the one and not the other.
+        let counts = |code: &str| is_member(code) || (code == "patient" && is_member("subject"));
+        self.confined().or_else(|| {
+            self.query.criteria.iter().find_map(|criterion| match criterion {
+                Criterion::Match { parameter, values, modifier: Modifier::Plain | Modifier::Type(_) }
+                    if counts(&parameter.code) =>
+                {
+                    match values.as_slice() {
+                        [Value::Reference(ReferenceValue::Local(ResourceType::Patient, id))] => Some(id),
+                        _ => None,
+                    }
+                }
+                _ => None,
+            })
         })
     }
 

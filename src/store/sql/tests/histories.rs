@@ -82,3 +82,19 @@ async fn a_cursor_that_is_not_ours_is_refused() {
         assert!(matches!(search, Err(StoreError::Cursor)), "{text}");
     }
 }
+
+#[tokio::test]
+async fn histories_are_merged_from_two_indexes_without_sorting() {
+    use diesel::sql_types::{BigInt, Text};
+    let world = world().await;
+    for scope in [HistoryScope::Type(ResourceType::Observation), HistoryScope::System] {
+        let after = super::super::cursor::HistoryPlace { updated: START.0 + 20, change: 4 };
+        let statement = super::super::history::statement(&history_of(scope), Some(&after)).explained();
+        let steps = world.store.ledger.inline(|connection| {
+            Ok::<_, StoreError>(statement.rows::<(BigInt, BigInt, BigInt, Text), (i64, i64, i64, String)>(connection)?)
+        });
+        let steps: Vec<String> = steps.unwrap().into_iter().map(|row| row.3).collect();
+        assert!(steps.iter().all(|step| !step.contains("TEMP B-TREE") && !step.starts_with("SCAN")), "{steps:#?}");
+        assert!(steps.iter().any(|step| step.contains("MERGE")), "{steps:#?}");
+    }
+}

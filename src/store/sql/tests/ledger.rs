@@ -94,6 +94,22 @@ async fn a_database_of_a_newer_release_is_refused() {
     assert!(matches!(outcome, Err(StoreError::Unavailable(why)) if why.contains("newer release")));
 }
 
+#[tokio::test]
+async fn another_process_may_write_in_between() {
+    let World { store, clock, folder } = World::new();
+    let other = open(folder.path(), &clock);
+    for turn in 0..3_i64 {
+        for (at, store) in [store.as_ref(), &other].into_iter().enumerate() {
+            let record =
+                Record::new(&format!("Observation/t{turn}s{at}"), &["p1"]).add(&parameters().code, token("http://s", "a"));
+            store.commit(record.into_commit()).await.unwrap();
+            assert_eq!(store.append(entry()).await.unwrap().seq(), 4 * turn + 2 * i64::try_from(at).unwrap() + 2);
+        }
+    }
+    let found = store.search(&everything(), &observations(vec![matching(&parameters().code, coded("a"))]), None, BOUNDS).await;
+    assert_eq!(found.unwrap().matches.len(), 6);
+}
+
 /// Not a promise, a figure to look at: `cargo test --lib ledger::costs -- --ignored --nocapture`.
 #[tokio::test]
 #[ignore = "prints times"]
@@ -119,6 +135,10 @@ async fn costs() {
     let appends: Vec<_> = (0..4_000).map(|_| world.store.append(entry())).collect();
     futures_util::future::join_all(appends).await;
     println!("trail append among 4000: {:?}", timed.elapsed() / 4_000);
+    let cpu = || {
+        let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap();
+        std::time::Duration::from_nanos(text.split(' ').next().unwrap().parse().unwrap())
+    };
     let query = observations(vec![matching(&parameters().patient, about("p1")), matching(&parameters().code, coded("c7"))]);
     let timed = Tick::now();
     for _ in 0..200 {
@@ -128,4 +148,17 @@ async fn costs() {
         );
     }
     println!("search patient + code, 20 of 40: {:?}", timed.elapsed() / 200);
+    let category =
+        observations(vec![matching(&parameters().patient, about("p1")), matching(&parameters().category, coded("lab"))]);
+    let own = super::permit(Predicate::Patient(id("p1")));
+    for (name, permit, query) in [("code", &permit, &query), ("category", &permit, &category), ("own category", &own, &category)]
+    {
+        let (before, bounds) = (cpu(), PageBounds { count: 20, ..BOUNDS });
+        for _ in 0..500 {
+            let page =
+                |connection: &mut diesel::SqliteConnection| super::super::search::page(connection, permit, query, None, bounds);
+            assert_eq!(world.store.ledger.inline(page).unwrap().matches.len(), 20);
+        }
+        println!("processor time of a search by patient + {name}: {:?}", (cpu() - before) / 500);
+    }
 }
