@@ -198,4 +198,20 @@ mod tests {
             assert!(fault.contains(named), "{fault}");
         }
     }
+
+    #[test]
+    fn settings_out_of_bounds_are_refused_with_the_name_of_the_key() {
+        let base = IssuerSettings::new("https://idp.example", vec!["https://a/fhir".to_owned()], KeysAt::Inline(String::new()));
+        for (settings, named) in [
+            (IssuerSettings { leeway: 9, ..base.clone() }, "leeway"),
+            (IssuerSettings { leeway: 61, ..base.clone() }, "leeway"),
+            (IssuerSettings { audience: vec![], ..base.clone() }, "audience"),
+            (IssuerSettings { algorithms: vec![], ..base.clone() }, "algorithms"),
+            (IssuerSettings { default_purposes: vec!["FUN".to_owned()], ..base.clone() }, "default_purposes"),
+            (IssuerSettings { issuer: String::new(), ..base.clone() }, "issuer"),
+        ] {
+            let fault = settings.checked().unwrap_err().to_string();
+            assert!(fault.contains(&format!("`{named}`")), "{fault}");
+        }
+    }
 }
