@@ -3,7 +3,7 @@
 use crate::fhir::{Id, Instant, Key, Outcome, Touched};
 
 /// An entry before it is written. It names, it never quotes: no record content, no usable token.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
     /// What happened.
     pub event: Event,
@@ -28,7 +28,7 @@ pub struct Entry {
 /// The kinds of event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
-    /// A FHIR interaction: a code of `http://hl7.org/fhir/restful-interaction`.
+    /// A FHIR interaction: a code of `http://hl7.org/fhir/restful-interaction`, one of [`Event::REST`].
     Rest(&'static str),
     /// A token was asked for at the token endpoint (ITI-71).
     Token,
@@ -36,10 +36,81 @@ pub enum Event {
     Start,
     /// The gateway stopped.
     Stop,
-    /// Clients or users were changed: a word such as `client-added`.
+    /// Clients or users were changed: one of [`Event::REGISTRY`].
     Registry(&'static str),
-    /// The trail itself was read, exported or verified.
+    /// The trail itself was used: one of [`Event::TRAIL_USE`].
     TrailUse(&'static str),
+}
+
+/// Stands for a word that a later version wrote.
+const OTHER: &str = "other";
+
+impl Event {
+    /// What [`Event::Rest`] may hold (`http://hl7.org/fhir/restful-interaction`).
+    pub const REST: &'static [&'static str] = &[
+        "read",
+        "vread",
+        "update",
+        "patch",
+        "delete",
+        "history-instance",
+        "history-type",
+        "history-system",
+        "create",
+        "search",
+        "search-type",
+        "search-system",
+        "capabilities",
+        "transaction",
+        "batch",
+        "operation",
+    ];
+
+    /// What [`Event::Registry`] may hold. `-added` reads as a creation, `-removed` as a deletion, everything else as an update.
+    pub const REGISTRY: &'static [&'static str] = &[
+        "client-added",
+        "client-changed",
+        "client-disabled",
+        "client-enabled",
+        "client-removed",
+        "user-added",
+        "user-changed",
+        "user-disabled",
+        "user-enabled",
+        "user-removed",
+        "key-added",
+        "key-removed",
+        OTHER,
+    ];
+
+    /// What [`Event::TrailUse`] may hold.
+    pub const TRAIL_USE: &'static [&'static str] = &["read", "searched", "exported", "verified", "proved", OTHER];
+
+    /// The kind and, where the kind has several, the word: the written form.
+    pub const fn words(&self) -> (&'static str, Option<&'static str>) {
+        match self {
+            Self::Rest(code) => ("rest", Some(code)),
+            Self::Token => ("token", None),
+            Self::Start => ("start", None),
+            Self::Stop => ("stop", None),
+            Self::Registry(word) => ("registry", Some(word)),
+            Self::TrailUse(word) => ("trail", Some(word)),
+        }
+    }
+
+    /// Reads the written form. A word outside the lists becomes `operation` or `other`; an unknown kind is `None`.
+    pub fn from_words(kind: &str, word: &str) -> Option<Self> {
+        let known = |words: &'static [&'static str], other| words.iter().copied().find(|&known| known == word).unwrap_or(other);
+        Some(match kind {
+            "rest" => Self::Rest(known(Self::REST, "operation")),
+            "token" => Self::Token,
+            "start" => Self::Start,
+            "stop" => Self::Stop,
+            "registry" => Self::Registry(known(Self::REGISTRY, OTHER)),
+            "trail" => Self::TrailUse(known(Self::TRAIL_USE, OTHER)),
+            _ => return None,
+        })
+    }
 }
 
 /// Who acted: a person through a client, or a client alone.

@@ -1,17 +1,29 @@
 //! R4 words without an opinion. Pure: no I/O, no clock, nobody's rights.
 
+pub mod bundle;
+mod compartment;
+#[cfg(test)]
+pub(crate) mod corpora;
 pub mod definitions;
 mod facts;
 mod id;
 mod instant;
 mod interaction;
 pub mod json;
+pub mod patch;
+pub mod prefer;
+pub mod pretty;
 mod refusal;
 mod request;
 mod resource_type;
+pub mod rewrite;
 pub mod search;
+pub mod shape;
+pub mod stamp;
+pub mod subset;
 
-pub use facts::Facts;
+pub use compartment::compartments_of;
+pub use facts::{Facts, patients_of};
 pub use id::{Id, Key, Version};
 pub use instant::Instant;
 pub use interaction::{CompartmentOwner, HistoryQuery, HistoryScope, Interaction, Need, ReadConditions, WriteCondition};

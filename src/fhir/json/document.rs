@@ -33,8 +33,8 @@ pub(super) struct Node {
 /// A JSON text without white space between tokens, and its tree. Immutable.
 #[derive(Debug, Clone)]
 pub struct Document {
-    text: String,
-    nodes: Vec<Node>,
+    pub(super) text: String,
+    pub(super) nodes: Vec<Node>,
 }
 
 impl Document {
@@ -57,11 +57,11 @@ impl Document {
         Element { document: self, node: 0 }
     }
 
-    fn node(&self, at: u32) -> Option<&Node> {
+    pub(super) fn node(&self, at: u32) -> Option<&Node> {
         self.nodes.get(at as usize)
     }
 
-    fn slice(&self, span: (u32, u32)) -> &str {
+    pub(super) fn slice(&self, span: (u32, u32)) -> &str {
         self.text.get(span.0 as usize..span.1 as usize).unwrap_or("")
     }
 }
@@ -69,8 +69,8 @@ impl Document {
 /// A value inside a [`Document`].
 #[derive(Debug, Clone, Copy)]
 pub struct Element<'d> {
-    document: &'d Document,
-    node: u32,
+    pub(super) document: &'d Document,
+    pub(super) node: u32,
 }
 
 impl<'d> Element<'d> {
@@ -87,6 +87,20 @@ impl<'d> Element<'d> {
     /// Where [`Element::raw`] lies in [`Document::text`].
     pub fn span(self) -> std::ops::Range<usize> {
         self.document.node(self.node).map_or(0..0, |node| node.span.0 as usize..node.span.1 as usize)
+    }
+
+    /// Where the whole member lies in [`Document::text`], from the quote before its name; for items and the root like [`Element::span`].
+    pub fn member_span(self) -> std::ops::Range<usize> {
+        let span = self.span();
+        match self.document.node(self.node) {
+            Some(node) if node.key.0 > 0 => node.key.0 as usize - 1..span.end,
+            _ => span,
+        }
+    }
+
+    /// The name as it stands between its quotes, escapes unresolved; empty for items and the root.
+    pub fn raw_name(self) -> &'d str {
+        self.document.node(self.node).map_or("", |node| self.document.slice(node.key))
     }
 
     /// The name under which an object holds this value, with escapes resolved; empty for items and the root.

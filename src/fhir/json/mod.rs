@@ -3,6 +3,7 @@
 //! [`Document`] is strict RFC 8259 plus what a gateway must refuse because two parsers could read it differently: duplicate
 //! member names, byte order marks, lone surrogates, excessive depth. White space between tokens is dropped; all else stays, to the byte.
 
+mod copies;
 mod document;
 mod parse;
 mod strings;
@@ -10,3 +11,6 @@ mod strings;
 pub use document::{Document, Element, Items, Kind, Members};
 pub use parse::{JsonError, JsonFault, MAX_DEPTH};
 pub use strings::{quote, quote_into, unquote};
+
+#[cfg(test)]
+mod tests;

@@ -9,7 +9,7 @@ use std::fmt;
 pub const MAX_DEPTH: usize = 100;
 
 /// Members above which a set, not a look at each, finds duplicate names.
-const FEW: usize = 12;
+const FEW: usize = 24;
 
 /// Why a text is not acceptable JSON.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,6 +63,7 @@ impl Document {
             at: 0,
             out: String::with_capacity(text.len()),
             nodes: Vec::with_capacity(text.len() / 16),
+            names: Vec::new(),
             depth: 0,
         };
         parser.document().map_err(|fault| place(bytes, parser.at, fault))?;
@@ -73,7 +74,7 @@ impl Document {
 /// Finds line and column of an offset.
 fn place(bytes: &[u8], at: usize, fault: JsonFault) -> JsonError {
     let before = bytes.get(..at).unwrap_or(bytes);
-    let line = 1 + before.iter().filter(|&&b| b == b'\n').count();
+    let line = before.split(|&b| b == b'\n').count();
     let column = 1 + before.iter().rev().take_while(|&&b| b != b'\n').count();
     JsonError { fault, line, column }
 }
@@ -83,6 +84,8 @@ struct Parser<'t> {
     at: usize,
     out: String,
     nodes: Vec<Node>,
+    /// Names of the objects that are open, innermost last.
+    names: Vec<(u32, u32)>,
     depth: usize,
 }
 
@@ -166,9 +169,9 @@ impl Parser<'_> {
         let start = offset(self.out.len());
         self.nodes.push(Node { kind, key, span: (start, start), next: 0 });
         if kind == Kind::Object {
-            self.members()?
+            self.members()?;
         } else {
-            self.items()?
+            self.items()?;
         }
         let (end, next) = (offset(self.out.len()), offset(self.nodes.len()));
         if let Some(node) = self.nodes.get_mut(node) {
@@ -200,7 +203,8 @@ impl Parser<'_> {
     }
 
     fn members(&mut self) -> Step<()> {
-        let mut names = Names::default();
+        let first = self.names.len();
+        let mut many = HashSet::new();
         self.punctuation('{');
         self.space();
         if self.peek() == Some(b'}') {
@@ -210,7 +214,7 @@ impl Parser<'_> {
         loop {
             self.space();
             let name = self.name()?;
-            names.add(&self.out, name)?;
+            self.unique(name, first, &mut many)?;
             self.value(name)?;
             self.space();
             match self.peek() {
@@ -218,6 +222,28 @@ impl Parser<'_> {
                 Some(b'}') => break self.punctuation('}'),
                 _ => return Err(JsonFault::Syntax("`,` or `}` was expected")),
             }
+        }
+        self.names.truncate(first);
+        Ok(())
+    }
+
+    /// Adds a name to those of its object, which begin at `first`; more than a few are also held in `many`.
+    fn unique(&mut self, name: (u32, u32), first: usize, many: &mut HashSet<String>) -> Step<()> {
+        let text = |span: (u32, u32)| self.out.get(span.0 as usize..span.1 as usize).unwrap_or("");
+        let seen = self.names.get(first..).unwrap_or_default();
+        let fresh = if seen.len() < FEW {
+            !seen.iter().any(|&other| same_name(text(other), text(name)))
+        } else {
+            if many.is_empty() {
+                many.extend(seen.iter().map(|&other| unquote(text(other)).into_owned()));
+            }
+            many.insert(unquote(text(name)).into_owned())
+        };
+        if !fresh {
+            return Err(JsonFault::DuplicateMember(unquote(text(name)).into_owned()));
+        }
+        if seen.len() < FEW {
+            self.names.push(name);
         }
         Ok(())
     }
@@ -241,12 +267,16 @@ impl Parser<'_> {
         let from = self.at;
         self.at += 1;
         loop {
-            match self.peek() {
+            let rest = self.input.as_bytes().get(self.at..).unwrap_or_default();
+            let Some(plain) = rest.iter().position(|&b| b == b'"' || b == b'\\' || b < 0x20) else {
+                self.at = self.input.len();
+                return Err(JsonFault::Syntax("the text ends inside a string"));
+            };
+            self.at += plain;
+            match rest.get(plain) {
                 Some(b'"') => break,
                 Some(b'\\') => self.escape()?,
-                Some(0..=0x1f) => return Err(JsonFault::Syntax("a control character stands in a string")),
-                Some(_) => self.at += 1,
-                None => return Err(JsonFault::Syntax("the text ends inside a string")),
+                _ => return Err(JsonFault::Syntax("a control character stands in a string")),
             }
         }
         self.at += 1;
@@ -294,9 +324,9 @@ impl Parser<'_> {
             self.at += 1;
         }
         if self.peek() == Some(b'0') {
-            self.at += 1
+            self.at += 1;
         } else {
-            self.digits()?
+            self.digits()?;
         }
         if self.peek() == Some(b'.') {
             self.at += 1;
@@ -321,32 +351,9 @@ impl Parser<'_> {
     }
 }
 
-/// The names seen in one object.
-#[derive(Default)]
-struct Names {
-    few: Vec<(u32, u32)>,
-    many: HashSet<String>,
-}
-
-impl Names {
-    fn add(&mut self, out: &str, name: (u32, u32)) -> Step<()> {
-        let text = |span: (u32, u32)| unquote(out.get(span.0 as usize..span.1 as usize).unwrap_or(""));
-        let fresh = if self.few.len() < FEW {
-            !self.few.iter().any(|&seen| text(seen) == text(name))
-        } else {
-            if self.many.is_empty() {
-                self.many = self.few.iter().map(|&seen| text(seen).into_owned()).collect();
-            }
-            self.many.insert(text(name).into_owned())
-        };
-        if !fresh {
-            return Err(JsonFault::DuplicateMember(text(name).into_owned()));
-        }
-        if self.few.len() < FEW {
-            self.few.push(name);
-        }
-        Ok(())
-    }
+/// Whether two names, as they stand between quotes, are the same text.
+fn same_name(a: &str, b: &str) -> bool {
+    a == b || (a.contains('\\') || b.contains('\\')) && unquote(a) == unquote(b)
 }
 
 /// Offsets are 32 bits: bodies are bounded far below 4 GiB before they come here.

@@ -3,7 +3,8 @@
 use crate::fhir::ResourceType;
 
 /// The type of a search parameter.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
 #[expect(missing_docs, reason = "the names are the standard's own")]
 pub enum ParameterType {
     Token,

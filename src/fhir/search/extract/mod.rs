@@ -1,0 +1,160 @@
+//! The index values of a record: every search parameter of its type, by the definitions alone.
+
+mod ordering;
+mod quantities;
+mod references;
+mod tokens;
+
+use super::date;
+use super::element_type::ElementType;
+use super::expression::{Branch, Program, Reached, Yields};
+use super::folding::fold;
+use super::index::{IndexEntry, IndexValue};
+use super::parameter::{ParameterId, ParameterType, SearchParameter};
+use crate::fhir::definitions::{Definition, Values, definitions};
+use crate::fhir::json::{Document, Element};
+use crate::fhir::{Instant, ResourceType};
+
+/// Every value of every search parameter of the record, without repetition, except `_id` and `_lastUpdated`, which the record
+/// store keeps by itself. `base` is the server's own base URL: references below it are local ones.
+///
+/// A contained resource has no values of its own here, and a reference to one makes no entry.
+pub fn extract(document: &Document, resource_type: ResourceType, base: &str) -> Vec<IndexEntry> {
+    let mut collector = Collector { base, entries: Vec::with_capacity(64) };
+    for definition in definitions(resource_type) {
+        if !matches!(definition.parameter.code.as_str(), "_id" | "_lastUpdated") {
+            let from = collector.entries.len();
+            collector.parameter(definition, document.root());
+            ordering::without_repetition(&mut collector.entries, from);
+        }
+    }
+    collector.entries
+}
+
+/// The values of one parameter of a resource, which may be a part of a document.
+pub(crate) fn values_of(definition: &Definition, resource: Element<'_>, base: &str) -> Vec<IndexEntry> {
+    let mut collector = Collector { base, entries: Vec::new() };
+    collector.parameter(definition, resource);
+    collector.entries
+}
+
+/// Where a value goes: rows, group.
+#[derive(Clone, Copy)]
+struct Place<'p> {
+    id: ParameterId,
+    group: i32,
+    /// The types that the parameter may point at; empty is any.
+    targets: &'p [ResourceType],
+}
+
+struct Collector<'b> {
+    base: &'b str,
+    entries: Vec<IndexEntry>,
+}
+
+impl Collector<'_> {
+    fn parameter(&mut self, definition: &Definition, resource: Element<'_>) {
+        match &definition.values {
+            Values::Of(program) => self.plain(&definition.parameter, program, resource),
+            Values::Composite(bases) => self.composite(&definition.parameter, bases, resource),
+        }
+    }
+
+    fn plain(&mut self, parameter: &SearchParameter, program: &Program, resource: Element<'_>) {
+        let place = Place { id: parameter.id, group: 0, targets: &parameter.targets };
+        if program.yields == Yields::Presence {
+            let mut present = false;
+            program.each(resource, resource, &mut |reached| present |= reached.element.as_bool() != Some(false));
+            return self.token(place, "", if present { "true" } else { "false" });
+        }
+        program.each(resource, resource, &mut |reached| self.value(place, parameter.parameter_type, reached));
+    }
+
+    /// Components of one element share a group number; elements are numbered from 1.
+    fn composite(&mut self, parameter: &SearchParameter, bases: &[(Branch, Vec<Program>)], resource: Element<'_>) {
+        let mut group = 0;
+        for (branch, programs) in bases {
+            branch.each(resource, &mut |context| {
+                group += 1;
+                for (component, program) in parameter.components.iter().zip(programs) {
+                    let place = Place { id: component.id, group, targets: &component.targets };
+                    program.each(resource, context.element, &mut |reached| self.value(place, component.parameter_type, reached));
+                }
+            });
+        }
+    }
+
+    fn value(&mut self, place: Place<'_>, parameter_type: ParameterType, reached: Reached<'_>) {
+        match parameter_type {
+            ParameterType::Token => self.tokens(place, reached),
+            ParameterType::String => self.strings(place, reached),
+            ParameterType::Reference => self.reference(place, reached),
+            ParameterType::Date => self.dates(place, reached),
+            ParameterType::Number => self.number(place, reached),
+            ParameterType::Quantity => self.quantity(place, reached),
+            ParameterType::Uri => self.uris(place, reached),
+            ParameterType::Composite | ParameterType::Special => {}
+        }
+    }
+
+    fn push(&mut self, place: Place<'_>, value: IndexValue) {
+        self.entries.push(IndexEntry { parameter: place.id, group: place.group, value });
+    }
+
+    fn text(&mut self, place: Place<'_>, exact: &str) {
+        let folded = fold(exact);
+        if !folded.is_empty() {
+            self.push(place, IndexValue::Text { folded, exact: exact.to_owned() });
+        }
+    }
+
+    fn strings(&mut self, place: Place<'_>, reached: Reached<'_>) {
+        const NAME: [&str; 5] = ["family", "given", "prefix", "suffix", "text"];
+        const ADDRESS: [&str; 7] = ["line", "city", "district", "state", "postalCode", "country", "text"];
+        let parts: &[&str] = match reached.element_type {
+            ElementType::HumanName => &NAME,
+            ElementType::Address => &ADDRESS,
+            ElementType::CodeableConcept => {
+                for coding in reached.element.get("coding").into_iter().flat_map(Element::flattened) {
+                    coding.text_at("display").into_iter().for_each(|text| self.text(place, &text));
+                }
+                &["text"]
+            }
+            _ => {
+                return reached.element.as_str().into_iter().for_each(|text| self.text(place, &text));
+            }
+        };
+        for value in parts.iter().filter_map(|name| reached.element.get(name)).flat_map(Element::flattened) {
+            value.as_str().into_iter().for_each(|text| self.text(place, &text));
+        }
+    }
+
+    fn dates(&mut self, place: Place<'_>, reached: Reached<'_>) {
+        let intervals = match reached.element_type {
+            ElementType::Date => reached.element.as_str().and_then(|text| date::interval(&text)).into_iter().collect(),
+            ElementType::Period => period(reached.element).into_iter().collect(),
+            ElementType::Timing => {
+                let events = reached.element.get("event").into_iter().flat_map(Element::flattened);
+                let bounds = reached.element.get("repeat").and_then(|repeat| repeat.get("boundsPeriod")).and_then(period);
+                events.filter_map(Element::as_str).filter_map(|text| date::interval(&text)).chain(bounds).collect()
+            }
+            _ => Vec::new(),
+        };
+        for (low, high) in intervals {
+            self.push(place, IndexValue::Date { low, high });
+        }
+    }
+}
+
+/// The interval of a Period; an end that is missing is open, a Period with neither is nothing.
+fn period(element: Element<'_>) -> Option<(Instant, Instant)> {
+    let end = |name: &str| element.text_at(name).and_then(|text| date::interval(&text));
+    let (start, finish) = (end("start"), end("end"));
+    if start.is_none() && finish.is_none() {
+        return None;
+    }
+    Some((start.map_or(Instant(i64::MIN), |(low, _)| low), finish.map_or(Instant(i64::MAX), |(_, high)| high)))
+}
+
+#[cfg(test)]
+mod tests;

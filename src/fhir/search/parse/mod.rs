@@ -1,0 +1,146 @@
+//! From the pairs of a query to a [`SearchQuery`].
+//!
+//! Strict: what is not understood is a problem, and all problems are told at once. Under `handling=lenient` an unknown parameter
+//! is ignored and named, unless it may have been meant to narrow whose records are asked for.
+
+mod criteria;
+mod escapes;
+mod naming;
+mod results;
+mod values;
+
+pub(super) use criteria::Reader;
+
+use super::query::{Criterion, ResultShape, SearchQuery, Total};
+use crate::fhir::definitions::is_unsearchable;
+use crate::fhir::{CompartmentOwner, Instant, Problem, Rendering, ResourceType};
+
+/// What reading a query depends on, beside the query.
+#[derive(Debug, Clone, Copy)]
+pub struct ParseOptions<'o> {
+    /// The server's own base URL: absolute references below it are local ones.
+    pub base: &'o str,
+    /// The moment that `ap` measures its distance from.
+    pub now: Instant,
+    /// `Prefer: handling=lenient`
+    pub lenient: bool,
+    /// The largest page; `_count` above it is lowered to it.
+    pub max_count: u32,
+}
+
+/// Why a pair cannot be read.
+pub(super) enum Fault {
+    /// There is no such parameter: may be ignored under lenient handling.
+    Unknown(Problem),
+    /// Never ignored.
+    Wrong(Problem),
+}
+
+impl Fault {
+    fn wrong(text: impl Into<String>) -> Self {
+        Self::Wrong(Problem::of("invalid", text))
+    }
+
+    fn unsupported(text: impl Into<String>) -> Self {
+        Self::Wrong(Problem::of("not-supported", text))
+    }
+
+    fn problem(self) -> Problem {
+        match self {
+            Self::Unknown(problem) | Self::Wrong(problem) => problem,
+        }
+    }
+}
+
+/// Reads the decoded pairs of a query, in order. `types` empty is a search of all types, which `_type` may narrow.
+///
+/// # Errors
+/// Every problem found, in the order of the pairs.
+pub fn parse_search(
+    types: &[ResourceType],
+    compartment: Option<CompartmentOwner>,
+    pairs: &[(String, String)],
+    options: &ParseOptions<'_>,
+) -> Result<SearchQuery, Vec<Problem>> {
+    let mut search = Search::new(types, compartment, options);
+    search.narrow_types(pairs, types.is_empty());
+    for (name, value) in pairs {
+        match search.pair(name, value) {
+            Ok(()) => search.query.applied.push((name.clone(), value.clone())),
+            Err(Fault::Unknown(_)) if options.lenient && !naming::may_narrow(name) => search.query.ignored.push(name.clone()),
+            Err(fault) => search.problems.push(fault.problem()),
+        }
+    }
+    if search.problems.is_empty() { Ok(search.query) } else { Err(search.problems) }
+}
+
+struct Search<'o> {
+    reader: Reader<'o>,
+    query: SearchQuery,
+    problems: Vec<Problem>,
+    max_count: u32,
+    /// Parameters that may come once only, and did.
+    seen: Vec<&'static str>,
+}
+
+impl<'o> Search<'o> {
+    fn new(types: &[ResourceType], compartment: Option<CompartmentOwner>, options: &ParseOptions<'o>) -> Self {
+        let query = SearchQuery {
+            types: types.to_vec(),
+            compartment,
+            criteria: Vec::new(),
+            shape: ResultShape { total: Total::Unasked, ..ResultShape::default() },
+            rendering: Rendering::default(),
+            applied: Vec::new(),
+            ignored: Vec::new(),
+        };
+        let reader = Reader::new(options.base, options.now);
+        Self { reader, query, problems: Vec::new(), max_count: options.max_count, seen: Vec::new() }
+    }
+
+    /// `_type` decides what the other parameters mean, so it is read before them.
+    fn narrow_types(&mut self, pairs: &[(String, String)], whole_system: bool) {
+        for (_, value) in pairs.iter().filter(|(name, _)| name == "_type") {
+            if !whole_system || !self.query.types.is_empty() {
+                let text = "`_type` may come once, in a search of the whole server";
+                self.problems.push(Problem::of("invalid", text));
+                return;
+            }
+            for name in value.split(',') {
+                match ResourceType::parse(name) {
+                    Some(resource_type) if self.query.types.contains(&resource_type) => {}
+                    Some(resource_type) => self.query.types.push(resource_type),
+                    None => self.problems.push(Problem::of("invalid", format!("`_type`: `{name}` is no resource type of R4"))),
+                }
+            }
+        }
+    }
+
+    fn pair(&mut self, name: &str, value: &str) -> Result<(), Fault> {
+        if name.is_empty() {
+            return Err(Fault::wrong("A parameter has no name"));
+        }
+        if value.trim().is_empty() {
+            return Err(Fault::wrong(format!("`{name}` has no value; leave it out, or use `:missing`")));
+        }
+        if self.result_parameter(name, value)? {
+            return Ok(());
+        }
+        let criterion = self.criterion(name, value)?;
+        self.query.criteria.push(criterion);
+        Ok(())
+    }
+
+    fn criterion(&mut self, name: &str, value: &str) -> Result<Criterion, Fault> {
+        let base = naming::base(name);
+        let known = self.query.types.first().copied().unwrap_or(ResourceType::Patient);
+        if matches!(base, "_list" | "_contained" | "_containedType") || is_unsearchable(known, base) {
+            return Err(Fault::unsupported(format!("`{base}` is a parameter of R4 that this server does not support")));
+        }
+        let types = self.query.types.clone();
+        self.reader.criterion(&types, name, value)
+    }
+}
+
+#[cfg(test)]
+mod tests;

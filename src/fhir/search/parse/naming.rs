@@ -1,0 +1,52 @@
+//! Names of parameters: near misses, and those that must not be dropped.
+
+use super::Fault;
+use crate::fhir::definitions::search_parameters;
+use crate::fhir::{Problem, ResourceType};
+
+/// The parameters that are not in the tables of types.
+const EVERYWHERE: [&str; 11] =
+    ["_count", "_elements", "_format", "_has", "_include", "_pretty", "_revinclude", "_sort", "_summary", "_total", "_type"];
+
+/// Parameters that decide whose records, or how protected ones, are asked for. To ignore one shows more than was asked.
+const NARROWING: [&str; 11] =
+    ["_has", "_id", "_profile", "_security", "_source", "_tag", "_type", "encounter", "identifier", "patient", "subject"];
+
+/// The name without modifier and chain.
+pub(super) fn base(name: &str) -> &str {
+    name.split([':', '.']).next().unwrap_or(name)
+}
+
+/// Whether a name is, or may be a misspelling of, one that narrows whose records are asked for.
+pub(super) fn may_narrow(name: &str) -> bool {
+    let base = base(name).to_lowercase();
+    NARROWING.iter().any(|known| {
+        let bound = if known.len() > 4 { 2 } else { 1 };
+        strsim::damerau_levenshtein(&base, known) <= bound
+    })
+}
+
+/// The fault for a name that no type searched has: names the nearest one and all valid ones.
+pub(super) fn unknown(types: &[ResourceType], name: &str) -> Fault {
+    let valid = valid_names(types);
+    let nearest = valid
+        .iter()
+        .map(|known| (strsim::damerau_levenshtein(&base(name).to_lowercase(), known), *known))
+        .filter(|(distance, known)| *distance <= (known.len() / 3).max(2))
+        .min();
+    let hint = nearest.map(|(_, known)| format!(" Did you mean `{known}`?")).unwrap_or_default();
+    let of = match types {
+        [one] => format!("{one}"),
+        _ => "a search of several types".to_owned(),
+    };
+    let text = format!("`{name}` is not a search parameter of {of}.{hint} Valid ones: {}", valid.join(", "));
+    Fault::Unknown(Problem::of("invalid", text))
+}
+
+fn valid_names(types: &[ResourceType]) -> Vec<&'static str> {
+    let one = types.first().copied().unwrap_or(ResourceType::Patient);
+    let own = search_parameters(one).map(|parameter| parameter.code.as_str());
+    let mut names: Vec<&str> = own.filter(|code| types.len() == 1 || code.starts_with('_')).chain(EVERYWHERE).collect();
+    names.sort_unstable();
+    names
+}

@@ -1,0 +1,60 @@
+//! Where an access token may stand: in the `Authorization` header, once (RFC 6750 § 2.1), and nowhere else.
+
+use super::jws::LONGEST_TOKEN;
+use crate::fhir::Refusal;
+
+/// The token of an `Authorization` header.
+///
+/// # Errors
+/// [`Refusal::TokenMissing`] without a header or for another scheme, [`Refusal::TokenInvalid`] for what is no token.
+pub fn token(authorization: Option<&str>) -> Result<&str, Refusal> {
+    let value = authorization.ok_or(Refusal::TokenMissing)?;
+    let (scheme, token) = value.split_once(' ').unwrap_or((value, ""));
+    if !scheme.eq_ignore_ascii_case("bearer") {
+        return Err(Refusal::TokenMissing);
+    }
+    if token.len() > LONGEST_TOKEN {
+        return Err(Refusal::TokenInvalid("size"));
+    }
+    let legal = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~+/=".contains(&byte);
+    if token.is_empty() || !token.bytes().all(legal) {
+        return Err(Refusal::TokenInvalid("malformed"));
+    }
+    Ok(token)
+}
+
+/// Refuses a token that came in the query or in a form: URLs end up in logs and histories.
+///
+/// # Errors
+/// [`Refusal::TokenMisplaced`]
+pub fn no_token_in(parameters: &[(String, String)]) -> Result<(), Refusal> {
+    let named = |name: &str| name.eq_ignore_ascii_case("access_token");
+    if parameters.iter().any(|(name, _)| named(name)) { Err(Refusal::TokenMisplaced) } else { Ok(()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_one_well_formed_bearer_token_is_taken() {
+        assert_eq!(token(Some("Bearer a.b-c_d~e+f/g=")), Ok("a.b-c_d~e+f/g="));
+        assert_eq!(token(Some("bEaReR abc")), Ok("abc"));
+        for missing in [None, Some("Basic YTpi"), Some("abc"), Some(""), Some("DPoP abc")] {
+            assert_eq!(token(missing), Err(Refusal::TokenMissing), "{missing:?}");
+        }
+        for wrong in ["Bearer", "Bearer ", "Bearer  abc", "Bearer abc def", "Bearer abc,Bearer def", "Bearer a\tb", "Bearer ä"] {
+            assert_eq!(token(Some(wrong)), Err(Refusal::TokenInvalid("malformed")), "{wrong}");
+        }
+        let long = format!("Bearer {}", "a".repeat(LONGEST_TOKEN + 1));
+        assert_eq!(token(Some(&long)), Err(Refusal::TokenInvalid("size")));
+    }
+
+    #[test]
+    fn a_token_in_the_query_or_a_form_is_misplaced() {
+        let pair = |name: &str| vec![("_id".to_owned(), "1".to_owned()), (name.to_owned(), "t".to_owned())];
+        assert_eq!(no_token_in(&pair("access_token")), Err(Refusal::TokenMisplaced));
+        assert_eq!(no_token_in(&pair("Access_Token")), Err(Refusal::TokenMisplaced));
+        assert_eq!(no_token_in(&pair("code")), Ok(()));
+    }
+}

@@ -1,0 +1,130 @@
+//! The registered clients, with a snapshot in memory for every request and the keys of each for its assertions.
+
+use super::client::{Client, ClientKeys};
+use super::store::{ClientStore, ClientStoreError};
+use crate::fhir::Instant;
+use crate::identity::{Freshness, KeyCache, KeysAt, KeysFault, Reach, Registration, Registrations};
+use arc_swap::ArcSwap;
+use std::collections::HashMap;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use tokio::sync::Mutex;
+
+/// A client that is not in the snapshot leads to at most one look at the store in this many seconds.
+const LOOK_INTERVAL: i64 = 1;
+
+type Snapshot = HashMap<(String, String), Arc<Registration>>;
+
+/// The clients.
+pub struct Registry {
+    store: Arc<dyn ClientStore>,
+    /// The name of this gateway as an issuer.
+    issuer: String,
+    /// Which hosts a client's `jwks_uri` may lead to.
+    reach: Reach,
+    snapshot: ArcSwap<Snapshot>,
+    generation: AtomicU64,
+    looked: AtomicI64,
+    /// By `jwks_uri`.
+    addresses: Mutex<HashMap<String, Arc<KeyCache>>>,
+}
+
+impl Registry {
+    /// The registry over a store. The snapshot is empty until the first [`Registry::refresh`].
+    pub fn new(store: Arc<dyn ClientStore>, issuer: &str, reach: Reach) -> Self {
+        Self {
+            store,
+            issuer: issuer.to_owned(),
+            reach,
+            snapshot: ArcSwap::default(),
+            generation: AtomicU64::new(0),
+            looked: AtomicI64::new(i64::MIN),
+            addresses: Mutex::default(),
+        }
+    }
+
+    /// Where the clients are kept.
+    pub fn store(&self) -> &dyn ClientStore {
+        self.store.as_ref()
+    }
+
+    /// Takes a new snapshot. Called every few seconds, it bounds how long the tokens of a client live on after it was disabled
+    /// by another process.
+    ///
+    /// # Errors
+    /// [`ClientStoreError`]; the last snapshot stays.
+    pub async fn refresh(&self) -> Result<(), ClientStoreError> {
+        let issuer = |client: &Client| client.issuer.clone().unwrap_or_else(|| self.issuer.clone());
+        let clients = self.store.list().await?;
+        let snapshot: Snapshot =
+            clients.iter().map(|client| ((issuer(client), client.id.clone()), Arc::new(client.registration()))).collect();
+        if *self.snapshot.load_full() != snapshot {
+            self.snapshot.store(Arc::new(snapshot));
+            self.generation.fetch_add(1, Ordering::AcqRel);
+        }
+        Ok(())
+    }
+
+    /// Locks a client out or lets it in again, at once on this node.
+    ///
+    /// # Errors
+    /// [`ClientStoreError`]
+    pub async fn set_disabled(&self, id: &str, disabled: bool) -> Result<bool, ClientStoreError> {
+        let found = self.store.set_disabled(id, disabled).await?;
+        self.refresh().await?;
+        Ok(found)
+    }
+
+    /// A client of this gateway itself, as the store has it now.
+    ///
+    /// # Errors
+    /// [`ClientStoreError`]
+    pub async fn client(&self, id: &str) -> Result<Option<Client>, ClientStoreError> {
+        Ok(self.store.find(id).await?.filter(|client| client.issuer.is_none()))
+    }
+
+    /// The keys of a client.
+    ///
+    /// # Errors
+    /// [`KeysFault`] when it has none, or an address that may not be fetched.
+    pub(super) async fn keys(&self, client: &Client) -> Result<Arc<KeyCache>, KeysFault> {
+        match &client.keys {
+            ClientKeys::None => Err(KeysFault::Missing),
+            ClientKeys::Jwks(set) => KeyCache::new(&KeysAt::Inline(set.to_string()), Freshness::CLIENT).map(Arc::new),
+            ClientKeys::JwksUri(url) => {
+                let mut addresses = self.addresses.lock().await;
+                if let Some(known) = addresses.get(url) {
+                    return Ok(Arc::clone(known));
+                }
+                let at = KeysAt::Address { url: url.clone(), reach: self.reach, authorities: None };
+                let cache = Arc::new(KeyCache::new(&at, Freshness::CLIENT)?);
+                addresses.insert(url.clone(), Arc::clone(&cache));
+                Ok(cache)
+            }
+        }
+    }
+}
+
+impl Registrations for Registry {
+    fn find(&self, issuer: &str, client: &str) -> Option<Arc<Registration>> {
+        self.snapshot.load().get(&(issuer.to_owned(), client.to_owned())).cloned()
+    }
+
+    fn generation(&self) -> u64 {
+        self.generation.load(Ordering::Acquire)
+    }
+
+    fn look_again<'a>(&'a self, _: &'a str, now: Instant) -> Pin<Box<dyn Future<Output = ()> + Send + 'a>> {
+        Box::pin(async move {
+            let last = self.looked.load(Ordering::Acquire);
+            let rested = now.0.saturating_sub(last) >= LOOK_INTERVAL * 1000;
+            if rested && self.looked.compare_exchange(last, now.0, Ordering::AcqRel, Ordering::Acquire).is_ok() {
+                if let Err(fault) = self.refresh().await {
+                    tracing::warn!(%fault, "the clients could not be read");
+                }
+            }
+        })
+    }
+}
