@@ -196,8 +196,7 @@ impl Grant {
     /// The part of this grant that the other covers.
     fn within(&self, held: &Self) -> Option<Self> {
         let resource_type = match (self.resource_type, held.resource_type) {
-            (one, None) => one,
-            (None, one) => one,
+            (one, None) | (None, one) => one,
             (one, other) if one == other => one,
             _ => return None,
         };

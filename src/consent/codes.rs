@@ -48,7 +48,7 @@ pub(super) fn canonical(system: &str) -> &str {
     ALIASES.iter().find(|(_, others)| others.contains(&system)).map_or(system, |(name, _)| name)
 }
 
-/// A purpose and what it stands under (v3-ActReason, PurposeOfUse); the roots stand under nothing.
+/// A purpose and what it stands under (v3-ActReason, `PurposeOfUse`); the roots stand under nothing.
 const PURPOSES: [(&str, Option<&str>); 62] = [
     ("TREAT", None),
     ("CLINTRL", Some("TREAT")),

@@ -214,7 +214,7 @@ impl Reading<'_> {
     }
 }
 
-/// The codings of a CodeableConcept or a Coding, as canonical system (empty when there is none) and code.
+/// The codings of a `CodeableConcept` or a Coding, as canonical system (empty when there is none) and code.
 fn codes_of(concept: Element<'_>) -> Vec<(String, String)> {
     let part = |coding: Element<'_>, name: &str| coding.text_at(name).unwrap_or_default().into_owned();
     let codings = concept.get("coding").map_or_else(|| concept.flattened(), Element::flattened);

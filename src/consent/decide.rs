@@ -32,13 +32,13 @@ pub fn verdicts(directory: &Directory, requester: &Requester, settings: &Consent
     for (patient, consents) in directory.patients() {
         let boundaries = consents.clone().flat_map(|consent| &consent.boundaries).copied();
         valid_until = boundaries.filter(|boundary| *boundary > now).fold(valid_until, Ord::min);
-        if asking.permits(patient, consents) != otherwise {
+        if asking.permits(patient, &consents) != otherwise {
             exceptions.insert(patient.clone());
         }
     }
     if let Some(own) = requester.own_patient()
         && directory.consents(own).next().is_none()
-        && asking.permits(own, std::iter::empty()) != otherwise
+        && asking.permits(own, &std::iter::empty()) != otherwise
     {
         exceptions.insert(own.clone());
     }
@@ -48,7 +48,7 @@ pub fn verdicts(directory: &Directory, requester: &Requester, settings: &Consent
 /// Decides for one patient.
 pub fn permits(directory: &Directory, requester: &Requester, settings: &ConsentSettings, now: Instant, patient: &Id) -> bool {
     let site = Site::of(settings);
-    Asking { requester, settings, site: &site, now }.permits(patient, directory.consents(patient))
+    Asking { requester, settings, site: &site, now }.permits(patient, &directory.consents(patient))
 }
 
 /// The permit on those rows alone of which every patient permits it.
@@ -78,7 +78,7 @@ struct Asking<'a> {
 
 impl<'a> Asking<'a> {
     /// For each purpose by itself; one purpose more can only take away.
-    fn permits<'c>(&self, patient: &Id, consents: impl Iterator<Item = &'c Compiled> + Clone) -> bool {
+    fn permits<'c>(&self, patient: &Id, consents: &(impl Iterator<Item = &'c Compiled> + Clone)) -> bool {
         let own = self.requester.own_patient() == Some(patient);
         self.each_purpose(|purpose| {
             // Consents bind those who receive, not the patient whose records they are.

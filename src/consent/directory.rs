@@ -96,11 +96,17 @@ const WIDTH: usize = 64;
 
 /// A map in 64 times 64 parts, each copied only when it is written while a snapshot still looks at it.
 #[derive(Debug, Clone)]
-struct Shards<K, V>(Vec<Arc<Vec<Arc<HashMap<K, V>>>>>);
+struct Shards<K, V>(Vec<Arc<Row<K, V>>>);
+
+/// One of the outer parts.
+type Row<K, V> = Vec<Arc<HashMap<K, V>>>;
 
 impl<K: Clone + Eq + Hash, V: Clone> Shards<K, V> {
     fn new() -> Self {
-        Self(vec![Arc::new(vec![Arc::new(HashMap::new()); WIDTH]); WIDTH])
+        // Every part begins as the same empty map; a write gives a part a map of its own.
+        let empty = Arc::new(HashMap::new());
+        let row: Arc<Row<K, V>> = Arc::new((0..WIDTH).map(|_| Arc::clone(&empty)).collect());
+        Self((0..WIDTH).map(|_| Arc::clone(&row)).collect())
     }
 
     fn place(key: &K) -> (usize, usize) {
