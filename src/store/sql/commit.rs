@@ -155,18 +155,14 @@ fn supersede(writer: &mut Writer, rid: i64, of: [i64; 3], patients: &[Id], conte
 }
 
 fn move_patients(writer: &mut Writer, (rid, key): (i64, &Key), before: &[Id], after: &[Id]) -> QueryResult<()> {
-    let gone = before
-        .iter()
-        .filter(|patient| !after.contains(patient))
-        .map(|patient| (patient, "DELETE FROM record_patient WHERE patient_no = ? AND type = ? AND rid = ?"));
-    let come = after
-        .iter()
-        .filter(|patient| !before.contains(patient))
-        .map(|patient| (patient, "INSERT OR IGNORE INTO record_patient (patient_no, type, rid) VALUES (?, ?, ?)"));
-    for (patient, text) in gone.chain(come) {
+    let leaves = before.iter().filter(|patient| !after.contains(patient));
+    let leaves = leaves.map(|patient| (patient, "DELETE FROM record_patient WHERE patient_no = ? AND type = ? AND rid = ?"));
+    let joins = after.iter().filter(|patient| !before.contains(patient));
+    let joins = joins.map(|patient| (patient, "INSERT OR IGNORE INTO record_patient (patient_no, type, rid) VALUES (?, ?, ?)"));
+    for (patient, text) in leaves.chain(joins) {
         let no = writer.names.patient(&mut writer.connection, patient.as_str())?;
-        let code = i64::from(key.resource_type.code());
-        Statement::new(text).bind(no).bind(code).bind(rid).run(&mut writer.connection)?;
+        let of = i64::from(key.resource_type.code());
+        Statement::new(text).bind(no).bind(of).bind(rid).run(&mut writer.connection)?;
     }
     Ok(())
 }

@@ -63,15 +63,15 @@ impl Place {
     {
         LOCAL.with(|local| {
             let mut local = local.try_borrow_mut().map_err(|_| StoreError::Unavailable("a read inside a read".into()))?;
-            let at = match local.iter().position(|(number, _)| *number == self.number) {
-                Some(at) => at,
-                None => {
-                    if local.len() >= STORES_PER_THREAD {
-                        local.remove(0);
-                    }
-                    local.push((self.number, self.connect(Use::Read)?));
-                    local.len() - 1
+            let known = local.iter().position(|(number, _)| *number == self.number);
+            let at = if let Some(at) = known {
+                at
+            } else {
+                if local.len() >= STORES_PER_THREAD {
+                    local.remove(0);
                 }
+                local.push((self.number, self.connect(Use::Read)?));
+                local.len() - 1
             };
             let (_, connection) = local.get_mut(at).ok_or_else(|| StoreError::Unavailable("no connection".into()))?;
             let outcome = read(connection);

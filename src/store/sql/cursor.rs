@@ -47,22 +47,22 @@ impl SearchPlace {
         if kinds.len() != self.keys.len() {
             return Err(StoreError::Cursor);
         }
-        kinds.iter().zip(&self.keys).map(|(kind, key)| literal(*kind, key).ok_or(StoreError::Cursor)).collect()
+        kinds.iter().zip(&self.keys).map(|(kind, key)| literal(*kind, key)).collect()
     }
 }
 
-/// Reads what SQLite's `quote` wrote, which keeps every bit of a floating point number.
-fn literal(kind: KeyKind, text: &str) -> Option<Option<Bind>> {
+/// Reads what SQLite's `quote` wrote, which keeps every bit of a floating point number. `None` is `NULL`.
+fn literal(kind: KeyKind, text: &str) -> Result<Option<Bind>, StoreError> {
     if text == "NULL" {
-        return Some(None);
+        return Ok(None);
     }
     let bind = match kind {
-        KeyKind::Integer => Bind::Int(text.parse().ok()?),
-        KeyKind::Real => Bind::Real(text.parse().ok()?),
+        KeyKind::Integer => text.parse().ok().map(Bind::Int),
+        KeyKind::Real => text.parse().ok().map(Bind::Real),
         KeyKind::Text => {
-            let inner = text.strip_prefix('\'')?.strip_suffix('\'')?;
-            Bind::from(inner.replace("''", "'"))
+            let inner = text.strip_prefix('\'').and_then(|rest| rest.strip_suffix('\''));
+            inner.map(|inner| Bind::from(inner.replace("''", "'")))
         }
     };
-    Some(Some(bind))
+    bind.map(Some).ok_or(StoreError::Cursor)
 }

@@ -11,21 +11,26 @@ pub(super) fn by_facts(predicate: &Predicate, facts: &Facts) -> Option<bool> {
     match predicate {
         Predicate::All => Some(true),
         Predicate::None => Some(false),
-        Predicate::And(all) => all.iter().fold(Some(true), |so_far, one| match (so_far, by_facts(one, facts)) {
-            (Some(false), _) | (_, Some(false)) => Some(false),
-            (Some(true), Some(true)) => Some(true),
-            _ => None,
-        }),
-        Predicate::Or(any) => any.iter().fold(Some(false), |so_far, one| match (so_far, by_facts(one, facts)) {
-            (Some(true), _) | (_, Some(true)) => Some(true),
-            (Some(false), Some(false)) => Some(false),
-            _ => None,
-        }),
+        Predicate::And(all) => decided(all, facts, false),
+        Predicate::Or(any) => decided(any, facts, true),
         Predicate::Patient(patient) => Some(facts.patients.contains(patient)),
         Predicate::WithoutPatient => Some(facts.patients.is_empty()),
         Predicate::Criteria(criteria) => criteria.is_empty().then_some(true),
         Predicate::EveryPatient(verdicts) => Some(facts.patients.iter().all(|patient| verdicts.permits(patient))),
     }
+}
+
+/// The first part that is `decisive` decides; else all must be known.
+fn decided(parts: &[Predicate], facts: &Facts, decisive: bool) -> Option<bool> {
+    let mut outcome = Some(!decisive);
+    for part in parts {
+        match by_facts(part, facts) {
+            Some(verdict) if verdict == decisive => return Some(decisive),
+            Some(_) => {}
+            None => outcome = None,
+        }
+    }
+    outcome
 }
 
 /// Whether the current version of a record may be seen. `rid` is its place; the index holds the values of this version, and none of

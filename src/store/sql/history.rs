@@ -4,6 +4,7 @@
 //! rows, only facts, and facts are read in the order of the answer a stretch at a time, without content. Content is read for what is
 //! shown.
 
+use super::compile::Sql;
 use super::connection::snapshot;
 use super::cursor::{self, HistoryPlace};
 use super::gate;
@@ -128,48 +129,36 @@ type SeenRow = (i64, i64, String, i64, i64, i64, String, i64, i64);
 
 /// Reads a stretch: two lists, each in order by its index, merged.
 pub(super) fn statement(query: &HistoryQuery, after: Option<&HistoryPlace>) -> Statement {
-    let mut text = String::new();
-    let mut values = Vec::new();
+    let mut sql = Sql::default();
     for (table, current) in [("record", 1), ("record_version", 0)] {
-        if !text.is_empty() {
-            text.push_str(" UNION ALL ");
-        }
-        text.push_str(&format!("SELECT {FACTS}, r.change AS change, {current} FROM {table} r WHERE "));
-        scope(&mut text, &mut values, query);
+        sql.say(if current == 1 { "" } else { " UNION ALL " });
+        sql.say(&format!("SELECT {FACTS}, r.change AS change, {current} FROM {table} r WHERE "));
+        scope(&mut sql, query);
         if let Some(place) = after {
-            text.push_str(" AND (r.updated, r.change) < (?, ?)");
-            values.extend([place.updated.into(), place.change.into()]);
+            sql.say(" AND (r.updated, r.change) < (").list([place.updated, place.change]).say(")");
         }
         if let Some(since) = query.since {
-            text.push_str(" AND r.updated >= ?");
-            values.push(since.0.into());
+            sql.say(" AND r.updated >= ").value(since.0);
         }
         if let Some(at) = query.at {
-            text.push_str(" AND r.updated <= ?");
-            values.push(at.0.into());
+            sql.say(" AND r.updated <= ").value(at.0);
             for later in ["record", "record_version"] {
-                text.push_str(&format!(
-                    " AND NOT EXISTS (SELECT 1 FROM {later} n WHERE n.rid = r.rid AND n.version > r.version AND n.updated <= ?)"
-                ));
-                values.push(at.0.into());
+                sql.say(&format!(" AND NOT EXISTS (SELECT 1 FROM {later} n WHERE n.rid = r.rid AND n.version > r.version"));
+                sql.say(" AND n.updated <= ").value(at.0).say(")");
             }
         }
     }
-    text.push_str(" ORDER BY 5 DESC, 8 DESC LIMIT ?");
-    values.push(STRETCH.into());
-    Statement::with(text, values)
+    sql.say(" ORDER BY 5 DESC, 8 DESC LIMIT ").value(STRETCH);
+    sql.statement()
 }
 
-fn scope(text: &mut String, values: &mut Vec<super::statement::Bind>, query: &HistoryQuery) {
+fn scope(sql: &mut Sql, query: &HistoryQuery) {
     match &query.scope {
         HistoryScope::Instance(key) => {
-            text.push_str("r.rid = (SELECT rid FROM record WHERE type = ? AND id = ?)");
-            values.extend([i64::from(key.resource_type.code()).into(), key.id.as_str().into()]);
+            sql.say("r.rid = (SELECT rid FROM record WHERE type = ").value(i64::from(key.resource_type.code()));
+            sql.say(" AND id = ").value(key.id.as_str()).say(")").end();
         }
-        HistoryScope::Type(of) => {
-            text.push_str("r.type = ?");
-            values.push(i64::from(of.code()).into());
-        }
-        HistoryScope::System => text.push('1'),
+        HistoryScope::Type(of) => sql.say("r.type = ").value(i64::from(of.code())).end(),
+        HistoryScope::System => sql.say("1").end(),
     }
 }

@@ -119,8 +119,34 @@ impl Ledger {
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
     {
+        self.hand_over(bytes, false, work).await
+    }
+
+    /// The same for work that is one statement: nothing of it can be left half done.
+    pub(super) async fn submit_single<T, E>(
+        &self,
+        bytes: usize,
+        work: impl FnOnce(&mut Writer) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        self.hand_over(bytes, true, work).await
+    }
+
+    async fn hand_over<T, E>(
+        &self,
+        bytes: usize,
+        single: bool,
+        work: impl FnOnce(&mut Writer) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
         let (answer, answered) = oneshot::channel();
-        self.enqueue(Waiting { job: Box::new(Task { work: Some(work), outcome: None, answer }), bytes })?;
+        self.enqueue(Waiting { job: Box::new(Task { work: Some(work), single, outcome: None, answer }), bytes })?;
         answered.await.unwrap_or_else(|_| Err(unavailable("the writer ended").into()))
     }
 
@@ -211,6 +237,7 @@ fn read_all(mut connection: SqliteConnection, reading: &Mutex<Receiver<Reading>>
 /// A closure and whoever waits for it.
 struct Task<T, E, F> {
     work: Option<F>,
+    single: bool,
     outcome: Option<Result<T, E>>,
     answer: oneshot::Sender<Result<T, E>>,
 }
@@ -227,6 +254,10 @@ where
         let outcome =
             catch_unwind(AssertUnwindSafe(|| work(writer))).unwrap_or_else(|_| Err(unavailable("a write panicked").into()));
         self.outcome.insert(outcome).is_ok()
+    }
+
+    fn single(&self) -> bool {
+        self.single
     }
 
     fn settle(self: Box<Self>, outcome: Result<(), &str>) {

@@ -95,13 +95,12 @@ impl Names {
         if self.next.len() >= REMEMBERED {
             self.next.clear();
         }
-        let rid = match self.next.get(&(cluster, of.code())) {
-            Some(&next) => next,
-            None => {
-                let last = Statement::new("SELECT max(rid) FROM record WHERE rid BETWEEN ? AND ?").bind(base).bind(end);
-                let last = last.row::<diesel::sql_types::Nullable<diesel::sql_types::BigInt>, Option<i64>>(connection)?;
-                last.flatten().map_or(base, |last| last + 1)
-            }
+        let rid = if let Some(&next) = self.next.get(&(cluster, of.code())) {
+            next
+        } else {
+            let last = Statement::new("SELECT max(rid) FROM record WHERE rid BETWEEN ? AND ?").bind(base).bind(end);
+            let last = last.row::<diesel::sql_types::Nullable<diesel::sql_types::BigInt>, Option<i64>>(connection)?;
+            last.flatten().map_or(base, |last| last + 1)
         };
         self.next.insert((cluster, of.code()), rid + 1);
         Ok((rid <= end).then_some(rid))

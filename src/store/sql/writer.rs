@@ -28,6 +28,11 @@ pub(super) trait Job: Send {
     /// Does it, inside the batch's transaction. `false` undoes what it did, and only that.
     fn run(&mut self, writer: &mut Writer) -> bool;
 
+    /// It is one statement, which SQLite does or undoes whole: no savepoint is needed.
+    fn single(&self) -> bool {
+        false
+    }
+
     /// Answers whoever waits: durable, or why not.
     fn settle(self: Box<Self>, outcome: Result<(), &str>);
 }
@@ -116,13 +121,20 @@ impl Writer {
         self.heed_others()?;
         for job in batch {
             let mark = self.chain.mark();
-            Statement::new("SAVEPOINT job").run(&mut self.connection)?;
+            let single = job.single();
+            if !single {
+                Statement::new("SAVEPOINT job").run(&mut self.connection)?;
+            }
             if !job.run(self) {
-                Statement::new("ROLLBACK TO job").run(&mut self.connection)?;
+                if !single {
+                    Statement::new("ROLLBACK TO job").run(&mut self.connection)?;
+                }
                 self.chain.restore(mark);
                 self.names.forget();
             }
-            Statement::new("RELEASE job").run(&mut self.connection)?;
+            if !single {
+                Statement::new("RELEASE job").run(&mut self.connection)?;
+            }
         }
         Statement::new("COMMIT").run(&mut self.connection)?;
         Ok(())

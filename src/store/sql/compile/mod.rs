@@ -73,7 +73,9 @@ impl Sql {
     }
 
     /// Ends a sentence of calls where nothing is to be returned.
-    pub(super) fn end(&mut self) {}
+    pub(super) fn end(&mut self) {
+        debug_assert!(!self.text.is_empty(), "something was said");
+    }
 
     /// A table alias that is not in use yet.
     pub(super) fn alias(&mut self) -> String {

@@ -128,7 +128,7 @@ impl<'q> Searched<'q> {
     }
 
     /// Membership in the compartment in the URL. For a patient it is a fact of the record; for the others, R4 says by which
-    /// parameters each type belongs (CompartmentDefinition).
+    /// parameters each type belongs (`CompartmentDefinition`).
     fn in_compartment(&self, sql: &mut Sql, owner: &CompartmentOwner, rid: &str) {
         if owner.resource_type == ResourceType::Patient {
             sql.in_compartment(&owner.id, On { rid, of: self.only() });

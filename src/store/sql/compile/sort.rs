@@ -72,11 +72,10 @@ impl<'q> Order<'q> {
 
     /// The `ORDER BY` list.
     pub(in crate::store::sql) fn list(&self) -> String {
-        let mut all = String::new();
-        for (at, key) in self.keys.iter().enumerate() {
-            all.push_str(&format!("k{at} IS NULL, k{at}{}, ", if key.descending { " DESC" } else { "" }));
-        }
-        all + "rid"
+        let key = |(at, key): (usize, &Sort)| format!("k{at} IS NULL, k{at}{}", if key.descending { " DESC" } else { "" });
+        let mut all: Vec<String> = self.keys.iter().enumerate().map(key).collect();
+        all.push("rid".to_owned());
+        all.join(", ")
     }
 
     /// The condition that a record comes after one with these keys and this number.

@@ -12,7 +12,9 @@ const LAST: char = '\u{10FFFF}';
 /// The table that holds what a value is compared with; `None` when such a value fits no table.
 pub(super) fn table(value: &Value, modifier: &Modifier) -> Option<&'static str> {
     Some(match (value, modifier) {
-        (Value::Reference(ReferenceValue::Url(_)), Modifier::Identifier | Modifier::Text) => return None,
+        (Value::Reference(ReferenceValue::Url(_)), Modifier::Identifier | Modifier::Text) | (Value::Composite(_), _) => {
+            return None;
+        }
         (Value::Token(_), _) => "index_token",
         (Value::Text(_), _) => "index_string",
         (Value::Reference(ReferenceValue::Url(_)) | Value::Uri(_), _) => "index_uri",
@@ -20,7 +22,6 @@ pub(super) fn table(value: &Value, modifier: &Modifier) -> Option<&'static str> 
         (Value::Date(_), _) => "index_date",
         (Value::Number(_), _) => "index_number",
         (Value::Quantity(_), _) => "index_quantity",
-        (Value::Composite(_), _) => return None,
     })
 }
 
