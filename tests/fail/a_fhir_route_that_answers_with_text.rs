@@ -1,4 +1,4 @@
-//! A FHIR route can only say an `Answer`, which only the vault makes.
+//! E0053: Answer
 
 use amanat::gateway::Inbound;
 use amanat::http::FhirRoute;
