@@ -12,7 +12,7 @@ pub struct Caller {
     pub subject: String,
     /// `client_id` or `azp`
     pub client: String,
-    /// `fhirUser`, when a person acts: Practitioner, PractitionerRole, Patient, RelatedPerson or Person.
+    /// `fhirUser`, when a person acts: Practitioner, `PractitionerRole`, Patient, `RelatedPerson` or Person.
     pub user: Option<Key>,
     /// The organization acted for: a reference (`Organization/x`), an absolute URL, or an identifier (`system|value`), as the token or the registration has it.
     pub organization: Option<String>,

@@ -1,7 +1,8 @@
 //! The permit: that this caller may do this interaction, and on which rows.
 
-use super::{Caller, Predicate};
-use crate::fhir::Interaction;
+use super::reach::{Reach, open};
+use super::{Caller, Look, Predicate};
+use crate::fhir::{Interaction, Need, Refusal, ResourceType};
 use std::sync::Arc;
 
 /// Proof that an interaction was authorized. Made by [`super::authorize`] alone; can only be narrowed.
@@ -29,14 +30,64 @@ impl Permit {
         self.narrowing = self.narrowing.and(further);
         self
     }
+
+    /// The rows of a type that this caller may touch with this need: scopes, launch context and whatever narrowed the permit.
+    /// `Predicate::None` for a type without a grant, which makes chains and includes through it empty.
+    pub fn rows(&self, resource_type: ResourceType, need: Need) -> Predicate {
+        match self.granted(resource_type, need) {
+            Predicate::None => Predicate::None,
+            // What was done is not for the patient to withhold from those who watch over it: consent is about records, not about the trail.
+            granted if resource_type == ResourceType::AuditEvent => granted,
+            granted => granted.and(self.narrowing.clone()),
+        }
+    }
+
+    /// The rows of a type that scopes and launch context alone open: the union over the grants that cover type and need.
+    pub fn granted(&self, resource_type: ResourceType, need: Need) -> Predicate {
+        let mut whole: Vec<Reach<'_>> = Vec::new();
+        for (reach, grant) in open(&self.caller, resource_type, need) {
+            if grant.constraint.is_empty() && !whole.contains(&reach) {
+                whole.push(reach);
+            }
+        }
+        if whole.contains(&Reach::Everything) {
+            return Predicate::All;
+        }
+        let rows = whole.iter().fold(Predicate::None, |rows, reach| rows.or(reach.rows(resource_type)));
+        open(&self.caller, resource_type, need)
+            .filter(|(reach, grant)| !grant.constraint.is_empty() && !whole.contains(reach))
+            .fold(rows, |rows, (reach, grant)| {
+                rows.or(reach.rows(resource_type).and(Predicate::Criteria(Arc::clone(&grant.constraint))))
+            })
+    }
+
+    /// The types of which some grant opens rows for this need, in alphabetical order.
+    pub fn types(&self, need: Need) -> Vec<ResourceType> {
+        ResourceType::ALL.iter().copied().filter(|&one| open(&self.caller, one, need).next().is_some()).collect()
+    }
+
+    /// Does this record lie among the rows? The decision in memory, equal to the one in the query.
+    pub fn admits(&self, need: Need, look: &Look<'_>) -> bool {
+        self.rows(look.facts().key.resource_type, need).holds(look)
+    }
+}
+
+/// Decides on the content that a create, update or patch would leave behind: some one grant must take all of it.
+///
+/// Consent does not speak here, as it says what may be shown; the old content is decided by [`Permit::admits`].
+///
+/// # Errors
+/// [`Refusal::WriteOutsideGrant`] when the content lies outside the compartment (it names another patient, or none) or outside the
+/// constraint of every grant.
+pub fn may_write(permit: &Permit, need: Need, new: &Look<'_>) -> Result<(), Refusal> {
+    let facts = new.facts();
+    let taken = open(&permit.caller, facts.key.resource_type, need).any(|(reach, grant)| {
+        reach.takes(facts) && (grant.constraint.is_empty() || Predicate::Criteria(Arc::clone(&grant.constraint)).holds(new))
+    });
+    if taken { Ok(()) } else { Err(Refusal::WriteOutsideGrant) }
 }
 
 impl Permit {
-    /// Which rows of a type may be touched for this need.
-    pub fn rows(&self, _resource_type: crate::fhir::ResourceType, _need: crate::fhir::Need) -> Predicate {
-        self.narrowing.clone()
-    }
-
     /// A permit for the store's own tests.
     #[cfg(test)]
     pub(crate) fn for_test(caller: Caller, interaction: Interaction, narrowing: Predicate) -> Self {

@@ -56,6 +56,11 @@ impl<'r> Look<'r> {
         Self { facts, values: OnceCell::new(), compute }
     }
 
+    /// The facts.
+    pub fn facts(&self) -> &'r Facts {
+        self.facts
+    }
+
     fn values(&self) -> &[IndexEntry] {
         self.values.get_or_init(self.compute)
     }
@@ -108,3 +113,7 @@ impl Predicate {
 fn criterion_holds(criterion: &Criterion, look: &Look<'_>) -> bool {
     crate::fhir::search::holds(criterion, &look.facts.key, look.facts.updated, look.values()).unwrap_or(false)
 }
+
+#[cfg(test)]
+#[path = "predicate_tests.rs"]
+mod tests;

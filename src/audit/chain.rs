@@ -8,8 +8,8 @@ use std::sync::Arc;
 /// The hash before the first leaf.
 pub const GENESIS: [u8; 32] = [0; 32];
 
-/// The name of a node that was given none.
-const FIRST_NODE: &str = "n1";
+/// The name of a node that was given none. [`super::Site`] must be made with the name that the chain has.
+pub const FIRST_NODE: &str = "n1";
 
 /// The end of a chain, where entries are added.
 #[derive(Debug, Clone)]

@@ -64,7 +64,7 @@ impl Site {
     }
 }
 
-/// The AuditEvents of an entry, each with its id: one for each patient, or one without when there is none.
+/// Each `AuditEvent` of an entry, with its id: one for each patient, or one without when there is none.
 /// The form of the token request is closed (BALP, ITI-71): it never names a patient.
 pub fn audit_events(seq: i64, entry: &Entry, site: &Site) -> Vec<(Id, String)> {
     let pattern = pattern(&entry.event);

@@ -15,9 +15,9 @@ mod tests;
 mod trail;
 mod verify;
 
-pub use chain::{Chain, GENESIS, Link, Mark, leaf_hash};
+pub use chain::{Chain, FIRST_NODE, GENESIS, Link, Mark, leaf_hash};
 pub use entry::{Agent, Entry, Event};
 pub use event::{Site, audit_events};
 pub use leaf::{Leaf, LeafError};
-pub use trail::{Receipt, Trail, TrailError};
+pub use trail::{Receipt, Trail, TrailError, TrailRow, TrailSource, Trailing};
 pub use verify::{Fault, Finding, TAIL_CAVEAT, Verdict, Verifier};

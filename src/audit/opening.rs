@@ -105,7 +105,7 @@ fn without_secrets(request: &str) -> String {
     let mut clean = String::with_capacity(request.len());
     for pair in request.split_inclusive(['?', '&', ' ', '\n', ';']) {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-        if !value.is_empty() && is_secret(name, oauth) {
+        if !value.is_empty() && (is_secret(name, oauth) || is_token(value)) {
             clean.extend([name, "=", HIDDEN]);
             clean.extend(value.chars().next_back().filter(|last| matches!(last, '?' | '&' | ' ' | '\n' | ';')));
         } else {
@@ -118,6 +118,11 @@ fn without_secrets(request: &str) -> String {
 fn is_secret(name: &str, oauth: bool) -> bool {
     let name = decode(name).unwrap_or_default().to_ascii_lowercase();
     SECRETS.contains(&name.as_str()) && (oauth || !matches!(name.as_str(), "code" | "token"))
+}
+
+/// A JSON Web Token under whatever name.
+fn is_token(value: &str) -> bool {
+    value.starts_with("eyJ") && value.bytes().filter(|&b| b == b'.').count() >= 2
 }
 
 #[cfg(test)]
@@ -178,6 +183,7 @@ mod tests {
             "POST token grant_type=client_credentials&client_assertion=SECRET",
             "POST introspect client_assertion_type=x&token=SECRET",
             "POST token refresh_token=SECRET;x",
+            "GET Patient?name=eyJhbGciOiJub25lIn0.SECRET.c&_count=1",
         ] {
             let entry = Entry::concluded(Event::Token, Agent::of(&caller(), ""), Instant(0), "r").asking(request);
             let leaf = String::from_utf8(Chain::resume(0, super::super::GENESIS).link(&entry).leaf).unwrap();

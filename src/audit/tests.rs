@@ -7,6 +7,7 @@ use super::{Agent, Entry, Event, Site, audit_events};
 use crate::fhir::{Id, Instant, Outcome, Refusal};
 use conformance::{Conformance, corpora};
 use serde_json::Value;
+use std::io::Read as _;
 
 fn site() -> Site {
     Site::new("n1", "https://localhost:8443/fhir", "amanat", Some("demo")).unwrap()
@@ -39,6 +40,9 @@ fn golden() -> Vec<Entry> {
         let entry = Entry::concluded(kind, system(), Instant(0), "req-1");
         entries.push(entry.asking("POST token grant_type=client_credentials"));
     }
+    let agent = Agent { organization: Some("Organization/h1".into()), ..person() };
+    let token = Entry::concluded(Event::Token, agent, Instant(0), "req-1").concerning(Id::parse("p1"));
+    entries.push(token.asking("POST token grant_type=authorization_code"));
     entries
 }
 
@@ -148,7 +152,6 @@ fn moments_are_written_to_the_millisecond_in_utc() {
 fn the_examples_of_the_profiles_pass_the_same_checks() {
     let Some(conformance) = Conformance::load() else { return };
     let Some(examples) = corpora("ihe-balp-auditevents/resources.ndjson.gz") else { return };
-    use std::io::Read as _;
     let mut text = String::new();
     flate2::read::GzDecoder::new(examples.as_slice()).read_to_string(&mut text).unwrap();
     let events = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
@@ -164,8 +167,7 @@ fn the_examples_of_the_profiles_pass_the_same_checks() {
 fn the_checks_find_what_is_wrong() {
     let Some(conformance) = Conformance::load() else { return };
     let right = shown(&event("read", person(), &["p1"])).remove(0);
-    type Damage = fn(&mut Value);
-    let damages: [Damage; 6] = [
+    let damages: [fn(&mut Value); 6] = [
         |event| event["action"] = "E".into(),
         |event| event["outcome"] = "4".into(),
         |event| drop(event["agent"].as_array_mut().unwrap().remove(0)),

@@ -32,3 +32,27 @@ pub trait Trail: Send + Sync {
     /// Makes an entry durable. Calls that wait at the same moment share one commit.
     fn append(&self, entry: Entry) -> Pin<Box<dyn Future<Output = Result<Receipt, TrailError>> + Send + '_>>;
 }
+
+/// An entry as the trail holds it.
+#[derive(Debug, Clone)]
+pub struct TrailRow {
+    /// Its place in the chain.
+    pub seq: i64,
+    /// What it says.
+    pub entry: Entry,
+}
+
+/// A future of the trail's ports.
+pub type Trailing<'a, T> = Pin<Box<dyn Future<Output = Result<T, TrailError>> + Send + 'a>>;
+
+/// The trail, read back.
+pub trait TrailSource: Send + Sync {
+    /// At most `limit` entries behind `after`, in order.
+    fn entries(&self, after: i64, limit: u32) -> Trailing<'_, Vec<TrailRow>>;
+
+    /// Up to which entry AuditEvents have been made.
+    fn shown(&self) -> Trailing<'_, i64>;
+
+    /// Notes that they have been made up to here.
+    fn mark_shown(&self, seq: i64) -> Trailing<'_, ()>;
+}

@@ -178,6 +178,10 @@ mod tests {
     use super::{Fault, Finding, GENESIS, Verdict, Verifier, leaf_hash};
     use proptest::prelude::*;
 
+    fn number(count: usize) -> i64 {
+        i64::try_from(count).unwrap()
+    }
+
     type Row = (i64, Vec<u8>, Vec<u8>);
 
     fn rows(entries: &[Entry]) -> Vec<Row> {
@@ -197,6 +201,7 @@ mod tests {
         verdict(Verifier::new(), rows).finding
     }
 
+    #[expect(clippy::unnecessary_wraps, reason = "compared with what a verification gives")]
     fn found(seq: i64, fault: Fault) -> Option<Finding> {
         Some(Finding { seq, fault })
     }
@@ -209,7 +214,7 @@ mod tests {
         #[test]
         fn an_untouched_trail_is_right(rows in trail(12)) {
             let verdict = verdict(Verifier::new(), &rows);
-            prop_assert_eq!((verdict.finding, verdict.entries, verdict.last.0), (None, rows.len() as u64, rows.len() as i64));
+            prop_assert_eq!((verdict.finding, verdict.entries, verdict.last.0), (None, rows.len() as u64, number(rows.len())));
         }
 
         #[test]
@@ -218,23 +223,23 @@ mod tests {
             let text = if in_hash { &mut rows[at].2 } else { &mut rows[at].1 };
             let byte = byte.index(text.len());
             text[byte] ^= 1_u8 << bit;
-            prop_assert_eq!(finding(&rows), found(at as i64 + 1, Fault::Edited));
+            prop_assert_eq!(finding(&rows), found(number(at) + 1, Fault::Edited));
         }
 
         #[test]
         fn an_edit_that_recomputes_its_hash_breaks_the_link_behind_it(mut rows in trail(8), at: prop::sample::Index, other in entries()) {
             let at = at.index(rows.len() - 1);
-            let mut chain = Chain::resume(at as i64, if at == 0 { GENESIS } else { rows[at - 1].2.clone().try_into().unwrap() });
+            let mut chain = Chain::resume(number(at), if at == 0 { GENESIS } else { rows[at - 1].2.clone().try_into().unwrap() });
             let link = chain.link(&Entry { request_id: "forged".into(), ..other });
             rows[at] = (link.seq, link.leaf, link.hash.to_vec());
-            prop_assert_eq!(finding(&rows), found(at as i64 + 2, Fault::Unlinked));
+            prop_assert_eq!(finding(&rows), found(number(at) + 2, Fault::Unlinked));
         }
 
         #[test]
         fn a_dropped_row_is_found_also_when_the_rest_is_renumbered(mut rows in trail(8), at: prop::sample::Index, renumber: bool) {
             let at = at.index(rows.len() - 1);
             rows.remove(at);
-            let seq = at as i64 + 1;
+            let seq = number(at) + 1;
             if renumber {
                 rows.iter_mut().skip(at).for_each(|row| row.0 -= 1);
                 prop_assert_eq!(finding(&rows), found(seq, Fault::Moved { from: seq + 1 }));
@@ -249,9 +254,9 @@ mod tests {
             prop_assume!(one != other);
             rows.swap(one, other);
             if keep_numbers {
-                rows.iter_mut().enumerate().for_each(|(at, row)| row.0 = at as i64 + 1);
+                rows.iter_mut().enumerate().for_each(|(at, row)| row.0 = number(at) + 1);
             }
-            prop_assert_eq!(finding(&rows).map(|found| found.seq), Some(one.min(other) as i64 + 1));
+            prop_assert_eq!(finding(&rows).map(|found| found.seq), Some(number(one.min(other)) + 1));
         }
 
         #[test]
@@ -261,9 +266,9 @@ mod tests {
             rows.insert(at + 1, copy);
             if renumber {
                 rows.iter_mut().skip(at + 1).for_each(|row| row.0 += 1);
-                prop_assert_eq!(finding(&rows), found(at as i64 + 2, Fault::Moved { from: at as i64 + 1 }));
+                prop_assert_eq!(finding(&rows), found(number(at) + 2, Fault::Moved { from: number(at) + 1 }));
             } else {
-                prop_assert_eq!(finding(&rows), found(at as i64 + 1, Fault::OutOfOrder));
+                prop_assert_eq!(finding(&rows), found(number(at) + 1, Fault::OutOfOrder));
             }
         }
     }

@@ -1,3 +1,73 @@
-//! The program's subcommands.
+//! The program's subcommands, one file each. Output goes through a writer; nothing here decides about records.
 
+mod audit;
+mod certificates;
+mod client;
+mod demo;
+mod desk;
+mod doctor;
+mod init;
+mod places;
+mod screen;
+mod serve;
 pub mod synthetic;
+#[cfg(test)]
+mod tests;
+mod token;
+
+use clap::{Parser, Subcommand};
+use screen::Screen;
+use std::ffi::OsString;
+use std::io::Write;
+
+/// Exchange FHIR R4 records: one decision on every path, nothing leaves unaudited.
+#[derive(Debug, Parser)]
+#[command(name = "amanat", version, disable_help_subcommand = true, after_help = EXIT_CODES)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXIT_CODES: &str = "Exit codes: 0 done, 1 failed, 2 bad usage or configuration, 3 a check found something.\n\
+                          Start with `amanat demo`; for real use `amanat init`, then `amanat doctor` and `amanat serve`.";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Try everything with synthetic people, on this computer only.
+    Demo(demo::Demo),
+    /// Make a folder for a real gateway: configuration, certificates.
+    Init(init::Init),
+    /// Serve, until SIGTERM or Ctrl-C; SIGHUP reloads certificates.
+    Serve(serve::Serve),
+    /// Check configuration, certificates and store; each finding with its fix.
+    Doctor(doctor::Doctor),
+    /// Register, list and disable clients.
+    Client(client::Client),
+    /// Print a bearer token of the gateway's own issuer, for trying things.
+    Token(token::Token),
+    /// Verify the trail.
+    Audit(audit::Audit),
+}
+
+/// Runs the program: the arguments with the program's name first, standard output and standard error. Gives the exit code.
+pub fn run(arguments: impl IntoIterator<Item = OsString>, out: &mut dyn Write, err: &mut dyn Write) -> u8 {
+    let mut screen = Screen { out, err };
+    let arguments = match Arguments::try_parse_from(arguments) {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            let stream = if error.use_stderr() { &mut screen.err } else { &mut screen.out };
+            drop(write!(stream, "{}", error.render()));
+            return u8::try_from(error.exit_code()).unwrap_or(2);
+        }
+    };
+    let result = match arguments.command {
+        Command::Demo(demo) => demo.run(&mut screen),
+        Command::Init(init) => init.run(&mut screen),
+        Command::Serve(serve) => serve.run(),
+        Command::Doctor(doctor) => doctor.run(&mut screen),
+        Command::Client(client) => client.run(&mut screen),
+        Command::Token(token) => token.run(&mut screen),
+        Command::Audit(audit) => audit.run(&mut screen),
+    };
+    result.map_or_else(|failure| screen.end(&failure), |()| 0)
+}

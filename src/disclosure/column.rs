@@ -56,9 +56,7 @@ const LZ4: u8 = 1;
 impl Forwarded {
     /// Writes version and time into the content and gives its stored form.
     pub fn stamp(&self, version: Version, updated: Instant) -> SealedColumn {
-        let (before, after) = self.around;
-        let text = format!("{}{before}\"versionId\":\"{version}\",\"lastUpdated\":\"{updated}\"{after}{}", self.head, self.tail);
-        SealedColumn(encode(text.as_bytes()))
+        SealedColumn(encode(self.prepared.stamp(version, updated).as_bytes()))
     }
 }
 

@@ -4,15 +4,12 @@ use crate::access::Permit;
 use crate::audit::{Entry, Receipt};
 use crate::disclosure::Sealed;
 use crate::fhir::search::{IndexEntry, SearchQuery};
+use crate::fhir::stamp::Prepared;
 use crate::fhir::{Id, Instant, Key, Need, Version};
 
 /// Content that passed the checks, waiting for its version and time.
 pub struct Forwarded {
-    /// Up to where `meta.versionId` and `meta.lastUpdated` belong, and what follows.
-    pub(in crate::disclosure) head: String,
-    pub(in crate::disclosure) tail: String,
-    /// What wraps the two members there: `("\"meta\":{", "},")` when there was no meta, for example.
-    pub(in crate::disclosure) around: (&'static str, &'static str),
+    pub(in crate::disclosure) prepared: Prepared,
 }
 
 /// One change of one record, checked and ready.
@@ -87,14 +84,14 @@ pub struct Committed {
 impl Forwarded {
     /// Size in bytes, before version and time are written in.
     pub fn size(&self) -> usize {
-        self.head.len() + self.tail.len()
+        self.prepared.body().len()
     }
 
-    /// Content for the store's own tests: a JSON object that has no `meta`.
+    /// Content for the store's own tests.
     #[cfg(test)]
     pub(crate) fn for_test(text: &str) -> Self {
-        let rest = text.trim_start().strip_prefix('{').unwrap_or_default();
-        let after = if rest.trim_start().starts_with('}') { "}" } else { "}," };
-        Self { head: "{".to_owned(), tail: rest.to_owned(), around: ("\"meta\":{", after) }
+        use crate::fhir::{ResourceType, json::Document, stamp::prepare};
+        let document = Document::parse(text.as_bytes()).unwrap_or_else(|error| panic!("{error}: {text}"));
+        Self { prepared: prepare(&document, ResourceType::Basic, &Id::random()) }
     }
 }

@@ -1,10 +1,31 @@
-//! The vault. Content of records can be read in here and nowhere else, and the only ways out are `release` (to the caller, after
-//! the trail is durable) and `forward` (to the store, after the checks).
+//! The vault. Content of records can be read in here and nowhere else, and the only ways out are [`release`] (to the caller, after
+//! the trail is durable) and a [`Commit`] (to the store, after the checks).
 
 mod column;
+mod draft;
 mod forward;
+mod frame;
+mod outcome;
+mod own;
+mod parcel;
+mod pending;
+mod policy;
+mod record;
+mod released;
 mod sealed;
+mod visit;
+mod written;
 
 pub use column::{SealedColumn, SealedContent};
+pub use draft::{Draft, deletion, patched};
 pub use forward::{Change, Commit, Committed, Expected, Forwarded, Guard, Stored};
-pub use sealed::Sealed;
+pub use frame::{PageFrame, history, responses, searchset};
+pub use own::own_record;
+pub use parcel::{Part, unpack};
+pub use pending::{Pending, refuse, release};
+pub use policy::{ConsentChange, compiled, consent_changes, consent_of, consent_problems};
+pub use record::show;
+pub use released::{Answer, HeaderWord, Refused, Released};
+pub use sealed::{Row, Sealed};
+pub use visit::Visit;
+pub use written::written;

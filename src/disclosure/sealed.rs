@@ -1,5 +1,16 @@
 //! Record content that only this room can read.
 
+use crate::fhir::Facts;
+
+/// A row that a store's predicate let through: facts in the open, content sealed.
+#[derive(Debug)]
+pub struct Row {
+    /// What a decision needs.
+    pub facts: Facts,
+    /// Everything else; `None` for the version that a delete made.
+    pub content: Option<Sealed>,
+}
+
 /// The bytes of a record, in wire or stored form, unreadable outside the vault: no `Debug` of the content, no `Serialize`, no access.
 ///
 /// Sealing is free to everyone; opening is not.

@@ -55,6 +55,7 @@ pub struct Security {
 
 /// What can be done with one resource type. Empty text is absent.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "R4 has an element for each")]
 pub struct Served {
     /// The type, by its R4 name.
     pub resource_type: String,

@@ -17,7 +17,7 @@ pub struct Facts {
     pub updated: Instant,
     /// True for the version that a delete made.
     pub deleted: bool,
-    /// Every patient of whose compartment it is a member (R4 CompartmentDefinition patient), a Patient being its own; for containers
+    /// Every patient of whose compartment it is a member (R4 `CompartmentDefinition` patient), a Patient being its own; for containers
     /// also each patient that an entry, item or member names; sorted, without repetition.
     pub patients: Vec<Id>,
 }
@@ -25,7 +25,7 @@ pub struct Facts {
 /// The patients that a record belongs to: sorted, without repetition.
 ///
 /// Membership follows the definition of the patient compartment; a Patient belongs to itself alone, whatever it links to, because
-/// a link is a claim by whoever wrote it. Containers (Bundle, Composition, List, Group, DocumentManifest, Parameters) belong to
+/// a link is a claim by whoever wrote it. Containers (Bundle, Composition, List, Group, `DocumentManifest`, Parameters) belong to
 /// each patient that an entry, item or member names, and contained and inline resources to theirs. A Binary belongs to the patient
 /// that its `securityContext` names directly.
 ///
@@ -157,11 +157,11 @@ mod tests {
 
     #[test]
     fn a_bundle_belongs_to_the_patients_inside() {
-        let json = r##"{"resourceType":"Bundle","entry":[{"resource":{"resourceType":"Patient","id":"a"}},
+        let json = r#"{"resourceType":"Bundle","entry":[{"resource":{"resourceType":"Patient","id":"a"}},
             {"resource":{"resourceType":"Observation","subject":{"reference":"Patient/b"},
                 "contained":[{"resourceType":"Patient","id":"inside"},{"resourceType":"Condition","subject":{"reference":"Patient/c"}}]}},
             {"fullUrl":"https://own/fhir/Patient/d","resource":{"resourceType":"Basic"}},
-            {"resource":{"resourceType":"Bundle","entry":[{"resource":{"resourceType":"Patient","id":"e"}}]}}]}"##;
+            {"resource":{"resourceType":"Bundle","entry":[{"resource":{"resourceType":"Patient","id":"e"}}]}}]}"#;
         assert_eq!(patients("Bundle/x", json), ["a", "b", "c", "d", "e"]);
     }
 

@@ -17,6 +17,7 @@ mod refusal;
 mod request;
 mod resource_type;
 pub mod rewrite;
+mod route;
 pub mod search;
 pub mod shape;
 pub mod stamp;
@@ -30,3 +31,4 @@ pub use interaction::{CompartmentOwner, HistoryQuery, HistoryScope, Interaction,
 pub use refusal::{Outcome, Problem, Refusal, Told, Touched};
 pub use request::{Headers, Method, Rendering, Request, Return, Summary, decode, encode, pairs};
 pub use resource_type::ResourceType;
+pub use route::{RouteOptions, interaction, rendering};

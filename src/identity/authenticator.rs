@@ -151,7 +151,7 @@ fn hash(token: &str) -> Hash {
 }
 
 /// The certificate that the token (`cnf`, RFC 8705 § 3.1) or the registration asks for. A token that is bound in a way that
-/// is not verified here (a DPoP key, for example) is refused, not taken as a bearer token.
+/// is not verified here (a `DPoP` key, for example) is refused, not taken as a bearer token.
 fn binding(claims: &Claims, registration: Option<&Registration>) -> Result<Option<String>, &'static str> {
     let registered = registration.and_then(|registration| registration.certificate.clone());
     let Some(confirmation) = claims.get("cnf") else { return Ok(registered) };

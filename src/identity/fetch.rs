@@ -148,7 +148,7 @@ impl Fetch {
     fn request(&self, address: SocketAddr) -> Result<Request<Empty<Bytes>>, FetchFault> {
         let scheme = self.uri.scheme_str().unwrap_or("https");
         let path = self.uri.path_and_query().map_or("/", |path| path.as_str());
-        let host = self.uri.authority().map(|authority| authority.as_str()).unwrap_or_default();
+        let host = self.uri.authority().map(hyper::http::uri::Authority::as_str).unwrap_or_default();
         Request::get(format!("{scheme}://{address}{path}"))
             .header(HOST, host)
             .header(ACCEPT, "application/json")

@@ -85,3 +85,50 @@ fn public_addresses_are_in_reach() {
         assert!(in_reach(text.parse::<IpAddr>().unwrap(), Reach::Public), "{text}");
     }
 }
+
+/// A TLS host on loopback whose certificate is for this name; answers one request. Gives its port and its certificate as PEM.
+fn tls_host(name: &str) -> (u16, String) {
+    use std::io::{Read as _, Write as _};
+    let made = rcgen::generate_simple_self_signed(vec![name.to_owned()]).unwrap();
+    let key = rustls::pki_types::PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = rustls::ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+    let config = Arc::new(config.with_no_client_auth().with_single_cert(vec![made.cert.der().clone()], key).unwrap());
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut session = rustls::ServerConnection::new(config).unwrap();
+        let mut tls = rustls::Stream::new(&mut session, &mut stream);
+        let mut request = [0; 4096];
+        if let Ok(read) = tls.read(&mut request) {
+            let host =
+                String::from_utf8_lossy(&request[..read]).lines().find(|line| line.starts_with("host:")).unwrap().to_owned();
+            let _ = tls.write_all(answer("max-age=9", &host).as_bytes());
+        }
+    });
+    (port, made.cert.pem())
+}
+
+#[tokio::test]
+async fn tls_is_verified_for_the_name_and_not_for_the_address_that_was_connected_to() {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, good) in [("localhost", true), ("other.example", false)] {
+        let (port, certificate) = tls_host(name);
+        let file = folder.path().join(name);
+        std::fs::write(&file, certificate).unwrap();
+        let url = format!("https://localhost:{port}/jwks");
+        let fetched = Fetch::new(&url, Reach::Inside).unwrap().trusting(Some(file)).run().await;
+        assert_eq!(fetched.is_ok(), good, "{fetched:?}");
+        if let Ok(fetched) = fetched {
+            assert_eq!(fetched.body, format!("host: localhost:{port}").as_bytes());
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_host_with_a_certificate_that_nobody_vouches_for_is_refused() {
+    let (port, _) = tls_host("localhost");
+    let fault = inside(&format!("https://localhost:{port}/jwks")).await.unwrap_err();
+    assert!(matches!(fault, FetchFault::Connection(_)), "{fault:?}");
+}

@@ -7,7 +7,7 @@ use super::settings::{IssuerFault, IssuerSettings, KeysAt};
 use crate::fhir::Instant;
 use std::sync::Arc;
 
-/// Claims that an access token has no use for, and that tell another kind of token: id_token (OpenID Connect Core § 2, § 3.3.2.11),
+/// Claims that an access token has no use for, and that tell another kind of token: `id_token` (OpenID Connect Core § 2, § 3.3.2.11),
 /// logout and security event tokens (RFC 8417).
 const FOREIGN_CLAIMS: [&str; 6] = ["nonce", "at_hash", "c_hash", "s_hash", "events", "sub_jwk"];
 
@@ -105,7 +105,7 @@ impl Issuer {
         claims.in_force(now, self.settings.leeway)
     }
 
-    /// An id_token, an assertion or a refresh token is not an access token, whoever signed it.
+    /// An `id_token`, an assertion or a refresh token is not an access token, whoever signed it.
     fn is_access_token(&self, header: &Header, claims: &Claims) -> Result<(), &'static str> {
         if header.media_type.as_ref().is_some_and(|media_type| !self.settings.media_types.contains(media_type)) {
             return Err("kind");

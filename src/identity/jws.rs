@@ -113,4 +113,15 @@ mod tests {
         }
         assert_eq!(Jws::parse(&"a".repeat(LONGEST_TOKEN + 1)).unwrap_err(), "size");
     }
+
+    proptest::proptest! {
+        #[test]
+        fn whatever_comes_is_taken_apart_or_refused(text in "\\PC{0,80}", header in "\\PC{0,40}", payload in "\\PC{0,40}") {
+            let _ = Jws::parse(&text);
+            let built = format!("{}.{}.AAAA", URL_SAFE_NO_PAD.encode(&header), URL_SAFE_NO_PAD.encode(&payload));
+            if let Ok(jws) = Jws::parse(&built) {
+                proptest::prop_assert_eq!(jws.payload, payload.as_bytes());
+            }
+        }
+    }
 }

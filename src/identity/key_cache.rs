@@ -85,6 +85,8 @@ pub struct KeyCache {
     due: AtomicI64,
     /// Milliseconds of the last attempt.
     attempted: AtomicI64,
+    /// How many fetches have come to an end.
+    finished: AtomicU64,
     generation: AtomicU64,
 }
 
@@ -116,9 +118,15 @@ impl KeyCache {
     }
 
     fn over(source: Source, freshness: Freshness) -> Self {
-        let never = || AtomicI64::new(i64::MIN);
-        let set = ArcSwapOption::empty();
-        Self { source, freshness, set, due: never(), attempted: never(), generation: AtomicU64::new(0) }
+        Self {
+            source,
+            freshness,
+            set: ArcSwapOption::empty(),
+            due: AtomicI64::new(i64::MIN),
+            attempted: AtomicI64::new(i64::MIN),
+            finished: AtomicU64::new(0),
+            generation: AtomicU64::new(0),
+        }
     }
 
     /// A number that changes whenever the set does. What was verified under another number must be verified again.
@@ -212,18 +220,19 @@ impl KeyCache {
         now: Instant,
         forced: bool,
     ) -> Result<Arc<KeySet>, KeysFault> {
-        let before = self.attempted.load(Ordering::Acquire);
+        let before = self.finished.load(Ordering::Acquire);
         let _one = match (gate.try_lock(), self.last()) {
             (Ok(one), _) => one,
             // Somebody is fetching already: with a good set in hand nobody else needs to wait for it.
             (Err(_), Some(set)) if self.freshness.keep_last_good && !forced => return Ok(set),
             (Err(_), _) => gate.lock().await,
         };
-        if self.attempted.load(Ordering::Acquire) != before {
+        if self.finished.load(Ordering::Acquire) != before {
             return self.last().filter(|_| self.freshness.keep_last_good || !self.is_due(now)).ok_or(KeysFault::Missing);
         }
         self.attempted.store(now.0, Ordering::Release);
         let answer = fetch.run().await.map_err(KeysFault::from);
+        self.finished.fetch_add(1, Ordering::AcqRel);
         match answer.and_then(|fetched| Ok((KeySet::parse(&fetched.body)?, self.age(&fetched)))) {
             Ok((set, age)) => {
                 self.due.store(now.plus_seconds(age).0, Ordering::Release);

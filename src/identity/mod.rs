@@ -30,7 +30,7 @@ pub use key_cache::{Freshness, KeyCache, KeysFault, PublishedKeys, REFETCH_INTER
 pub use key_set::{KeySet, KeySetFault};
 pub use purpose::{ACT_REASON, PURPOSES, normalised as normalised_purpose};
 pub use registration::{Nobody, Registration, Registrations};
-pub use settings::{IssuerFault, IssuerSettings, KeysAt, USUAL_LEEWAY};
+pub use settings::{IssuerFault, IssuerSection, IssuerSettings, KeysAt, USUAL_LEEWAY};
 
 #[cfg(test)]
 pub(crate) mod forge;

@@ -3,7 +3,8 @@
 use super::algorithm::Algorithm;
 use super::fetch::Reach;
 use super::purpose;
-use std::path::PathBuf;
+use serde::Deserialize;
+use std::path::{Path, PathBuf};
 
 /// The leeway on `exp`, `nbf` and `iat` when nothing else is configured, in seconds.
 pub const USUAL_LEEWAY: u32 = 30;
@@ -98,5 +99,119 @@ impl IssuerSettings {
             *media_type = lower.strip_prefix("application/").map(str::to_owned).unwrap_or(lower);
         }
         Ok(self)
+    }
+}
+
+/// An `[[issuers]]` section of the configuration file, as it is written there.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct IssuerSection {
+    /// `iss`
+    pub issuer: String,
+    /// `aud`: any one of these.
+    pub audience: Vec<String>,
+    /// A file with its public keys; or else `jwks_uri`.
+    pub jwks_file: Option<PathBuf>,
+    /// The address of its public keys.
+    pub jwks_uri: Option<String>,
+    /// Certificates (PEM) to trust for `jwks_uri` instead of the public ones.
+    pub jwks_ca_file: Option<PathBuf>,
+    /// Names of RFC 7518; [`Algorithm::USUAL`] when absent.
+    pub algorithms: Option<Vec<String>>,
+    /// Seconds; [`USUAL_LEEWAY`] when absent.
+    pub leeway: Option<u32>,
+    /// Purposes of a token that states none.
+    #[serde(default)]
+    pub default_purposes: Vec<String>,
+    /// Values of `typ`; `JWT` and `at+jwt` when absent.
+    pub typ: Option<Vec<String>>,
+    /// Further bases of an absolute `fhirUser`.
+    #[serde(default)]
+    pub user_bases: Vec<String>,
+}
+
+impl IssuerSection {
+    /// The settings that the section means, checked. Relative paths are relative to `folder`.
+    ///
+    /// # Errors
+    /// [`IssuerFault`] naming the key that is wrong.
+    pub fn settings(self, folder: &Path) -> Result<IssuerSettings, IssuerFault> {
+        let fault = |fault: String| IssuerFault { issuer: self.issuer.clone(), fault };
+        let keys = match (&self.jwks_file, &self.jwks_uri) {
+            (Some(file), None) => KeysAt::File(folder.join(file)),
+            (None, Some(url)) => KeysAt::Address {
+                url: url.clone(),
+                reach: Reach::Inside,
+                authorities: self.jwks_ca_file.as_ref().map(|file| folder.join(file)),
+            },
+            _ => return Err(fault("write one of `jwks_file` and `jwks_uri`".to_owned())),
+        };
+        let named =
+            |name: &String| Algorithm::parse(name).ok_or_else(|| fault(format!("`algorithms` has `{name}`; known are {KNOWN}")));
+        let algorithms =
+            self.algorithms.as_ref().map(|names| names.iter().map(named).collect::<Result<Vec<_>, _>>()).transpose()?;
+        let usual = IssuerSettings::new(self.issuer, self.audience, keys);
+        let settings = IssuerSettings {
+            algorithms: algorithms.unwrap_or(usual.algorithms),
+            leeway: self.leeway.unwrap_or(usual.leeway),
+            media_types: self.typ.unwrap_or(usual.media_types),
+            default_purposes: self.default_purposes,
+            user_bases: self.user_bases,
+            ..usual
+        };
+        settings.checked()
+    }
+}
+
+const KNOWN: &str = "RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LEAST: &str = "issuer = \"https://idp.example\"\naudience = [\"https://a/fhir\"]\n";
+
+    fn read(more: &str) -> Result<IssuerSettings, String> {
+        let section: IssuerSection = toml::from_str(&format!("{LEAST}{more}")).map_err(|fault| fault.to_string())?;
+        section.settings(Path::new("/etc/amanat")).map_err(|fault| fault.to_string())
+    }
+
+    #[test]
+    fn a_section_becomes_settings_with_paths_beside_the_file() {
+        let settings = read("jwks_file = \"jwks.json\"\ntyp = [\"application/AT+JWT\"]\nalgorithms = [\"ES384\"]").unwrap();
+        assert_eq!(settings.keys, KeysAt::File(PathBuf::from("/etc/amanat/jwks.json")));
+        assert_eq!((settings.leeway, settings.algorithms), (USUAL_LEEWAY, vec![Algorithm::ES384]));
+        assert_eq!(settings.media_types, ["at+jwt"]);
+    }
+
+    #[test]
+    fn a_section_that_is_wrong_names_the_key() {
+        for (more, named) in [
+            ("", "jwks_file"),
+            ("jwks_file = \"a\"\njwks_uri = \"https://a\"", "jwks_uri"),
+            ("jwks_file = \"a\"\nalgorithms = [\"none\"]", "none"),
+            ("jwks_file = \"a\"\nalgorithms = [\"HS256\"]", "HS256"),
+            ("jwks_file = \"a\"\nleeway = 0", "leeway"),
+            ("jwks_file = \"a\"\njwks_url = \"b\"", "jwks_url"),
+        ] {
+            let fault = read(more).unwrap_err();
+            assert!(fault.contains(named), "{fault}");
+        }
+    }
+
+    #[test]
+    fn settings_out_of_bounds_are_refused_with_the_name_of_the_key() {
+        let base = IssuerSettings::new("https://idp.example", vec!["https://a/fhir".to_owned()], KeysAt::Inline(String::new()));
+        for (settings, named) in [
+            (IssuerSettings { leeway: 9, ..base.clone() }, "leeway"),
+            (IssuerSettings { leeway: 61, ..base.clone() }, "leeway"),
+            (IssuerSettings { audience: vec![], ..base.clone() }, "audience"),
+            (IssuerSettings { algorithms: vec![], ..base.clone() }, "algorithms"),
+            (IssuerSettings { default_purposes: vec!["FUN".to_owned()], ..base.clone() }, "default_purposes"),
+            (IssuerSettings { issuer: String::new(), ..base.clone() }, "issuer"),
+        ] {
+            let fault = settings.checked().unwrap_err().to_string();
+            assert!(fault.contains(&format!("`{named}`")), "{fault}");
+        }
     }
 }

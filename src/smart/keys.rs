@@ -64,7 +64,7 @@ impl SigningKey {
         let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, pkcs8).map_err(|_| KeyFault::Read)?;
         let public = ec_public("P-256", pair.public_key().as_ref()).ok_or(KeyFault::Read)?;
         let id = public.get("kid").and_then(Value::as_str).ok_or(KeyFault::Read)?.to_owned();
-        Ok(Self { id, pair, public: with_use(public, "ES256") })
+        Ok(Self { id, pair, public: with_use(&public, "ES256") })
     }
 
     /// `kid`: the thumbprint of the public key (RFC 7638).
@@ -116,18 +116,19 @@ fn generate_ec() -> Result<(Value, Value), KeyFault> {
     let pair = EcdsaKeyPair::generate(&ECDSA_P384_SHA384_FIXED_SIGNING).map_err(|_| KeyFault::Generate)?;
     let public = ec_public("P-384", pair.public_key().as_ref()).ok_or(KeyFault::Generate)?;
     let secret: EcPrivateKeyBin<'_> = pair.private_key().as_be_bytes().map_err(|_| KeyFault::Generate)?;
-    let public = with_use(public, "ES384");
+    let public = with_use(&public, "ES384");
     Ok((joined(&public, &json!({"d": URL_SAFE_NO_PAD.encode(secret.as_ref())})), public))
 }
 
 fn generate_rsa() -> Result<(Value, Value), KeyFault> {
     let pair = rsa::KeyPair::generate(rsa::KeySize::Rsa3072).map_err(|_| KeyFault::Generate)?;
     let der = pair.as_der().map_err(|_| KeyFault::Generate)?;
-    let [n, e, d, p, q, dp, dq, qi] =
-        pkcs8::rsa_numbers(der.as_ref()).ok_or(KeyFault::Generate)?.map(|number| URL_SAFE_NO_PAD.encode(number));
-    let kid = thumbprint(format!("{{\"e\":\"{e}\",\"kty\":\"RSA\",\"n\":\"{n}\"}}").as_bytes());
-    let public = with_use(json!({"kty": "RSA", "kid": kid, "n": n, "e": e}), "RS384");
-    Ok((joined(&public, &json!({"d": d, "p": p, "q": q, "dp": dp, "dq": dq, "qi": qi})), public))
+    let numbers = pkcs8::rsa_numbers(der.as_ref()).ok_or(KeyFault::Generate)?;
+    let [modulus, exponent, secret @ ..] = numbers.map(|number| URL_SAFE_NO_PAD.encode(number));
+    let kid = thumbprint(format!("{{\"e\":\"{exponent}\",\"kty\":\"RSA\",\"n\":\"{modulus}\"}}").as_bytes());
+    let public = with_use(&json!({"kty": "RSA", "kid": kid, "n": modulus, "e": exponent}), "RS384");
+    let secret = ["d", "p", "q", "dp", "dq", "qi"].into_iter().map(str::to_owned).zip(secret.map(Value::String));
+    Ok((joined(&public, &Value::Object(secret.collect())), public))
 }
 
 /// The JWK of an uncompressed point, with its thumbprint as `kid`.
@@ -142,8 +143,8 @@ fn ec_public(curve: &str, point: &[u8]) -> Option<Value> {
     Some(json!({"kty": "EC", "crv": curve, "kid": kid, "x": x, "y": y}))
 }
 
-fn with_use(public: Value, algorithm: &str) -> Value {
-    joined(&public, &json!({"use": "sig", "alg": algorithm}))
+fn with_use(public: &Value, algorithm: &str) -> Value {
+    joined(public, &json!({"use": "sig", "alg": algorithm}))
 }
 
 fn joined(one: &Value, other: &Value) -> Value {

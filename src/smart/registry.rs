@@ -120,10 +120,9 @@ impl Registrations for Registry {
         Box::pin(async move {
             let last = self.looked.load(Ordering::Acquire);
             let rested = now.0.saturating_sub(last) >= LOOK_INTERVAL * 1000;
-            if rested && self.looked.compare_exchange(last, now.0, Ordering::AcqRel, Ordering::Acquire).is_ok() {
-                if let Err(fault) = self.refresh().await {
-                    tracing::warn!(%fault, "the clients could not be read");
-                }
+            let mine = rested && self.looked.compare_exchange(last, now.0, Ordering::AcqRel, Ordering::Acquire).is_ok();
+            if mine && let Err(fault) = self.refresh().await {
+                tracing::warn!(%fault, "the clients could not be read");
             }
         })
     }

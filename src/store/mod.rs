@@ -3,20 +3,12 @@
 pub mod sql;
 
 use crate::access::Permit;
-use crate::disclosure::{Commit, Committed, Sealed};
+pub use crate::disclosure::Row;
+use crate::disclosure::{Commit, Committed};
 use crate::fhir::search::SearchQuery;
-use crate::fhir::{Facts, HistoryQuery, Key, Need, Version};
+use crate::fhir::{HistoryQuery, Key, Need, Version};
 use std::future::Future;
 use std::pin::Pin;
-
-/// A row that the caller's predicate let through, content sealed.
-#[derive(Debug)]
-pub struct Row {
-    /// What a decision needs.
-    pub facts: Facts,
-    /// Everything else; `None` for the version that a delete made.
-    pub content: Option<Sealed>,
-}
 
 /// A page of a search.
 #[derive(Debug, Default)]
@@ -122,4 +114,10 @@ pub trait RecordStore: Send + Sync {
 
     /// Which of these keys exist at all, whoever may see them: to keep an id from being taken twice. Never an answer.
     fn versions<'a>(&'a self, keys: &'a [Key]) -> Answering<'a, Vec<Option<(Version, bool)>>>;
+
+    /// Whether reads and writes work.
+    fn ready(&self) -> bool;
+
+    /// Finishes what was taken and lets go.
+    fn close(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>>;
 }

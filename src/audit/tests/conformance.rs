@@ -49,14 +49,16 @@ impl Conformance {
             let id = element["id"].as_str().unwrap();
             let path = id.strip_prefix("AuditEvent.").unwrap_or("");
             match path.split_once(':') {
-                None => self.demand(&id, element, &at(event, path), problems),
+                None => self.demand(id, element, &at(event, path), problems),
                 Some((list, rest)) => {
                     let (slice, inner) = rest.split_once('.').unwrap_or((rest, ""));
                     let members = self.members(event, elements, list, slice);
                     if inner.is_empty() {
-                        self.demand(&id, element, &members, problems);
+                        self.demand(id, element, &members, problems);
                     } else {
-                        members.iter().for_each(|member| self.demand(&id, element, &at(member, inner), problems));
+                        for member in members {
+                            self.demand(id, element, &at(member, inner), problems);
+                        }
                     }
                 }
             }

@@ -131,7 +131,9 @@ impl Table {
                 }
             }
         }
-        types.iter_mut().for_each(|list| list.sort_by(|a, b| a.parameter.code.cmp(&b.parameter.code)));
+        for list in &mut types {
+            list.sort_by(|a, b| a.parameter.code.cmp(&b.parameter.code));
+        }
         let mut by_id = HashMap::new();
         for (list_at, list) in types.iter().enumerate() {
             for (at, one) in list.iter().enumerate() {
@@ -205,7 +207,9 @@ mod tests {
 
     #[test]
     fn every_expression_of_the_table_compiles() {
+        let begin = std::time::Instant::now();
         let table = Table::read(SOURCE).unwrap();
+        println!("read and compiled in {:?}", begin.elapsed());
         let own: usize = table.types.iter().flatten().filter(|one| !one.parameter.code.starts_with('_')).count();
         assert_eq!(own, 1718 - 10 - 3, "1718 rows, 10 of Resource and DomainResource, 3 that cannot be searched");
         assert!(table.types.iter().all(|list| list.iter().filter(|one| one.parameter.code.starts_with('_')).count() == 6));

@@ -3,6 +3,7 @@
 //! A durable commit costs a disk sync, however much is in it. So whoever wants to write hands over a job and waits; the writer takes
 //! all that wait at that moment, runs each in a savepoint, commits once, and then answers them all.
 
+use super::SqliteOptions;
 use super::connection::{Place, Use};
 use super::writer::{Job, Writer};
 use crate::clock::Clock;
@@ -44,8 +45,9 @@ type Reading = Box<dyn FnOnce(&mut SqliteConnection) + Send>;
 
 impl Ledger {
     /// Starts the threads. The database must be there, migrated.
-    pub(super) fn start(place: Place, clock: Clock, readers: usize) -> Result<Self, StoreError> {
-        let writer = Writer::resume(place.connect(Use::Write)?, clock)?;
+    pub(super) fn start(place: Place, clock: Clock, options: &SqliteOptions) -> Result<Self, StoreError> {
+        let readers = options.readers;
+        let writer = Writer::resume(place.connect(Use::Write)?, clock, &options.node)?;
         let (jobs, waiting) = sync_channel(WAITING);
         let (reads, reading) = sync_channel::<Reading>(WAITING);
         let bytes = Arc::new(AtomicUsize::new(0));

@@ -40,30 +40,35 @@ use diesel::migration::MigrationSource;
 use diesel::sqlite::Sqlite;
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 use statement::Statement;
+use std::future::Future;
 use std::path::Path;
+use std::pin::Pin;
+use std::sync::Arc;
 
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
 
 /// How the store uses the machine.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct SqliteOptions {
     /// Threads for searches and histories.
     pub readers: usize,
     /// Bytes of the database file that a connection may map into memory.
     pub mapped: i64,
+    /// The name of this node in the trail.
+    pub node: String,
 }
 
 impl Default for SqliteOptions {
     fn default() -> Self {
         let readers = std::thread::available_parallelism().map_or(2, std::num::NonZero::get).clamp(1, 8);
-        Self { readers, mapped: 1 << 30 }
+        Self { readers, mapped: 1 << 30, node: "amanat".to_owned() }
     }
 }
 
 /// The store.
 #[derive(Debug)]
 pub struct SqliteStore {
-    ledger: Ledger,
+    ledger: Arc<Ledger>,
 }
 
 impl SqliteStore {
@@ -74,7 +79,7 @@ impl SqliteStore {
     pub fn open(path: &Path, clock: Clock, options: SqliteOptions) -> Result<Self, StoreError> {
         let place = Place::new(path, options.mapped)?;
         migrate(&place)?;
-        Ok(Self { ledger: Ledger::start(place, clock, options.readers)? })
+        Ok(Self { ledger: Arc::new(Ledger::start(place, clock, &options)?) })
     }
 
     /// Writes and reads of the gateway's own tables.
@@ -171,5 +176,19 @@ impl RecordStore for SqliteStore {
         Box::pin(
             async move { self.ledger.inline(|connection| keys.iter().map(|key| Ok(point::version(connection, key)?)).collect()) },
         )
+    }
+
+    fn ready(&self) -> bool {
+        Self::ready(self)
+    }
+
+    fn close(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        let ledger = Arc::clone(&self.ledger);
+        Box::pin(async move {
+            // Closing waits for the last commit: not on a thread that serves.
+            if tokio::task::spawn_blocking(move || ledger.close()).await.is_err() {
+                tracing::error!("the store could not be closed");
+            }
+        })
     }
 }

@@ -2,7 +2,7 @@
 
 use super::SqliteStore;
 use super::statement::Statement;
-use crate::audit::{Entry, Receipt, Trail, TrailError};
+use crate::audit::{self, Entry, Leaf, Receipt, Trail, TrailError, TrailSource, Trailing};
 use crate::fhir::Instant;
 use crate::store::StoreError;
 use diesel::sql_types::{BigInt, Binary};
@@ -67,5 +67,35 @@ impl SqliteStore {
                 Ok(statement.row::<Columns, Values>(connection)?.map(row))
             })
             .await
+    }
+}
+
+/// The setting that says up to which entry AuditEvents have been made.
+const SHOWN: &str = "trail-shown";
+
+fn lost(error: impl std::fmt::Display) -> TrailError {
+    tracing::error!(%error, "the trail cannot be read");
+    TrailError
+}
+
+impl TrailSource for SqliteStore {
+    fn entries(&self, after: i64, limit: u32) -> Trailing<'_, Vec<audit::TrailRow>> {
+        Box::pin(async move {
+            let rows = self.trail_entries(after.saturating_add(1), limit).await.map_err(lost)?;
+            let read =
+                rows.iter().map(|row| Ok(audit::TrailRow { seq: row.seq, entry: Leaf::decode(&row.leaf).map_err(lost)?.entry }));
+            read.collect()
+        })
+    }
+
+    fn shown(&self) -> Trailing<'_, i64> {
+        Box::pin(async move {
+            let kept = self.setting(SHOWN).await.map_err(lost)?;
+            Ok(kept.and_then(|bytes| bytes.try_into().ok()).map_or(0, i64::from_be_bytes))
+        })
+    }
+
+    fn mark_shown(&self, seq: i64) -> Trailing<'_, ()> {
+        Box::pin(async move { self.set_setting(SHOWN, seq.to_be_bytes().to_vec()).await.map_err(lost) })
     }
 }

@@ -15,6 +15,7 @@ pub(super) struct Writer {
     pub(super) connection: SqliteConnection,
     pub(super) names: Names,
     chain: Chain,
+    node: String,
     clock: Clock,
     latest: Instant,
     change: i64,
@@ -38,9 +39,10 @@ pub(super) trait Job: Send {
 
 impl Writer {
     /// Takes up where the database stands.
-    pub(super) fn resume(connection: SqliteConnection, clock: Clock) -> Result<Self, StoreError> {
+    pub(super) fn resume(connection: SqliteConnection, clock: Clock, node: &str) -> Result<Self, StoreError> {
         let chain = Chain::resume(0, [0; 32]);
-        let mut writer = Self { connection, names: Names::default(), chain, clock, latest: Instant(0), change: 0, others: -1 };
+        let (names, node) = (Names::default(), node.to_owned());
+        let mut writer = Self { connection, names, chain, node, clock, latest: Instant(0), change: 0, others: -1 };
         writer.heed_others()?;
         Ok(writer)
     }
@@ -51,7 +53,7 @@ impl Writer {
         let head = Statement::new("SELECT seq, hash FROM trail ORDER BY seq DESC LIMIT 1");
         let (seq, hash) = head.row::<(BigInt, Binary), (i64, Vec<u8>)>(&mut self.connection)?.unwrap_or((0, vec![0; 32]));
         let hash = hash.try_into().map_err(|_| StoreError::Unavailable("the head of the trail is damaged".into()))?;
-        self.chain = Chain::resume(seq, hash);
+        self.chain = Chain::resume(seq, hash).on_node(&self.node);
         for table in ["record", "record_version"] {
             let last = Statement::new(format!("SELECT change, updated FROM {table} ORDER BY updated DESC, change DESC LIMIT 1"));
             if let Some((change, updated)) = last.row::<(BigInt, BigInt), (i64, i64)>(&mut self.connection)? {
@@ -94,6 +96,11 @@ impl Writer {
             .bind(link.hash.to_vec())
             .run(&mut self.connection)?;
         Ok(link.seq)
+    }
+
+    /// The number of the last entry.
+    pub(super) fn head(&self) -> i64 {
+        self.chain.mark().seq()
     }
 
     /// Runs a batch in one transaction and answers every job once the disk has it, or once it is lost.

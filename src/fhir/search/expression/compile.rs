@@ -96,7 +96,7 @@ impl<'e> Compiler<'e, '_> {
             let mut inner = self.union()?;
             if self.take(" as ") {
                 let name = self.word()?;
-                self.narrow(&mut inner, name)?;
+                narrow(&mut inner, name)?;
             }
             self.expect(")")?;
             inner
@@ -105,7 +105,9 @@ impl<'e> Compiler<'e, '_> {
         };
         loop {
             if self.take("[0]") {
-                open.iter_mut().for_each(|o| o.branch.steps.push(Step::First));
+                for o in &mut open {
+                    o.branch.steps.push(Step::First);
+                }
             } else if self.take(".") {
                 self.postfix(&mut open)?;
             } else {
@@ -138,14 +140,16 @@ impl<'e> Compiler<'e, '_> {
         let step = match word {
             "as" | "ofType" => {
                 let name = self.word()?;
-                self.narrow(open, name)?;
+                narrow(open, name)?;
                 return self.expect(")");
             }
             "extension" => Step::Extension(self.literal()?),
             "where" => self.condition()?,
             other => return Err(format!("the function `{other}` is not known")),
         };
-        open.iter_mut().for_each(|o| o.branch.steps.push(step.clone()));
+        for o in open.iter_mut() {
+            o.branch.steps.push(step.clone());
+        }
         self.expect(")")
     }
 
@@ -178,21 +182,21 @@ impl<'e> Compiler<'e, '_> {
         open.branch.steps.push(step);
         Ok(())
     }
+}
 
-    /// `as T`: of a choice element the one member, of another element all or nothing.
-    fn narrow(&self, open: &mut [Open], name: &str) -> Made<()> {
-        for o in open {
-            let element = o.path.rsplit('.').next().unwrap_or_default();
-            let wanted = choice_member(element, name);
-            match o.branch.steps.last_mut() {
-                Some(Step::Choice(variants)) if variants.iter().any(|(member, _)| *member == wanted) => {
-                    variants.retain(|(member, _)| *member == wanted);
-                }
-                Some(Step::Member(_, element_type)) if *element_type == ElementType::of(name) => {}
-                _ => return Err(format!("`{}` is never a {name}", o.path)),
+/// `as T`: of a choice element the one member, of another element all or nothing.
+fn narrow(open: &mut [Open], name: &str) -> Made<()> {
+    for o in open {
+        let element = o.path.rsplit('.').next().unwrap_or_default();
+        let wanted = choice_member(element, name);
+        match o.branch.steps.last_mut() {
+            Some(Step::Choice(variants)) if variants.iter().any(|(member, _)| *member == wanted) => {
+                variants.retain(|(member, _)| *member == wanted);
             }
-            name.clone_into(&mut o.path);
+            Some(Step::Member(_, element_type)) if *element_type == ElementType::of(name) => {}
+            _ => return Err(format!("`{}` is never a {name}", o.path)),
         }
-        Ok(())
+        name.clone_into(&mut o.path);
     }
+    Ok(())
 }

@@ -2,8 +2,11 @@
 
 use super::holds;
 use crate::fhir::json::Document;
-use crate::fhir::search::{Criterion, IndexEntry, IndexValue, ParseOptions, extract, parse_search};
+use crate::fhir::search::{
+    Criterion, DateValue, IndexEntry, IndexValue, NumberValue, ParseOptions, Prefix, extract, parse_search,
+};
 use crate::fhir::{Id, Instant, Key, ResourceType, pairs};
+use proptest::prelude::*;
 use serde_json::Value as Json;
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
@@ -69,6 +72,91 @@ impl Records {
     }
 }
 
+proptest! {
+    #[test]
+    fn date_prefixes_keep_their_laws(low in 0i64..100, length in 1i64..50, from in 0i64..100, span in 1i64..50) {
+        let found = (Instant(low), Instant(low + length));
+        let test = |prefix| {
+            let wanted = DateValue { prefix, low: Instant(from), high: Instant(from + span) };
+            super::date_holds(&wanted, found.0, found.1)
+        };
+        prop_assert_ne!(test(Prefix::Eq), test(Prefix::Ne));
+        prop_assert_eq!(test(Prefix::Ge), test(Prefix::Gt) || test(Prefix::Eq));
+        prop_assert_eq!(test(Prefix::Le), test(Prefix::Lt) || test(Prefix::Eq));
+        prop_assert!(!test(Prefix::Sa) || (test(Prefix::Gt) && !test(Prefix::Ap)));
+        prop_assert!(!test(Prefix::Eb) || (test(Prefix::Lt) && !test(Prefix::Ap)));
+        prop_assert!(!test(Prefix::Eq) || test(Prefix::Ap));
+    }
+
+    #[test]
+    fn number_prefixes_keep_their_laws(found in -50i32..50, wanted in -50i32..50) {
+        let test = |prefix| {
+            let exact = f64::from(wanted);
+            let value = NumberValue { prefix, exact, low: exact - 0.5, high: exact + 0.5 };
+            super::number_holds(&value, f64::from(found), f64::from(found))
+        };
+        prop_assert_eq!(test(Prefix::Eq), found == wanted);
+        prop_assert_ne!(test(Prefix::Eq), test(Prefix::Ne));
+        prop_assert_ne!(test(Prefix::Gt), test(Prefix::Le));
+        prop_assert_ne!(test(Prefix::Lt), test(Prefix::Ge));
+        prop_assert_eq!((test(Prefix::Sa), test(Prefix::Eb)), (found > wanted, found < wanted));
+    }
+}
+
+#[test]
+fn negation_missing_and_text_look_at_the_whole_record() {
+    let mut records = Records::default();
+    for json in [
+        r#"{"resourceType":"Condition","id":"none"}"#,
+        r#"{"resourceType":"Condition","id":"text","code":{"text":"Broken  Arm"}}"#,
+        r#"{"resourceType":"Condition","id":"two","code":{"coding":[{"system":"s","code":"a"},{"code":"b","display":"Arm"}]}}"#,
+    ] {
+        records.add(&serde_json::from_str(json).unwrap());
+    }
+    for (query, expected) in [
+        ("code:not=a", &["none", "text"][..]),
+        ("code:not=x", &["none", "text", "two"]),
+        ("code:missing=true", &["none"]),
+        ("code:missing=false", &["text", "two"]),
+        ("code:text=broken a", &["text"]),
+        ("code:text=arm", &["two"]),
+        ("code=s|a", &["two"]),
+        ("code=|a", &[]),
+        ("code=|b", &["two"]),
+        ("code=s|", &["two"]),
+        ("_id=none,two,other", &["none", "two"]),
+        ("_lastUpdated=lt2000", &["none", "text", "two"]),
+        ("_lastUpdated=gt2000", &[]),
+    ] {
+        assert_eq!(records.search(&format!("Condition?{query}")), expected, "{query}");
+    }
+}
+
+#[test]
+fn values_of_a_composite_come_from_one_component() {
+    let mut records = Records::default();
+    let json = r#"{"resourceType":"Observation","id":"bp","component":[
+        {"code":{"coding":[{"code":"sys"}]},"valueQuantity":{"value":120,"code":"mm[Hg]"}},
+        {"code":{"coding":[{"code":"dia"}]},"valueQuantity":{"value":80,"code":"mm[Hg]"}}]}"#;
+    records.add(&serde_json::from_str(json).unwrap());
+    let search = |query: &str| records.search(&format!("Observation?component-code-value-quantity={query}"));
+    assert_eq!(search("sys$gt100"), ["bp"]);
+    assert!(search("dia$gt100").is_empty());
+    assert_eq!(search("dia$gt100,dia$80||mm[Hg]"), ["bp"]);
+}
+
+#[test]
+fn uris_lie_above_and_below_by_whole_segments() {
+    for (uri, above, expected) in [
+        ("http://a/b/c", "http://a/b", true),
+        ("http://a/b", "http://a/b", true),
+        ("http://a/bc", "http://a/b", false),
+        ("http://a/b/", "http://a/", true),
+    ] {
+        assert_eq!(super::is_below(uri, above), expected, "{uri} {above}");
+    }
+}
+
 #[test]
 fn the_cases_of_the_search_corpus_select_what_they_name() {
     let Some(folder) = corpora() else { return };
@@ -130,7 +218,9 @@ fn resources(folder: &std::path::Path, named: &str) -> Vec<Json> {
             }
         }
     }
-    all.iter_mut().for_each(|resource| resolve(resource, &urns, &identifiers));
+    for resource in &mut all {
+        resolve(resource, &urns, &identifiers);
+    }
     all
 }
 
@@ -149,7 +239,9 @@ fn the_known_answers_over_sixty_patients_are_the_answers() {
     let text = std::fs::read_to_string(folder.join("search-known-answers/dev60.json")).unwrap();
     let file: Json = serde_json::from_str(&text).unwrap();
     let mut records = Records::default();
-    resources(&folder.join("synthea-uscore-60"), &text).iter().for_each(|resource| records.add(resource));
+    for resource in resources(&folder.join("synthea-uscore-60"), &text) {
+        records.add(&resource);
+    }
     let mut wrong = Vec::new();
     for answer in file["answers"].as_array().unwrap() {
         let query = answer["q"].as_str().unwrap();

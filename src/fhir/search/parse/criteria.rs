@@ -136,6 +136,10 @@ impl<'o> Reader<'o> {
         let candidates = if parameter.targets.is_empty() { ResourceType::ALL } else { &parameter.targets };
         let (mut targets, mut fault) = (Vec::new(), None);
         for &target in candidates {
+            if !may_begin(target, rest) {
+                self.spend(1)?;
+                continue;
+            }
             match self.nested(&[target], rest, value, hops + 1) {
                 Ok(criterion) => targets.push((target, criterion)),
                 Err(wrong @ Fault::Wrong(_)) if !matches!(fault, Some(Fault::Wrong(_))) => fault = Some(wrong),
@@ -143,11 +147,16 @@ impl<'o> Reader<'o> {
             }
             self.spend(0)?;
         }
-        match fault {
-            Some(fault) if targets.is_empty() => Err(fault),
-            _ => Ok(Criterion::Chain { parameter, targets }),
+        if targets.is_empty() {
+            return Err(fault.unwrap_or_else(|| naming::unknown(candidates, rest)));
         }
+        Ok(Criterion::Chain { parameter, targets })
     }
+}
+
+/// Whether a type has the parameter that the rest of a chain begins with.
+fn may_begin(target: ResourceType, rest: &str) -> bool {
+    rest.starts_with("_has:") || search_parameter(target, naming::base(rest)).is_some()
 }
 
 /// The parameter of this name: of the one type, or common to all.

@@ -42,7 +42,7 @@ fn references_are_read_in_every_spelling() {
     let local = Value::Reference(ReferenceValue::Local(Patient, Id::parse("p1").unwrap()));
     for query in ["subject=Patient/p1", "subject:Patient=p1", "subject=https://own/fhir/Patient/p1", "subject:Patient=Patient/p1"]
     {
-        assert_eq!(only_match(&good(&[Observation], query)).1, [local.clone()], "{query}");
+        assert_eq!(only_match(&good(&[Observation], query)).1, std::slice::from_ref(&local), "{query}");
     }
     let id = Value::Reference(ReferenceValue::Id(Id::parse("p1").unwrap()));
     assert_eq!(only_match(&good(&[Observation], "patient=p1")).1, [id]);

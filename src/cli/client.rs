@@ -1,0 +1,186 @@
+//! `amanat client add|list|disable`
+
+use super::desk::Desk;
+use super::places;
+use super::screen::{Failure, Screen, wait};
+use crate::smart;
+use crate::smart::ClientKeys;
+use crate::startup::fingerprint;
+use clap::Subcommand;
+use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
+
+/// The arguments.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example: amanat client list --json")]
+pub(super) struct Client {
+    #[command(subcommand)]
+    action: Action,
+    /// The file of settings.
+    #[arg(long, global = true, value_name = "FILE", env = "AMANAT_CONFIG")]
+    config: Option<PathBuf>,
+    /// Answer with JSON.
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// Register a client.
+    #[command(after_help = "Example: amanat client add lab-a --scope \"system/Observation.c\" --jwks lab-a.json")]
+    Add(Add),
+    /// Every client.
+    #[command(after_help = "Example: amanat client list --json")]
+    List,
+    /// Disable a client: it gets no token any more, and those it has are refused.
+    #[command(after_help = "Example: amanat client disable lab-a")]
+    Disable {
+        /// `client_id`
+        id: String,
+    },
+}
+
+#[derive(Debug, clap::Args)]
+struct Add {
+    /// `client_id`
+    id: String,
+    /// What people read; the id when absent.
+    #[arg(long)]
+    name: Option<String>,
+    /// Scopes it may ask for, space-separated.
+    #[arg(long)]
+    scope: String,
+    /// Its public keys: a file with a JWKS or a JWK.
+    #[arg(long, value_name = "FILE", conflicts_with = "jwks_uri")]
+    jwks: Option<PathBuf>,
+    /// Where its public keys are.
+    #[arg(long, value_name = "URL")]
+    jwks_uri: Option<String>,
+    /// Where an app gets its answers; may be repeated. Without keys the client is a public app.
+    #[arg(long, value_name = "URL")]
+    redirect_uri: Vec<String>,
+    /// The organization it acts for, such as Organization/lab-a.
+    #[arg(long, value_name = "REFERENCE")]
+    organization: Option<String>,
+    /// A purpose of use that it may act for, such as TREAT; may be repeated.
+    #[arg(long, value_name = "CODE")]
+    purpose: Vec<String>,
+    /// The client certificate that it must show, PEM.
+    #[arg(long, value_name = "FILE")]
+    certificate: Option<PathBuf>,
+}
+
+impl Client {
+    /// Changes or tells the registry.
+    pub(super) fn run(self, screen: &mut Screen<'_>) -> Result<(), Failure> {
+        let config = places::settings(self.config.as_deref())?;
+        let json = self.json;
+        wait(async {
+            let desk = Desk::open(&config).await?;
+            let result = match self.action {
+                Action::Add(add) => added(&desk, add.client()?, json, screen).await,
+                Action::List => list(&desk, json, screen).await,
+                Action::Disable { id } => disabled(&desk, &id, json, screen).await,
+            };
+            desk.close().await;
+            result
+        })
+    }
+}
+
+impl Add {
+    fn client(self) -> Result<smart::Client, Failure> {
+        let name = self.name.unwrap_or_else(|| self.id.clone());
+        let keys = match (self.jwks, self.jwks_uri) {
+            (Some(file), _) => ClientKeys::Jwks(key_set(&file)?),
+            (None, Some(uri)) => ClientKeys::JwksUri(uri),
+            (None, None) => ClientKeys::None,
+        };
+        let client = match keys {
+            ClientKeys::None if self.redirect_uri.is_empty() => {
+                let text = "a client needs keys (--jwks, --jwks-uri) or, as a public app, --redirect-uri";
+                return Err(Failure::Usage(text.to_owned()));
+            }
+            ClientKeys::None => smart::Client::app(&self.id, &name, self.redirect_uri, &self.scope),
+            keys => {
+                smart::Client { redirect_uris: self.redirect_uri, ..smart::Client::backend(&self.id, &name, keys, &self.scope) }
+            }
+        };
+        let certificate = self.certificate.as_deref().map(certificate_digest).transpose()?;
+        Ok(smart::Client { organization: self.organization, purposes: self.purpose, certificate, ..client })
+    }
+}
+
+/// Reads a JWKS; a single JWK becomes a set of one. A private key is refused: it should never have left its owner.
+fn key_set(file: &Path) -> Result<Value, Failure> {
+    let wrong = |why: &str| Failure::Usage(format!("`{}`: {why}", file.display()));
+    let text = std::fs::read_to_string(file).map_err(|error| wrong(&error.to_string()))?;
+    let found: Value = serde_json::from_str(&text).map_err(|error| wrong(&error.to_string()))?;
+    let set = if found.get("keys").is_some() { found } else { json!({ "keys": [found] }) };
+    let keys = set.get("keys").and_then(Value::as_array).filter(|keys| !keys.is_empty()).ok_or_else(|| wrong("holds no keys"))?;
+    if keys.iter().any(|key| key.get("kty").is_none()) {
+        return Err(wrong("is neither a JWKS nor a JWK"));
+    }
+    if keys.iter().any(|key| key.get("d").is_some() || key.get("k").is_some()) {
+        return Err(wrong("holds a private or symmetric key; register the public one, and change this one, which was shown"));
+    }
+    Ok(set)
+}
+
+fn certificate_digest(file: &Path) -> Result<String, Failure> {
+    fingerprint(file).map_err(|error| Failure::Usage(error.to_string()))
+}
+
+async fn added(desk: &Desk, client: smart::Client, json: bool, screen: &mut Screen<'_>) -> Result<(), Failure> {
+    desk.add_client(client.clone()).await?;
+    if json {
+        screen.json(&json!({ "added": client }))?;
+    } else {
+        screen.line(format_args!("added `{}`: {}", client.id, client.scopes))?;
+    }
+    Ok(())
+}
+
+async fn list(desk: &Desk, json: bool, screen: &mut Screen<'_>) -> Result<(), Failure> {
+    let clients = desk.list_clients().await?;
+    if json {
+        screen.json(&json!({ "clients": clients }))?;
+        return Ok(());
+    }
+    let width = clients.iter().map(|client| client.id.len()).max().unwrap_or(0).max(9);
+    screen.line(format_args!("{:width$}  {:8}  SCOPE", "CLIENT_ID", "STATE"))?;
+    for client in clients {
+        let state = if client.disabled { "disabled" } else { "enabled" };
+        screen.line(format_args!("{:width$}  {state:8}  {}", client.id, client.scopes))?;
+    }
+    Ok(())
+}
+
+async fn disabled(desk: &Desk, id: &str, json: bool, screen: &mut Screen<'_>) -> Result<(), Failure> {
+    if !desk.disable_client(id).await? {
+        return Err(Failure::Failed(format!("there is no client `{id}`")));
+    }
+    if json {
+        screen.json(&json!({ "disabled": id }))?;
+    } else {
+        screen.line(format_args!("disabled `{id}`"))?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::key_set;
+
+    #[test]
+    fn a_private_key_is_never_registered() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("key.json");
+        std::fs::write(&file, r#"{"kty":"EC","crv":"P-384","x":"a","y":"b"}"#).unwrap();
+        assert_eq!(key_set(&file).unwrap()["keys"].as_array().unwrap().len(), 1);
+        for text in [r#"{"keys":[{"kty":"EC","d":"secret"}]}"#, r#"{"keys":[]}"#, "{}", "no"] {
+            std::fs::write(&file, text).unwrap();
+            assert_eq!(key_set(&file).unwrap_err().code(), 2, "{text}");
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! Who plays in the demo: clients, their keys, people who will sign in, and tokens for each.
+
+use crate::cli::desk::Wish;
+use crate::cli::screen::Failure;
+use crate::cli::synthetic::{APP_PATIENT, CLINICIAN, HOSPITAL, LABORATORY};
+use crate::identity::Algorithm;
+use crate::smart::{Client, ClientKeys, generate_client_key};
+use serde_json::{Value, json};
+
+/// A client with its private key.
+pub(super) struct Member {
+    /// As it is registered.
+    pub(super) client: Client,
+    /// Its private key, where it has one.
+    pub(super) private: Option<Value>,
+    /// Whether `demo.json` names it among the clients.
+    pub(super) shown: bool,
+}
+
+/// Hospital, laboratory and auditor with keys of their own, and an app without.
+///
+/// # Errors
+/// When no key can be made.
+pub(super) fn clients() -> Result<Vec<Member>, Failure> {
+    let lab =
+        "system/Patient.rs system/ServiceRequest.rs system/Observation.cruds system/DiagnosticReport.cruds system/Specimen.cruds";
+    Ok(vec![
+        backend("hospital", "City Hospital", "system/*.cruds", HOSPITAL, true)?,
+        backend("lab", "Laboratory", lab, LABORATORY, true)?,
+        backend("auditor", "Auditor", "system/AuditEvent.rs", HOSPITAL, false)?,
+        Member { client: app(), private: None, shown: true },
+    ])
+}
+
+fn backend(id: &str, name: &str, scope: &str, organization: &str, shown: bool) -> Result<Member, Failure> {
+    let made = generate_client_key(Algorithm::ES384).map_err(|error| Failure::of("no key could be made", error))?;
+    let (private, public) = made;
+    let client = Client::backend(id, name, ClientKeys::Jwks(json!({ "keys": [public] })), scope);
+    let client =
+        Client { organization: Some(format!("Organization/{organization}")), purposes: vec!["TREAT".to_owned()], ..client };
+    Ok(Member { client, private: Some(private), shown })
+}
+
+fn app() -> Client {
+    let redirects = vec!["http://127.0.0.1:8765/callback".to_owned()];
+    let client = Client::app("app", "My Records", redirects, "launch/patient openid fhirUser offline_access patient/*.rs");
+    Client { purposes: vec!["PATRQT".to_owned()], ..client }
+}
+
+/// People who can sign in, with fresh passwords.
+pub(super) fn users() -> Value {
+    let user = |username: &str, fhir_user: &str| {
+        let password = uuid::Uuid::new_v4().simple().to_string();
+        json!({ "username": username, "password": password, "fhirUser": fhir_user })
+    };
+    json!({
+        "patient": user("patient", &format!("Patient/{APP_PATIENT}")),
+        "clinician": user("clinician", &format!("Practitioner/{CLINICIAN}")),
+        "administrator": user("administrator", "Person/administrator"),
+    })
+}
+
+/// The tokens of `demo.json`.
+pub(super) fn wishes() -> [(&'static str, Wish); 4] {
+    let of = |client: &str| Wish { client: client.to_owned(), ..Wish::default() };
+    let app = Wish {
+        scope: Some("launch/patient patient/*.rs".to_owned()),
+        patient: Some(APP_PATIENT.to_owned()),
+        user: Some(format!("Patient/{APP_PATIENT}")),
+        ..of("app")
+    };
+    [("hospital", of("hospital")), ("lab", of("lab")), ("app", app), ("auditor", of("auditor"))]
+}

@@ -1,0 +1,203 @@
+//! The calls of the command line into the rooms below: registry, issuer, trail, records.
+
+use super::screen::Failure;
+use crate::access::Scopes;
+use crate::audit::{Event, Verifier};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::disclosure::Sealed;
+use crate::fhir::{Headers, Id, Key, Method, Request};
+use crate::gateway::Inbound;
+use crate::identity::{Reach, normalised_purpose};
+use crate::smart::{Client, ClientKeys, ClientStore, Grant, issue};
+use crate::startup::{Assembly, assemble};
+use serde::Serialize;
+use std::fmt::Display;
+use std::sync::Arc;
+
+/// The client that fills a demo, and is disabled afterwards.
+const LOADER: &str = "demo-loader";
+
+/// Entries of the trail read at a time.
+const VERIFIED_AT_ONCE: u32 = 5_000;
+
+/// A gateway as the command line uses it: in the serving process, or beside it on the same store.
+pub(super) struct Desk {
+    parts: Arc<Assembly>,
+    lifetime: u32,
+    clock: Clock,
+}
+
+/// A token to be issued.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Wish {
+    /// To which client.
+    pub(super) client: String,
+    /// Which scopes; all that the client has, when absent.
+    pub(super) scope: Option<String>,
+    /// Launch patient.
+    pub(super) patient: Option<String>,
+    /// `fhirUser`, such as `Practitioner/doctor`.
+    pub(super) user: Option<String>,
+    /// Purpose of use.
+    pub(super) purpose: Option<String>,
+}
+
+/// What verifying the trail found.
+#[derive(Debug, Clone, Serialize)]
+pub(super) struct Verified {
+    /// Entries looked at.
+    pub(super) entries: u64,
+    /// The first entry that does not fit, and why.
+    pub(super) broken: Option<String>,
+}
+
+impl Desk {
+    /// Opens the store of these settings.
+    ///
+    /// # Errors
+    /// When it cannot be opened.
+    pub(super) async fn open(config: &Config) -> Result<Self, Failure> {
+        let opened = assemble(config, &Clock::system()).await;
+        let parts = opened.map_err(|error| Failure::of("the gateway cannot open", error))?;
+        Ok(Self::of(&Arc::new(parts), config))
+    }
+
+    /// Of a gateway that serves in this process.
+    pub(super) fn of(parts: &Arc<Assembly>, config: &Config) -> Self {
+        Self { parts: Arc::clone(parts), lifetime: config.smart.token_lifetime_seconds, clock: Clock::system() }
+    }
+
+    /// Closes what [`Desk::open`] opened.
+    pub(super) async fn close(self) {
+        self.parts.gateway.close().await;
+    }
+
+    /// Registers a client.
+    ///
+    /// # Errors
+    /// When the id is taken, or the registration is not one.
+    pub(super) async fn add_client(&self, client: Client) -> Result<(), Failure> {
+        let client = client.checked(Reach::Public).map_err(|fault| Failure::Usage(fault.to_string()))?;
+        let id = client.id.clone();
+        if self.clients().add(client, self.clock.now()).await.map_err(failed)? {
+            return self.changed("client-added", &id).await;
+        }
+        Err(Failure::Failed(format!("there is a client `{id}` already")))
+    }
+
+    /// Every client, by id.
+    pub(super) async fn list_clients(&self) -> Result<Vec<Client>, Failure> {
+        self.clients().list().await.map_err(failed)
+    }
+
+    /// Disables a client; false when there is none of this id.
+    pub(super) async fn disable_client(&self, id: &str) -> Result<bool, Failure> {
+        let found = self.clients().set_disabled(id, true).await.map_err(failed)?;
+        if found {
+            self.changed("client-disabled", id).await?;
+        }
+        Ok(found)
+    }
+
+    /// Notes a change of the registry, and lets a gateway in this process know of it.
+    async fn changed(&self, word: &'static str, client: &str) -> Result<(), Failure> {
+        self.parts.gateway.note_about(Event::Registry(word), client).await;
+        self.parts.registry.refresh().await.map_err(failed)
+    }
+
+    fn clients(&self) -> &dyn ClientStore {
+        self.parts.registry.store()
+    }
+
+    /// Issues an access token of the gateway's own issuer. Nothing is granted beyond the client's registration.
+    pub(super) async fn issue(&self, wish: &Wish) -> Result<String, Failure> {
+        let now = self.clock.now();
+        let found = self.clients().find(&wish.client).await.map_err(failed)?;
+        let client = found.filter(|client| !client.disabled);
+        let client =
+            client.ok_or_else(|| Failure::Failed(format!("there is no client `{}` that may get tokens", wish.client)))?;
+        let issued = issue(&self.parts.keys.signing(), &self.grant(wish, client)?, now).map_err(failed)?;
+        Ok(issued.token)
+    }
+
+    fn grant(&self, wish: &Wish, client: Client) -> Result<Grant, Failure> {
+        let wrong = |flag: &str, text: &str| Failure::Usage(format!("{flag}: `{text}` is not one"));
+        let user = wish.user.as_deref().map(|user| Key::parse(user).ok_or_else(|| wrong("--user", user))).transpose()?;
+        let patient = wish.patient.as_deref().map(|id| Id::parse(id).ok_or_else(|| wrong("--patient", id))).transpose()?;
+        let purposes = match wish.purpose.as_deref() {
+            Some(purpose) => vec![normalised_purpose(purpose).ok_or_else(|| wrong("--purpose", purpose))?],
+            None => client.purposes,
+        };
+        let allowed = Scopes::parse(&client.scopes);
+        let scopes = wish.scope.as_deref().map_or_else(|| allowed.clone(), |asked| Scopes::parse(asked).intersect(&allowed));
+        if scopes.grants.is_empty() {
+            return Err(Failure::Usage(format!("none of these scopes is registered for `{}`: {}", client.id, client.scopes)));
+        }
+        Ok(Grant {
+            issuer: self.parts.issuer.clone(),
+            audience: self.parts.issuer.clone(),
+            client: client.id,
+            subject: wish.user.clone(),
+            scope: scopes.to_text(),
+            lifetime: self.lifetime,
+            user,
+            patient,
+            encounter: None,
+            organization: client.organization,
+            purposes,
+            certificate: client.certificate,
+        })
+    }
+
+    /// Verifies the whole trail.
+    pub(super) async fn verify_trail(&self) -> Result<Verified, Failure> {
+        let mut verifier = Verifier::new();
+        let (mut entries, mut from) = (0, 1);
+        loop {
+            let rows = self.parts.store.trail_entries(from, VERIFIED_AT_ONCE).await.map_err(failed)?;
+            let Some(last) = rows.last() else { return Ok(Verified { entries, broken: None }) };
+            from = last.seq + 1;
+            for row in rows {
+                entries += 1;
+                if let Err(finding) = verifier.check(row.seq, &row.leaf, &row.hash) {
+                    return Ok(Verified { entries, broken: Some(finding.to_string()) });
+                }
+            }
+        }
+    }
+
+    /// Loads the synthetic people through the gateway, one transaction after the other. The single place that does.
+    pub(super) async fn load_demo(&self, bundles: Vec<String>) -> Result<(), Failure> {
+        let loader =
+            Client::backend(LOADER, "Loads the synthetic people", ClientKeys::None, "system/*.cruds system/Consent.cruds");
+        let loader = Client { purposes: vec!["TREAT".to_owned()], ..loader };
+        self.clients().add(loader, self.clock.now()).await.map_err(failed)?;
+        self.changed("client-added", LOADER).await?;
+        let token = self.issue(&Wish { client: LOADER.to_owned(), ..Wish::default() }).await?;
+        for bundle in bundles {
+            self.transact(&token, bundle).await?;
+        }
+        self.disable_client(LOADER).await.map(|_| ())
+    }
+
+    async fn transact(&self, token: &str, bundle: String) -> Result<(), Failure> {
+        let request =
+            Request { method: Method::Post, path: String::new(), query: String::new(), form: None, headers: Headers::default() };
+        let inbound = Inbound {
+            request,
+            body: Sealed::from_wire(bundle.into_bytes()),
+            request_id: uuid::Uuid::now_v7().to_string(),
+            address: String::new(),
+            authorization: vec![format!("Bearer {token}")],
+            certificate: None,
+        };
+        self.parts.gateway.answer(inbound).await.map(|_| ()).map_err(|refused| {
+            Failure::Failed(format!("the synthetic people were refused: {}", String::from_utf8_lossy(&refused.into_body())))
+        })
+    }
+}
+
+fn failed(error: impl Display) -> Failure {
+    Failure::Failed(error.to_string())
+}

@@ -1,0 +1,25 @@
+//! May this record be shown: what patients said in their Consents, to whom and for what. Pure.
+//!
+//! Semantics are those of IHE PCF *Basic* on FHIR R4: period, actor, action, purpose, nested exceptions, base and implicit policies,
+//! supersession and strengths. A permit reads narrow, a deny reads broad, and what cannot be evaluated denies. A consent
+//! that decides by the content of a record (labels, class, code, data) is not enforceable yet and therefore denies.
+
+mod codes;
+mod compile;
+mod compiled;
+mod decide;
+mod directory;
+mod name;
+mod problems;
+mod requester;
+mod rule;
+mod settings;
+mod span;
+
+pub use compile::{compile, compile_at};
+pub use compiled::Compiled;
+pub use decide::{Ruling, narrow, permits, verdicts};
+pub use directory::Directory;
+pub use problems::{Findings, problems_on_write};
+pub use requester::{Actions, Requester};
+pub use settings::{Combine, Confidentiality, ConsentSettings, ImplicitPolicy, Untyped};

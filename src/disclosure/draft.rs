@@ -1,0 +1,202 @@
+//! New content on its way in: read, checked, compared with the old, and forwarded.
+
+use super::record::open;
+use super::{Change, Expected, Forwarded, Row, Sealed};
+use crate::access::{Look, Permit, may_write};
+use crate::fhir::json::{Document, JsonFault};
+use crate::fhir::search::IndexEntry;
+use crate::fhir::search::extract;
+use crate::fhir::stamp::prepare;
+use crate::fhir::{Facts, Id, Instant, Key, Need, Problem, Refusal, ResourceType, Version};
+use crate::fhir::{patch, patients_of, rewrite, shape};
+use std::collections::HashSet;
+
+/// Content that has the form of a record of its type. It is not yet known whether the caller may write it.
+pub struct Draft {
+    document: Document,
+    resource_type: ResourceType,
+}
+
+/// Reads a sealed body as JSON.
+pub(super) fn parse(body: &Sealed) -> Result<Document, Refusal> {
+    let bytes = body.open().ok_or(Refusal::Internal)?;
+    Document::parse(&bytes).map_err(|error| {
+        let issue = match error.fault {
+            JsonFault::Depth => "too-costly",
+            _ => "structure",
+        };
+        Refusal::Malformed(Problem::of(issue, error.to_string()))
+    })
+}
+
+impl Draft {
+    /// Reads the body of a create (no id expected) or of an update (this id expected).
+    ///
+    /// # Errors
+    /// [`Refusal::Malformed`] for what is not JSON, [`Refusal::Unprocessable`] for what is no record, [`Refusal::Invalid`] when type
+    /// or id contradict the URL.
+    pub fn read(body: &Sealed, resource_type: ResourceType, id: Option<&Id>) -> Result<Self, Refusal> {
+        Self::of(parse(body)?, resource_type, id)
+    }
+
+    /// Reads the body of a conditional update, which may name an id or not.
+    ///
+    /// # Errors
+    /// As [`Draft::read`].
+    pub fn read_with_optional_id(body: &Sealed, resource_type: ResourceType) -> Result<(Self, Option<Id>), Refusal> {
+        let draft = Self::of(parse(body)?, resource_type, None)?;
+        let id = draft.document.root().text_at("id").and_then(|id| Id::parse(&id));
+        Ok((draft, id))
+    }
+
+    pub(super) fn of(document: Document, resource_type: ResourceType, id: Option<&Id>) -> Result<Self, Refusal> {
+        let found = shape::check(&document).map_err(Refusal::Unprocessable)?;
+        if found != resource_type {
+            let text = format!("the body is a {found}, the request is about a {resource_type}: send it to `{found}`");
+            return Err(Refusal::Invalid(vec![Problem::at("invalid", "resourceType", text)]));
+        }
+        if let Some(id) = id {
+            agrees(&document, resource_type, id)?;
+        }
+        refuse_subset(&document, resource_type)?;
+        Ok(Self { document, resource_type })
+    }
+
+    /// The conditional references (`Patient?identifier=...`) of the content, each once.
+    pub fn conditional_references(&self) -> Vec<String> {
+        let mut found: Vec<String> =
+            rewrite::references(&self.document).into_iter().map(|(_, url)| url).filter(|url| url.contains('?')).collect();
+        found.sort_unstable();
+        found.dedup();
+        found
+    }
+
+    /// The same content with references replaced.
+    #[must_use]
+    pub fn rewritten(self, replace: &dyn Fn(&str) -> Option<String>) -> Self {
+        let document = rewrite::rewrite_references(&self.document, replace);
+        Self { document, resource_type: self.resource_type }
+    }
+
+    /// The change that makes this the content of the record, once the permit admits it and what it replaces.
+    ///
+    /// # Errors
+    /// [`Refusal::WriteOutsideGrant`] for content outside the grant; [`Refusal::Unprocessable`] for a record moved to another patient.
+    pub fn change(
+        self,
+        permit: &Permit,
+        need: Need,
+        key: Key,
+        old: Option<&Row>,
+        base: &str,
+        now: Instant,
+    ) -> Result<Change, Refusal> {
+        let patients = patients_of(&self.document, &key, base);
+        let entries = extract(&self.document, self.resource_type, base);
+        let version = old.map_or(Version::FIRST, |old| old.facts.version.next());
+        let facts = Facts { key: key.clone(), version, updated: now, deleted: false, patients };
+        may_write(permit, need, &Look::new(&facts, &|| entries.clone()))?;
+        keeps_its_patient(&facts, old)?;
+        let (add, remove) = difference(entries, old_entries(old, base)?);
+        let expected = old.map_or(Expected::Absent, |old| Expected::Version(old.facts.version));
+        let content = Forwarded { prepared: prepare(&self.document, self.resource_type, &key.id) };
+        Ok(Change { key, expected, content: Some(content), patients: facts.patients, add, remove })
+    }
+}
+
+/// The draft that a JSON Patch makes of the current content.
+///
+/// # Errors
+/// [`Refusal::Malformed`] or [`Refusal::Invalid`] for the patch, [`Refusal::Unprocessable`] for what it leads to.
+pub fn patched(body: &Sealed, old: &Row) -> Result<Draft, Refusal> {
+    let steps = patch::parse(&parse(body)?).map_err(Refusal::Invalid)?;
+    let content = old.content.as_ref().ok_or(Refusal::Gone)?;
+    let document = patch::apply(&steps, &open(content)?).map_err(|fault| Refusal::Unprocessable(vec![fault.problem()]))?;
+    Draft::of(document, old.facts.key.resource_type, Some(&old.facts.key.id))
+}
+
+/// The change that deletes a record.
+///
+/// # Errors
+/// [`Refusal::Internal`] when stored content is damaged.
+pub fn deletion(old: &Row, base: &str) -> Result<Change, Refusal> {
+    Ok(Change {
+        key: old.facts.key.clone(),
+        expected: Expected::Version(old.facts.version),
+        content: None,
+        patients: old.facts.patients.clone(),
+        add: Vec::new(),
+        remove: old_entries(Some(old), base)?,
+    })
+}
+
+/// `id` must be there and be the one of the URL (R4 http § 3.1.0.4).
+fn agrees(document: &Document, resource_type: ResourceType, id: &Id) -> Result<(), Refusal> {
+    let place = format!("{resource_type}.id");
+    match document.root().text_at("id") {
+        Some(found) if found == id.as_str() => Ok(()),
+        Some(found) => Err(Refusal::Invalid(vec![Problem::at(
+            "invalid",
+            place,
+            format!("the id in the body is `{found}`, in the URL `{id}`: they must be the same"),
+        )])),
+        None => Err(Refusal::Invalid(vec![Problem::at(
+            "required",
+            place,
+            format!("the body of an update needs the id of the URL, `{id}`"),
+        )])),
+    }
+}
+
+/// An incomplete view put back would erase what it left out (`threats` T045).
+fn refuse_subset(document: &Document, resource_type: ResourceType) -> Result<(), Refusal> {
+    let Some(meta) = document.root().get("meta") else { return Ok(()) };
+    let codings = ["tag", "security"].into_iter().filter_map(|list| meta.get(list)).flat_map(|list| list.items());
+    let incomplete = codings.filter_map(|coding| coding.text_at("code")).any(|code| code == "SUBSETTED" || code == "REDACTED");
+    if incomplete {
+        let text = "this is an incomplete view (SUBSETTED or REDACTED): storing it would erase what it leaves out. Read the whole record first";
+        return Err(Refusal::Unprocessable(vec![Problem::at("business-rule", format!("{resource_type}.meta"), text)]));
+    }
+    Ok(())
+}
+
+/// A record may gain patients (a list, an appointment), it may not move from one to another.
+fn keeps_its_patient(new: &Facts, old: Option<&Row>) -> Result<(), Refusal> {
+    let Some(old) = old.filter(|old| !old.facts.deleted && !old.facts.patients.is_empty()) else { return Ok(()) };
+    if old.facts.patients.iter().any(|patient| new.patients.contains(patient)) {
+        return Ok(());
+    }
+    let text = "a record cannot move to another patient. Delete it here and create it there";
+    Err(Refusal::Unprocessable(vec![Problem::at("business-rule", new.key.resource_type.name(), text)]))
+}
+
+fn old_entries(old: Option<&Row>, base: &str) -> Result<Vec<IndexEntry>, Refusal> {
+    match old.and_then(|old| old.content.as_ref().map(|content| (old, content))) {
+        Some((old, content)) => Ok(extract(&open(content)?, old.facts.key.resource_type, base)),
+        None => Ok(Vec::new()),
+    }
+}
+
+/// What the index gains and loses.
+fn difference(new: Vec<IndexEntry>, old: Vec<IndexEntry>) -> (Vec<IndexEntry>, Vec<IndexEntry>) {
+    if old.is_empty() {
+        return (new, old);
+    }
+    let key = |entry: &IndexEntry| format!("{entry:?}");
+    let had: HashSet<String> = old.iter().map(key).collect();
+    let has: HashSet<String> = new.iter().map(key).collect();
+    let add = new.into_iter().filter(|entry| !had.contains(&key(entry))).collect();
+    let remove = old.into_iter().filter(|entry| !has.contains(&key(entry))).collect();
+    (add, remove)
+}
+
+impl Draft {
+    /// The type of the content.
+    pub fn resource_type(&self) -> ResourceType {
+        self.resource_type
+    }
+
+    pub(super) fn document(&self) -> &Document {
+        &self.document
+    }
+}

@@ -1,0 +1,240 @@
+//! Bundles around records: the frame is written here, the records are copied as they lie.
+
+use super::pending::{Pending, Proof};
+use super::record::{passes, rendered, touched};
+use super::{Row, Visit, outcome};
+use crate::access::Permit;
+use crate::audit::Entry;
+use crate::fhir::json::quote_into;
+use crate::fhir::{Id, Instant, Need, Refusal, Rendering, Touched};
+use std::collections::BTreeSet;
+
+/// Links and count of a page.
+#[derive(Debug, Clone, Default)]
+pub struct PageFrame {
+    /// `total`, when it is told.
+    pub total: Option<u64>,
+    /// `self`: what was understood.
+    pub self_link: String,
+    /// `next`, sealed.
+    pub next_link: Option<String>,
+    /// Parameters that were ignored under `handling=lenient`.
+    pub ignored: Vec<String>,
+    /// When.
+    pub now: Option<Instant>,
+}
+
+/// A page of matches and included records.
+///
+/// # Errors
+/// [`Refusal::Internal`] when stored content is damaged.
+pub fn searchset(
+    permit: &Permit,
+    page: (&[Row], &[Row]),
+    frame: &PageFrame,
+    rendering: &Rendering,
+    visit: &Visit,
+    base: &str,
+) -> Result<Pending, Refusal> {
+    let mut bundle = Frame::open("searchset", frame);
+    let mut shown = Shown::default();
+    for (rows, need, mode) in [(page.0, Need::Search, "match"), (page.1, Need::Read, "include")] {
+        for row in rows.iter().filter(|row| passes(permit, need, row, base)) {
+            let Some(content) = &row.content else { continue };
+            shown.add(row);
+            bundle.entry(|out| {
+                full_url(out, base, row);
+                out.resource(&rendered(content, rendering)?);
+                out.raw(&format!(",\"search\":{{\"mode\":\"{mode}\"}}"));
+                Ok(())
+            })?;
+        }
+    }
+    if !frame.ignored.is_empty() {
+        bundle.entry(|out| {
+            out.raw("\"resource\":");
+            out.raw(&ignored(&frame.ignored));
+            out.raw(",\"search\":{\"mode\":\"outcome\"}");
+            Ok(())
+        })?;
+    }
+    Ok(Pending::owing(200, Vec::new(), bundle.close(), shown.entry(visit)))
+}
+
+/// A page of versions, newest first.
+///
+/// # Errors
+/// [`Refusal::Internal`] when stored content is damaged.
+pub fn history(
+    permit: &Permit,
+    need: Need,
+    versions: &[Row],
+    frame: &PageFrame,
+    rendering: &Rendering,
+    visit: &Visit,
+    base: &str,
+) -> Result<Pending, Refusal> {
+    let mut bundle = Frame::open("history", frame);
+    let mut shown = Shown::default();
+    for row in versions.iter().filter(|row| passes(permit, need, row, base)) {
+        shown.add(row);
+        bundle.entry(|out| {
+            full_url(out, base, row);
+            if let Some(content) = &row.content {
+                out.resource(&rendered(content, rendering)?);
+            }
+            out.raw(&change(row));
+            Ok(())
+        })?;
+    }
+    Ok(Pending::owing(200, Vec::new(), bundle.close(), shown.entry(visit)))
+}
+
+/// The answers of a batch's or transaction's entries, in the order of the request.
+pub fn responses(kind: &str, parts: Vec<Result<Pending, (Refusal, Entry)>>) -> Pending {
+    let mut bundle = Frame::open(kind, &PageFrame::default());
+    let mut owed = Vec::new();
+    for part in parts {
+        match part {
+            Ok(pending) => {
+                bundle.response(pending.status, &pending.headers, &pending.body);
+                if let Proof::Owed(entries) = pending.proof {
+                    owed.extend(entries);
+                }
+            }
+            Err((refusal, entry)) => {
+                bundle.outcome(refusal.told().status, &outcome::document(&refusal, None));
+                owed.push(entry);
+            }
+        }
+    }
+    Pending { status: 200, headers: Vec::new(), body: bundle.close(), proof: Proof::Owed(owed) }
+}
+
+/// Who and what an answer shows.
+#[derive(Default)]
+struct Shown {
+    patients: BTreeSet<Id>,
+    records: Vec<Touched>,
+}
+
+impl Shown {
+    fn add(&mut self, row: &Row) {
+        self.patients.extend(row.facts.patients.iter().cloned());
+        self.records.push(touched(&row.facts));
+    }
+
+    fn entry(self, visit: &Visit) -> Entry {
+        visit.concluded(self.patients.into_iter().collect(), self.records)
+    }
+}
+
+fn full_url(out: &mut Frame, base: &str, row: &Row) {
+    out.raw(&format!("\"fullUrl\":\"{base}/{}\"", row.facts.key));
+}
+
+/// `request` and `response` of a history entry.
+fn change(row: &Row) -> String {
+    let facts = &row.facts;
+    let (method, url, status) = match (facts.deleted, facts.version.0) {
+        (true, _) => ("DELETE", facts.key.to_string(), "204"),
+        (false, 1) => ("POST", facts.key.resource_type.to_string(), "201"),
+        (false, _) => ("PUT", facts.key.to_string(), "200"),
+    };
+    format!(
+        ",\"request\":{{\"method\":\"{method}\",\"url\":\"{url}\"}},\"response\":{{\"status\":\"{status}\",\"etag\":\"W/\\\"{}\\\"\",\"lastModified\":\"{}\"}}",
+        facts.version, facts.updated
+    )
+}
+
+fn ignored(names: &[String]) -> String {
+    let text = format!("These parameters were ignored, as `handling=lenient` asks: {}", names.join(", "));
+    outcome::success(&text, &[])
+}
+
+/// A Bundle while it is written.
+struct Frame {
+    text: Vec<u8>,
+    entries: usize,
+}
+
+impl Frame {
+    fn open(kind: &str, frame: &PageFrame) -> Self {
+        let mut text = format!("{{\"resourceType\":\"Bundle\",\"type\":\"{kind}\"");
+        if let Some(now) = frame.now {
+            text.push_str(&format!(",\"timestamp\":\"{now}\""));
+        }
+        if let Some(total) = frame.total {
+            text.push_str(&format!(",\"total\":{total}"));
+        }
+        let links = [("self", Some(&frame.self_link).filter(|link| !link.is_empty())), ("next", frame.next_link.as_ref())];
+        let mut opened = false;
+        for (relation, url) in links {
+            let Some(url) = url else { continue };
+            text.push_str(if opened { "," } else { ",\"link\":[" });
+            opened = true;
+            text.push_str(&format!("{{\"relation\":\"{relation}\",\"url\":"));
+            quote_into(url, &mut text);
+            text.push('}');
+        }
+        if opened {
+            text.push(']');
+        }
+        Self { text: text.into_bytes(), entries: 0 }
+    }
+
+    fn raw(&mut self, text: &str) {
+        self.text.extend_from_slice(text.as_bytes());
+    }
+
+    fn resource(&mut self, content: &[u8]) {
+        self.raw(",\"resource\":");
+        self.text.extend_from_slice(content);
+    }
+
+    fn entry(&mut self, write: impl FnOnce(&mut Self) -> Result<(), Refusal>) -> Result<(), Refusal> {
+        self.raw(if self.entries == 0 { ",\"entry\":[{" } else { ",{" });
+        self.entries += 1;
+        write(self)?;
+        self.raw("}");
+        Ok(())
+    }
+
+    fn response(&mut self, status: u16, headers: &[(super::HeaderWord, String)], body: &[u8]) {
+        use super::HeaderWord::{ETag, LastModified, Location};
+        self.raw(if self.entries == 0 { ",\"entry\":[{" } else { ",{" });
+        self.entries += 1;
+        if !body.is_empty() {
+            self.raw("\"resource\":");
+            self.text.extend_from_slice(body);
+            self.raw(",");
+        }
+        let mut response = format!("\"response\":{{\"status\":\"{status}\"");
+        for (word, value) in headers {
+            let (name, value) = match word {
+                Location => ("location", value.clone()),
+                ETag => ("etag", value.clone()),
+                LastModified => match Instant::parse_http_date(value) {
+                    Some(moment) => ("lastModified", moment.to_string()),
+                    None => continue,
+                },
+                _ => continue,
+            };
+            response.push_str(&format!(",\"{name}\":"));
+            quote_into(&value, &mut response);
+        }
+        self.raw(&response);
+        self.raw("}}");
+    }
+
+    fn outcome(&mut self, status: u16, outcome: &str) {
+        self.raw(if self.entries == 0 { ",\"entry\":[{" } else { ",{" });
+        self.entries += 1;
+        self.raw(&format!("\"response\":{{\"status\":\"{status}\",\"outcome\":{outcome}}}}}"));
+    }
+
+    fn close(mut self) -> Vec<u8> {
+        self.raw(if self.entries == 0 { "}" } else { "]}" });
+        self.text
+    }
+}

@@ -1,0 +1,75 @@
+//! A refusal as an OperationOutcome with the headers that belong to it.
+
+use super::{HeaderWord, Refused, Visit};
+use crate::fhir::{Problem, Refusal, Told};
+use amanat_documents::{Issue, operation_outcome};
+
+/// The refusal as it is told to the caller.
+pub(super) fn refused(refusal: &Refusal, visit: &Visit) -> Refused {
+    let told = refusal.told();
+    let headers = headers(refusal, &told);
+    Refused::mint(&told, headers, document(refusal, Some(&visit.request_id)).into_bytes())
+}
+
+/// The OperationOutcome: one issue for each problem, or the fixed sentence.
+pub(super) fn document(refusal: &Refusal, request_id: Option<&str>) -> String {
+    let told = refusal.told();
+    let problems = refusal.problems();
+    if problems.is_empty() {
+        let reference = request_id.filter(|_| told.status >= 500).map(|id| format!(" Request id: {id}.")).unwrap_or_default();
+        let diagnostics = format!("{}: {}{reference}", told.code, told.text);
+        return operation_outcome(&[Issue {
+            severity: "error",
+            issue: told.issue,
+            code: told.code,
+            text: &told.text,
+            diagnostics: Some(&diagnostics),
+            expression: None,
+        }]);
+    }
+    let diagnostics: Vec<String> = problems.iter().map(|problem| diagnosed(told.code, problem)).collect();
+    let issues: Vec<Issue<'_>> =
+        problems.iter().zip(&diagnostics).map(|(problem, diagnostics)| issue("error", told.code, problem, diagnostics)).collect();
+    operation_outcome(&issues)
+}
+
+/// What went well, for `Prefer: return=OperationOutcome`, with warnings.
+pub(super) fn success(text: &str, warnings: &[Problem]) -> String {
+    let done = Issue {
+        severity: "information",
+        issue: "informational",
+        code: "AMANAT-OK-0001",
+        text,
+        diagnostics: Some(text),
+        expression: None,
+    };
+    let warned = warnings.iter().map(|problem| issue("warning", "AMANAT-WARN-0001", problem, &problem.text));
+    operation_outcome(&std::iter::once(done).chain(warned).collect::<Vec<_>>())
+}
+
+fn diagnosed(code: &str, problem: &Problem) -> String {
+    let place = problem.expression.as_ref().map(|at| format!(" (at {at})")).unwrap_or_default();
+    format!("{code}: {}{place}", problem.text)
+}
+
+fn issue<'p>(severity: &'p str, code: &'p str, problem: &'p Problem, diagnostics: &'p str) -> Issue<'p> {
+    Issue {
+        severity,
+        issue: problem.issue,
+        code,
+        text: &problem.text,
+        diagnostics: Some(diagnostics),
+        expression: problem.expression.as_deref(),
+    }
+}
+
+fn headers(refusal: &Refusal, told: &Told) -> Vec<(HeaderWord, String)> {
+    let challenge = |rest: &str| vec![(HeaderWord::WwwAuthenticate, format!("Bearer realm=\"amanat\"{rest}"))];
+    match refusal {
+        Refusal::TokenMissing => challenge(""),
+        Refusal::TokenInvalid(_) => challenge(", error=\"invalid_token\", error_description=\"bad, expired or revoked\""),
+        Refusal::ScopeMissing { needed } => challenge(&format!(", error=\"insufficient_scope\", scope=\"{needed}\"")),
+        _ if matches!(told.status, 429 | 503) => vec![(HeaderWord::RetryAfter, "5".to_owned())],
+        _ => Vec::new(),
+    }
+}

@@ -1,0 +1,74 @@
+//! Between decided and sent: an answer whose trail entries are still owed, or paid by the commit that made it.
+
+use super::outcome;
+use super::{Answer, HeaderWord, Refused, Released, Visit};
+use crate::audit::{Entry, Receipt, Trail};
+use crate::fhir::pretty::pretty;
+use crate::fhir::{Refusal, Rendering};
+use futures_util::future::join_all;
+
+/// An answer that is decided and rendered, and cannot be read before [`release`].
+pub struct Pending {
+    pub(super) status: u16,
+    pub(super) headers: Vec<(HeaderWord, String)>,
+    pub(super) body: Vec<u8>,
+    pub(super) proof: Proof,
+}
+
+/// Whether the trail knows.
+pub(super) enum Proof {
+    /// These entries must be durable first.
+    Owed(Vec<Entry>),
+    /// The entry went with the change that is answered.
+    Paid(Receipt),
+    /// No record is shown: one of the gateway's own public documents.
+    Public,
+}
+
+impl Pending {
+    pub(super) fn owing(status: u16, headers: Vec<(HeaderWord, String)>, body: Vec<u8>, entry: Entry) -> Self {
+        Self { status, headers, body, proof: Proof::Owed(vec![entry]) }
+    }
+
+    /// One of the gateway's own documents, which holds nothing of any record.
+    pub fn public(document: String) -> Self {
+        Self { status: 200, headers: Vec::new(), body: document.into_bytes(), proof: Proof::Public }
+    }
+
+    /// HTTP status that this will have.
+    pub fn status(&self) -> u16 {
+        self.status
+    }
+}
+
+/// Lets an answer go, once the trail has its entries. If the trail cannot be written, nothing goes.
+pub async fn release(pending: Pending, rendering: &Rendering, visit: &Visit, trail: &dyn Trail) -> Answer {
+    match pending.proof {
+        Proof::Owed(entries) => {
+            // All wait for the same commit; the keeper takes them in this order.
+            let receipts = join_all(entries.into_iter().map(|entry| trail.append(entry))).await;
+            if receipts.iter().any(Result::is_err) {
+                return Err(outcome::refused(&Refusal::TrailUnavailable, visit));
+            }
+        }
+        Proof::Paid(receipt) => drop(receipt),
+        Proof::Public => {}
+    }
+    let body = if rendering.pretty { indented(pending.body) } else { pending.body };
+    Ok(Released::mint(pending.status, pending.headers, body))
+}
+
+/// Refuses, once the trail knows of it. A refusal that cannot be recorded becomes [`Refusal::TrailUnavailable`].
+pub async fn refuse(refusal: &Refusal, visit: &Visit, trail: &dyn Trail) -> Refused {
+    match trail.append(visit.refused(refusal)).await {
+        Ok(_) => outcome::refused(refusal, visit),
+        Err(_) => outcome::refused(&Refusal::TrailUnavailable, visit),
+    }
+}
+
+fn indented(body: Vec<u8>) -> Vec<u8> {
+    match String::from_utf8(body) {
+        Ok(text) => pretty(&text).into_bytes(),
+        Err(error) => error.into_bytes(),
+    }
+}

@@ -1,0 +1,87 @@
+//! One record on its way out: decided once more on its facts, then rendered.
+
+use super::pending::Pending;
+use super::{HeaderWord, Row, Sealed, Visit};
+use crate::access::{Look, Permit};
+use crate::fhir::json::Document;
+use crate::fhir::search::extract;
+use crate::fhir::subset::subset;
+use crate::fhir::{Facts, Need, ReadConditions, Refusal, Rendering, Summary, Touched};
+
+/// Shows one version of a record (read, vread).
+///
+/// # Errors
+/// [`Refusal::Gone`] for the version that a delete made, [`Refusal::NotFound`] when the second look withholds it.
+pub fn show(
+    permit: &Permit,
+    row: &Row,
+    conditions: ReadConditions,
+    rendering: &Rendering,
+    visit: &Visit,
+    base: &str,
+) -> Result<Pending, Refusal> {
+    if !passes(permit, Need::Read, row, base) {
+        return Err(Refusal::NotFound);
+    }
+    let facts = &row.facts;
+    let Some(content) = row.content.as_ref().filter(|_| !facts.deleted) else { return Err(Refusal::Gone) };
+    let headers = version_headers(facts);
+    let entry = visit.concluded(facts.patients.clone(), vec![touched(facts)]);
+    if unchanged(facts, conditions) {
+        return Ok(Pending::owing(304, headers, Vec::new(), entry));
+    }
+    Ok(Pending::owing(200, headers, rendered(content, rendering)?, entry))
+}
+
+/// The second look: does the permit hold for this very row? A no is a defect of the first look; the row stays inside.
+pub(super) fn passes(permit: &Permit, need: Need, row: &Row, base: &str) -> bool {
+    let compute = || {
+        row.content
+            .as_ref()
+            .and_then(|content| open(content).ok())
+            .map(|document| extract(&document, row.facts.key.resource_type, base))
+            .unwrap_or_default()
+    };
+    let holds = permit.admits(need, &Look::new(&row.facts, &compute));
+    if !holds {
+        metrics::counter!("amanat_release_second_look_withheld_total").increment(1);
+        tracing::error!(
+            resource_type = row.facts.key.resource_type.name(),
+            "the second look withheld a row that the query let through"
+        );
+    }
+    holds
+}
+
+/// Parses content that the store gave.
+pub(super) fn open(content: &Sealed) -> Result<Document, Refusal> {
+    let text = content.open().ok_or(Refusal::Internal)?;
+    Document::parse(&text).map_err(|_| Refusal::Internal)
+}
+
+/// The bytes to send for a record.
+pub(super) fn rendered(content: &Sealed, rendering: &Rendering) -> Result<Vec<u8>, Refusal> {
+    let whole = rendering.elements.is_empty() && matches!(rendering.summary, None | Some(Summary::Count));
+    if whole {
+        return content.open().map(std::borrow::Cow::into_owned).ok_or(Refusal::Internal);
+    }
+    let document = open(content)?;
+    Ok(subset(&document, rendering).unwrap_or_else(|| document.into_text()).into_bytes())
+}
+
+pub(super) fn version_headers(facts: &Facts) -> Vec<(HeaderWord, String)> {
+    vec![(HeaderWord::ETag, facts.version.etag()), (HeaderWord::LastModified, facts.updated.http_date())]
+}
+
+pub(super) fn touched(facts: &Facts) -> Touched {
+    Touched { resource_type: facts.key.resource_type, id: facts.key.id.clone(), version: Some(facts.version) }
+}
+
+/// `If-None-Match` speaks before `If-Modified-Since` (RFC 9110 § 13.2.2).
+fn unchanged(facts: &Facts, conditions: ReadConditions) -> bool {
+    match (conditions.none_match, conditions.modified_since) {
+        (Some(version), _) => version == facts.version,
+        (None, Some(since)) => facts.updated.seconds() <= since.seconds(),
+        (None, None) => false,
+    }
+}

@@ -1,0 +1,80 @@
+//! The answer to a change that is durable.
+
+use super::pending::{Pending, Proof};
+use super::record::rendered;
+use super::{HeaderWord, Stored, outcome};
+use crate::audit::{Entry, Receipt};
+use crate::fhir::{Problem, Refusal, Rendering, Return};
+
+/// Answers a create, update, patch or delete. `created` gives 201 and `Location`.
+///
+/// # Errors
+/// [`Refusal::Internal`] when the stored content cannot be read back.
+pub fn written(
+    stored: &Stored,
+    created: bool,
+    rendering: &Rendering,
+    warnings: &[Problem],
+    base: &str,
+) -> Result<Pending, Refusal> {
+    let mut headers = vec![(HeaderWord::ETag, stored.version.etag()), (HeaderWord::LastModified, stored.updated.http_date())];
+    if created || stored.content.is_some() {
+        headers.push((HeaderWord::Location, format!("{base}/{}/_history/{}", stored.key, stored.version)));
+    }
+    let body = match (&stored.content, rendering.prefer.unwrap_or_default()) {
+        (None, Return::OperationOutcome) => outcome::success("deleted", warnings).into_bytes(),
+        (None, _) | (_, Return::Minimal) => Vec::new(),
+        (Some(_), Return::OperationOutcome) => outcome::success("stored", warnings).into_bytes(),
+        (Some(content), Return::Representation) => rendered(content, &Rendering::default())?,
+    };
+    let status = match (&stored.content, created, body.is_empty()) {
+        (None, _, true) => 204,
+        (Some(_), true, _) => 201,
+        _ => 200,
+    };
+    Ok(Pending { status, headers, body, proof: Proof::Owed(Vec::new()) })
+}
+
+impl Pending {
+    /// The same answer, whose entry the commit has written.
+    #[must_use]
+    pub fn paid(mut self, receipt: Receipt) -> Self {
+        self.proof = Proof::Paid(receipt);
+        self
+    }
+}
+
+impl Pending {
+    /// The same answer, which owes this entry first.
+    #[must_use]
+    pub fn owes(mut self, entry: Entry) -> Self {
+        self.proof = Proof::Owed(vec![entry]);
+        self
+    }
+}
+
+impl Pending {
+    /// An answer without content: there was nothing to do.
+    pub fn nothing(entry: Entry) -> Self {
+        Self { status: 204, headers: Vec::new(), body: Vec::new(), proof: Proof::Owed(vec![entry]) }
+    }
+
+    /// The same answer with the address of the record that it is about, with or without the content.
+    #[must_use]
+    pub fn located(mut self, place: String, bare: bool) -> Self {
+        self.headers.push((HeaderWord::Location, place));
+        if bare {
+            self.body.clear();
+        }
+        self
+    }
+
+    /// The same answer, with one more entry to be written first.
+    #[must_use]
+    pub fn with_entry(mut self, entry: Entry) -> Self {
+        if let Proof::Owed(entries) = &mut self.proof {
+            entries.insert(0, entry);
+        }
+        self
+    }
+}

@@ -1,0 +1,283 @@
+//! From a request to an [`Interaction`]: the table of R4's RESTful API (https://hl7.org/fhir/R4/http.html#3.1.0).
+
+use super::definitions::compartment_members;
+use super::prefer::accepts_json;
+use super::search::{ParseOptions, SearchQuery, parse_search};
+use super::{
+    CompartmentOwner, HistoryQuery, HistoryScope, Id, Instant, Interaction, Key, Method, Problem, ReadConditions, Refusal,
+    Rendering, Request, ResourceType, Version, WriteCondition, decode, pairs, prefer,
+};
+
+/// What the reading of a request depends on beside the request.
+#[derive(Debug, Clone, Copy)]
+pub struct RouteOptions<'a> {
+    /// Our own FHIR base, without trailing slash.
+    pub base: &'a str,
+    /// The present moment.
+    pub now: Instant,
+    /// The largest page.
+    pub max_count: u32,
+}
+
+/// Parameters that any interaction accepts.
+const GENERAL: [&str; 4] = ["_format", "_pretty", "_summary", "_elements"];
+
+type Pairs = Vec<(String, String)>;
+
+/// Reads what a request asks for.
+///
+/// # Errors
+/// [`Refusal::Invalid`] for a malformed path, header or parameter, [`Refusal::NotSupported`] for what this server does not do,
+/// [`Refusal::MethodNotAllowed`].
+pub fn interaction(request: &Request, options: &RouteOptions<'_>) -> Result<Interaction, Refusal> {
+    let path = decode(&request.path.replace('+', "%2B"))
+        .ok_or_else(|| invalid("the path is not valid percent-encoded UTF-8"))?
+        .into_owned();
+    let segments: Vec<&str> = path.split('/').filter(|segment| !segment.is_empty()).collect();
+    if let Some(operation) = segments.iter().find(|segment| segment.starts_with('$')) {
+        return Err(Refusal::NotSupported((*operation).to_owned()));
+    }
+    let parameters = parameters(request)?;
+    let route = Route { request, options, parameters };
+    match segments.as_slice() {
+        [] => route.base(),
+        ["metadata"] => route.only_get(Interaction::Capabilities),
+        ["_history"] => route.history(HistoryScope::System),
+        ["_search"] => route.form_search(&[], None),
+        [name] => route.of_type(resource_type(name)?),
+        [name, "_search"] => route.form_search(&[resource_type(name)?], None),
+        [name, "_history"] => route.history(HistoryScope::Type(resource_type(name)?)),
+        [name, id] => route.instance(key(name, id)?),
+        [name, id, "_history"] => route.history(HistoryScope::Instance(key(name, id)?)),
+        [name, id, "_history", version] => {
+            let version = Version::parse(version).ok_or(Refusal::NotFound)?;
+            route.only_get(Interaction::Vread(key(name, id)?, version))
+        }
+        [owner, id, member] => route.compartment(key(owner, id)?, member, false),
+        [owner, id, member, "_search"] => route.compartment(key(owner, id)?, member, true),
+        _ => Err(Refusal::NotSupported(path)),
+    }
+}
+
+/// How the answer to a request is to be written.
+///
+/// # Errors
+/// [`Refusal::NotAcceptable`] for a format other than JSON, [`Refusal::Invalid`] for a value that R4 does not know.
+pub fn rendering(request: &Request) -> Result<Rendering, Refusal> {
+    if !request.headers.accept.as_deref().is_none_or(accepts_json) && !request.query.contains("_format=") {
+        return Err(Refusal::NotAcceptable);
+    }
+    let mut rendering = prefer::rendering(&parameters(request)?)?;
+    rendering.prefer = request.headers.prefer_return;
+    Ok(rendering)
+}
+
+fn parameters(request: &Request) -> Result<Pairs, Refusal> {
+    let mut all = pairs(&request.query).map_err(|pair| invalid(&format!("`{pair}` is not valid percent-encoded UTF-8")))?;
+    if let Some(form) = &request.form {
+        all.extend(pairs(form).map_err(|pair| invalid(&format!("`{pair}` is not valid percent-encoded UTF-8")))?);
+    }
+    Ok(all)
+}
+
+fn resource_type(name: &str) -> Result<ResourceType, Refusal> {
+    ResourceType::parse(name).ok_or_else(|| Refusal::NotSupported(name.to_owned()))
+}
+
+/// An id that no record can have names no record.
+fn key(name: &str, id: &str) -> Result<Key, Refusal> {
+    Ok(Key::new(resource_type(name)?, Id::parse(id).ok_or(Refusal::NotFound)?))
+}
+
+fn invalid(text: &str) -> Refusal {
+    Refusal::Invalid(vec![Problem::of("invalid", text)])
+}
+
+struct Route<'r> {
+    request: &'r Request,
+    options: &'r RouteOptions<'r>,
+    parameters: Pairs,
+}
+
+impl Route<'_> {
+    fn reads(&self) -> bool {
+        matches!(self.request.method, Method::Get | Method::Head)
+    }
+
+    fn only_get(&self, interaction: Interaction) -> Result<Interaction, Refusal> {
+        if !self.reads() {
+            return Err(Refusal::MethodNotAllowed);
+        }
+        self.no_others(&[])?;
+        Ok(interaction)
+    }
+
+    /// Refuses parameters that the interaction does not have, but for `handling=lenient`.
+    fn no_others(&self, allowed: &[&str]) -> Result<(), Refusal> {
+        let unknown = |name: &str| !GENERAL.contains(&name) && !allowed.contains(&name);
+        match self.parameters.iter().find(|(name, _)| unknown(name)) {
+            Some((name, _)) if !self.request.headers.lenient => {
+                let known = GENERAL.iter().chain(allowed).copied().collect::<Vec<_>>().join(", ");
+                Err(invalid(&format!("the parameter `{name}` does not exist for this interaction; those that do: {known}")))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn base(&self) -> Result<Interaction, Refusal> {
+        match self.request.method {
+            Method::Get | Method::Head => match self.parameters.iter().find(|(name, _)| name == "_page") {
+                Some((_, token)) => Ok(Interaction::Page(token.clone())),
+                None => self.search(&[], None, self.parameters.clone()),
+            },
+            Method::Post => {
+                self.no_others(&[])?;
+                Ok(Interaction::Bundle)
+            }
+            _ => Err(Refusal::MethodNotAllowed),
+        }
+    }
+
+    fn of_type(&self, resource_type: ResourceType) -> Result<Interaction, Refusal> {
+        match self.request.method {
+            Method::Get | Method::Head => self.search(&[resource_type], None, self.parameters.clone()),
+            Method::Post => self.create(resource_type),
+            Method::Put => Ok(Interaction::ConditionalUpdate(self.condition(resource_type)?, self.write_condition()?)),
+            Method::Patch => Ok(Interaction::ConditionalPatch(self.condition(resource_type)?, self.write_condition()?)),
+            Method::Delete => Ok(Interaction::ConditionalDelete(self.condition(resource_type)?)),
+        }
+    }
+
+    fn create(&self, resource_type: ResourceType) -> Result<Interaction, Refusal> {
+        self.no_others(&[])?;
+        let Some(condition) = &self.request.headers.if_none_exist else { return Ok(Interaction::Create(resource_type, None)) };
+        let condition = condition.trim_start_matches('?');
+        let condition =
+            pairs(condition).map_err(|pair| invalid(&format!("`If-None-Exist`: `{pair}` is not valid percent-encoded UTF-8")))?;
+        self.query(&[resource_type], None, &condition)
+            .and_then(with_criteria)
+            .map(|query| Interaction::Create(resource_type, Some(query)))
+    }
+
+    fn instance(&self, key: Key) -> Result<Interaction, Refusal> {
+        match self.request.method {
+            Method::Get | Method::Head => {
+                self.read_conditions().and_then(|conditions| self.only_get(Interaction::Read(key, conditions)))
+            }
+            Method::Post => Err(Refusal::MethodNotAllowed),
+            Method::Put => self.write(|condition| Interaction::Update(key, condition)),
+            Method::Patch => self.write(|condition| Interaction::Patch(key, condition)),
+            Method::Delete => self.write(|condition| Interaction::Delete(key, condition)),
+        }
+    }
+
+    fn write(&self, interaction: impl FnOnce(WriteCondition) -> Interaction) -> Result<Interaction, Refusal> {
+        self.no_others(&[])?;
+        self.write_condition().map(interaction)
+    }
+
+    fn read_conditions(&self) -> Result<ReadConditions, Refusal> {
+        let headers = &self.request.headers;
+        let none_match = headers
+            .if_none_match
+            .as_deref()
+            .map(|tag| Version::parse(tag).ok_or_else(|| invalid("`If-None-Match` must be one entity tag, such as W/\"3\"")));
+        Ok(ReadConditions { none_match: none_match.transpose()?, modified_since: headers.if_modified_since })
+    }
+
+    fn write_condition(&self) -> Result<WriteCondition, Refusal> {
+        let headers = &self.request.headers;
+        match (headers.if_match.as_deref(), headers.if_none_match.as_deref()) {
+            (None, None) => Ok(WriteCondition::None),
+            (Some(tag), None) => Version::parse(tag)
+                .map(WriteCondition::Match)
+                .ok_or_else(|| invalid("`If-Match` must be one entity tag, such as W/\"3\"")),
+            (None, Some("*")) => Ok(WriteCondition::Absent),
+            _ => Err(invalid("a change takes `If-Match: W/\"n\"` or `If-None-Match: *`, not both and no other form")),
+        }
+    }
+
+    fn condition(&self, resource_type: ResourceType) -> Result<Box<SearchQuery>, Refusal> {
+        self.query(&[resource_type], None, &self.parameters).and_then(with_criteria)
+    }
+
+    fn compartment(&self, owner: Key, member: &str, form: bool) -> Result<Interaction, Refusal> {
+        let members: Vec<ResourceType> = compartment_members(owner.resource_type).iter().map(|(member, _)| *member).collect();
+        let types = match member {
+            "*" => members.clone(),
+            name => vec![resource_type(name)?],
+        };
+        if types.is_empty() || !types.iter().all(|member| members.contains(member)) {
+            return Err(Refusal::NotSupported(format!("{}/[id]/{member}", owner.resource_type)));
+        }
+        let owner = CompartmentOwner { resource_type: owner.resource_type, id: owner.id };
+        if form {
+            return self.form_search(&types, Some(owner));
+        }
+        if !self.reads() {
+            return Err(Refusal::MethodNotAllowed);
+        }
+        self.search(&types, Some(owner), self.parameters.clone())
+    }
+
+    fn form_search(&self, types: &[ResourceType], owner: Option<CompartmentOwner>) -> Result<Interaction, Refusal> {
+        if self.request.method != Method::Post {
+            return Err(Refusal::MethodNotAllowed);
+        }
+        self.search(types, owner, self.parameters.clone())
+    }
+
+    fn search(&self, types: &[ResourceType], owner: Option<CompartmentOwner>, parameters: Pairs) -> Result<Interaction, Refusal> {
+        self.query(types, owner, &parameters).map(Interaction::Search)
+    }
+
+    fn query(
+        &self,
+        types: &[ResourceType],
+        owner: Option<CompartmentOwner>,
+        parameters: &[(String, String)],
+    ) -> Result<Box<SearchQuery>, Refusal> {
+        let options = ParseOptions {
+            base: self.options.base,
+            now: self.options.now,
+            lenient: self.request.headers.lenient,
+            max_count: self.options.max_count,
+        };
+        let mut query = parse_search(types, owner, parameters, &options).map_err(Refusal::Invalid)?;
+        query.rendering.prefer = self.request.headers.prefer_return;
+        Ok(Box::new(query))
+    }
+
+    fn history(&self, scope: HistoryScope) -> Result<Interaction, Refusal> {
+        if !self.reads() {
+            return Err(Refusal::MethodNotAllowed);
+        }
+        self.no_others(&["_count", "_since", "_at"])?;
+        let moment = |name: &str| {
+            let value = self.parameters.iter().find(|(key, _)| key == name).map(|(_, value)| value);
+            value
+                .map(|text| {
+                    Instant::parse(&text.replace(' ', "+"))
+                        .ok_or_else(|| invalid(&format!("`{name}` must be an instant, such as 2026-01-31T12:00:00Z")))
+                })
+                .transpose()
+        };
+        let count = self.parameters.iter().find(|(key, _)| key == "_count").map(|(_, value)| value.parse::<u32>());
+        let count = count
+            .transpose()
+            .map_err(|_| invalid("`_count` must be a whole number"))?
+            .map(|count| count.min(self.options.max_count));
+        let rendering = prefer::rendering(&self.parameters)?;
+        Ok(Interaction::History(HistoryQuery { scope, count, since: moment("_since")?, at: moment("_at")?, rendering }))
+    }
+}
+
+/// A condition that selects everything is a mistake, not a condition.
+fn with_criteria(query: SearchQueryBox) -> Result<SearchQueryBox, Refusal> {
+    if query.criteria.is_empty() {
+        return Err(invalid("a conditional interaction needs at least one search parameter"));
+    }
+    Ok(query)
+}
+
+type SearchQueryBox = Box<SearchQuery>;

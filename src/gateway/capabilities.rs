@@ -1,0 +1,94 @@
+//! The CapabilityStatement, generated from the tables that route and search, so that it cannot claim what is not there.
+
+use super::write::mutable;
+use crate::fhir::definitions::search_parameters;
+use crate::fhir::search::{ParameterType, SearchParameter};
+use crate::fhir::{Instant, ResourceType};
+use amanat_documents::{Capability, Parameter, Security, Served, capability_statement};
+
+const COMPARTMENTS: [&str; 5] = ["device", "encounter", "patient", "practitioner", "relatedPerson"];
+
+/// The statement for a FHIR base.
+pub(super) fn statement(base: &str, token_endpoint: &str, now: Instant) -> String {
+    capability_statement(&Capability {
+        software: "Amanat".to_owned(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        description: "FHIR R4 gateway: scopes, consent and trail on every path".to_owned(),
+        base: base.to_owned(),
+        date: now.to_string(),
+        formats: words(&["application/fhir+json", "json"]),
+        patch_formats: words(&["application/json-patch+json"]),
+        implementation_guides: Vec::new(),
+        security: Security {
+            cors: true,
+            smart: true,
+            description:
+                "OAuth 2.0 bearer tokens with SMART scopes; clients authenticate at the token endpoint with a signed assertion"
+                    .to_owned(),
+            endpoints: vec![("token".to_owned(), token_endpoint.to_owned())],
+        },
+        resources: ResourceType::ALL.iter().map(|&resource_type| served(resource_type)).collect(),
+        interactions: words(&["transaction", "batch", "search-system", "history-system"]),
+        parameters: common(),
+        compartments: COMPARTMENTS.iter().map(|name| format!("http://hl7.org/fhir/CompartmentDefinition/{name}")).collect(),
+    })
+}
+
+fn served(resource_type: ResourceType) -> Served {
+    let parameters: Vec<&SearchParameter> = search_parameters(resource_type).collect();
+    let references =
+        |of: ResourceType| search_parameters(of).filter(|parameter| parameter.parameter_type == ParameterType::Reference);
+    let reverse = ResourceType::ALL.iter().flat_map(|&other| {
+        references(other)
+            .filter(move |parameter| parameter.targets.contains(&resource_type))
+            .map(move |parameter| format!("{other}:{}", parameter.code))
+    });
+    let changes = mutable(resource_type).is_ok();
+    let mut interactions = words(&["read", "vread", "history-instance", "history-type", "search-type", "create"]);
+    if changes {
+        interactions.extend(words(&["update", "patch", "delete"]));
+    }
+    Served {
+        resource_type: resource_type.name().to_owned(),
+        supported_profiles: Vec::new(),
+        interactions,
+        versioning: if changes { "versioned-update" } else { "versioned" }.to_owned(),
+        read_history: true,
+        update_create: changes,
+        conditional_create: true,
+        conditional_read: "full-support".to_owned(),
+        conditional_update: changes,
+        conditional_delete: if changes { "single" } else { "not-supported" }.to_owned(),
+        includes: references(resource_type).map(|parameter| format!("{resource_type}:{}", parameter.code)).collect(),
+        reverse_includes: reverse.collect(),
+        parameters: parameters.into_iter().map(told).collect(),
+    }
+}
+
+/// The parameters that every type has.
+fn common() -> Vec<Parameter> {
+    let all = search_parameters(ResourceType::Basic).filter(|parameter| parameter.code.starts_with('_'));
+    all.map(told).collect()
+}
+
+fn told(parameter: &SearchParameter) -> Parameter {
+    Parameter { name: parameter.code.clone(), definition: parameter.url.clone(), kind: kind(parameter.parameter_type).to_owned() }
+}
+
+fn words(list: &[&str]) -> Vec<String> {
+    list.iter().map(|&word| word.to_owned()).collect()
+}
+
+const fn kind(parameter_type: ParameterType) -> &'static str {
+    match parameter_type {
+        ParameterType::Token => "token",
+        ParameterType::String => "string",
+        ParameterType::Reference => "reference",
+        ParameterType::Date => "date",
+        ParameterType::Number => "number",
+        ParameterType::Quantity => "quantity",
+        ParameterType::Uri => "uri",
+        ParameterType::Composite => "composite",
+        ParameterType::Special => "special",
+    }
+}

@@ -1,0 +1,43 @@
+//! create, conditional create (https://hl7.org/fhir/R4/http.html#create).
+
+use super::write::{Failed, new_id, until_settled};
+use super::{Errand, Gateway};
+use crate::access::Permit;
+use crate::disclosure::{Draft, Pending, consent_problems, show};
+use crate::fhir::search::SearchQuery;
+use crate::fhir::{Key, Need, ReadConditions, Refusal, ResourceType};
+
+impl Gateway {
+    pub(super) async fn create(
+        &self,
+        permit: &Permit,
+        resource_type: ResourceType,
+        condition: Option<&SearchQuery>,
+        errand: &Errand,
+    ) -> Result<Pending, Refusal> {
+        until_settled!(self.try_create(permit, resource_type, condition, errand).await)
+    }
+
+    async fn try_create(
+        &self,
+        permit: &Permit,
+        resource_type: ResourceType,
+        condition: Option<&SearchQuery>,
+        errand: &Errand,
+    ) -> Result<Pending, Failed> {
+        let mut guards = Vec::new();
+        if let Some(condition) = condition {
+            let selected = self.selected(permit, Need::Search, condition).await?;
+            if let [found] = selected.rows.as_slice() {
+                return Ok(show(permit, found, ReadConditions::default(), &errand.rendering, &errand.visit, &self.parts.base)?);
+            }
+            guards.push(selected.none_or_one(permit, condition)?);
+        }
+        let draft = Draft::read(&errand.body, resource_type, None)?;
+        let draft = self.resolved(permit, draft, &mut guards).await?;
+        let warnings = consent_problems(&draft, errand.visit.now)?;
+        let change =
+            draft.change(permit, Need::Create, Key::new(resource_type, new_id()), None, &self.parts.base, errand.visit.now)?;
+        self.conclude(permit, change, guards, &warnings, errand).await
+    }
+}

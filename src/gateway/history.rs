@@ -1,0 +1,53 @@
+//! history of an instance, a type, the system (https://hl7.org/fhir/R4/http.html#history).
+
+use super::{Errand, Gateway};
+use crate::access::Permit;
+use crate::disclosure::{self, PageFrame, Pending};
+use crate::fhir::{HistoryQuery, HistoryScope, Need, Refusal, encode};
+use crate::store::Cursor;
+
+impl Gateway {
+    pub(super) async fn history(
+        &self,
+        permit: &Permit,
+        query: &HistoryQuery,
+        from: Option<&Cursor>,
+        errand: &Errand,
+    ) -> Result<Pending, Refusal> {
+        if let HistoryScope::Type(resource_type) = query.scope {
+            self.view_trail(resource_type).await?;
+        }
+        let page = self.parts.store.history(permit, query, from, self.bounds(query.count)).await?;
+        let instance = matches!(query.scope, HistoryScope::Instance(_));
+        if instance && page.versions.is_empty() && from.is_none() && query.since.is_none() && query.at.is_none() {
+            return Err(Refusal::NotFound);
+        }
+        let path = history_path(query);
+        let next_link = page.next.map(|cursor| self.next_link(permit, &path, &cursor)).transpose()?;
+        let frame = PageFrame {
+            total: page.total,
+            self_link: format!("{}/{path}", self.parts.base),
+            next_link,
+            ignored: Vec::new(),
+            now: Some(errand.visit.now),
+        };
+        let need = if instance { Need::Read } else { Need::Search };
+        disclosure::history(permit, need, &page.versions, &frame, &query.rendering, &errand.visit, &self.parts.base)
+    }
+}
+
+fn history_path(query: &HistoryQuery) -> String {
+    let scope = match &query.scope {
+        HistoryScope::Instance(key) => format!("{key}/"),
+        HistoryScope::Type(resource_type) => format!("{resource_type}/"),
+        HistoryScope::System => String::new(),
+    };
+    let moments = [("_since", query.since), ("_at", query.at)];
+    let mut parameters: Vec<String> = moments
+        .iter()
+        .filter_map(|(name, moment)| moment.map(|moment| format!("{name}={}", encode(&moment.to_string()))))
+        .collect();
+    parameters.extend(query.count.map(|count| format!("_count={count}")));
+    let mark = if parameters.is_empty() { "" } else { "?" };
+    format!("{scope}_history{mark}{}", parameters.join("&"))
+}

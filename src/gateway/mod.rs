@@ -1,0 +1,192 @@
+//! The corridor: the stages in their order, each transition one function.
+//!
+//! `Inbound -> Interaction -> Caller -> Permit -> rows -> Answer`. [`Gateway::answer`] is the whole path of a request; what an
+//! interaction does between permit and answer is its own file.
+
+mod batch;
+mod capabilities;
+mod condition;
+mod consent;
+mod create;
+mod delete;
+mod history;
+mod inbound;
+mod page;
+mod patch;
+mod read;
+mod references;
+mod search;
+mod token;
+mod trail_view;
+mod transaction;
+mod update;
+mod write;
+
+pub use consent::ConsentOffice;
+pub use inbound::Inbound;
+pub use page::LinkKey;
+pub use token::{TokenReply, TokenRequest};
+
+use crate::access::{Caller, Permit, authorize};
+use crate::audit::{Agent, Site, Trail};
+use crate::clock::Clock;
+use crate::disclosure::{Answer, Pending, Sealed, Visit, refuse, release};
+use crate::fhir::{Interaction, Refusal, Rendering, RouteOptions, interaction, rendering};
+use crate::identity::Authenticator;
+use crate::smart::TokenEndpoint;
+use crate::store::{PageBounds, RecordStore};
+use std::sync::Arc;
+
+/// Bounds that a site can set. Counts are entries, sizes bytes.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Matches of a page when the caller names no `_count`.
+    pub page_default: u32,
+    /// The largest `_count`.
+    pub page_max: u32,
+    /// Included records of a page.
+    pub page_included: u32,
+    /// Bytes of content at which a page ends early.
+    pub page_bytes: usize,
+    /// Entries of a batch or transaction.
+    pub bundle_entries: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { page_default: 20, page_max: 1000, page_included: 5000, page_bytes: 16 << 20, bundle_entries: 25_000 }
+    }
+}
+
+/// What the gateway is built of.
+pub struct Parts {
+    /// FHIR base without trailing slash: every link begins with it.
+    pub base: String,
+    /// Where records live.
+    pub store: Arc<dyn RecordStore>,
+    /// Where entries go.
+    pub trail: Arc<dyn Trail>,
+    /// Entries read back, to be shown as AuditEvent.
+    pub ledger: Arc<dyn crate::audit::TrailSource>,
+    /// Who asks.
+    pub authenticator: Authenticator,
+    /// What patients allow.
+    pub consent: ConsentOffice,
+    /// Seals page links.
+    pub link_key: LinkKey,
+    /// The time.
+    pub clock: Clock,
+    /// Bounds.
+    pub limits: Limits,
+    /// Who gets a token.
+    pub tokens: TokenEndpoint,
+    /// The URL of the token endpoint.
+    pub token_endpoint: String,
+    /// The URL of the gateway's own public keys.
+    pub jwks_uri: String,
+    /// What AuditEvents say of this gateway.
+    pub site: Site,
+}
+
+/// The gateway: one decision on every path, and nothing leaves unaudited.
+pub struct Gateway {
+    parts: Parts,
+    capabilities: String,
+    /// Up to which entry the trail is readable as AuditEvent.
+    shown: tokio::sync::Mutex<i64>,
+}
+
+/// One request on its way: what every stage may need of it.
+struct Errand {
+    visit: Visit,
+    rendering: Rendering,
+    body: Sealed,
+}
+
+impl Gateway {
+    /// Puts the parts together and reads the consents.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn open(parts: Parts) -> Result<Self, Refusal> {
+        let capabilities = capabilities::statement(&parts.base, &parts.token_endpoint, parts.clock.now());
+        let shown = tokio::sync::Mutex::new(parts.ledger.shown().await.map_err(|_| Refusal::TrailUnavailable)?);
+        let gateway = Self { parts, capabilities, shown };
+        gateway.parts.consent.load(gateway.parts.store.as_ref(), &gateway.parts.base).await?;
+        Ok(gateway)
+    }
+
+    /// The whole path of a request.
+    pub async fn answer(&self, inbound: Inbound) -> Answer {
+        let now = self.parts.clock.now();
+        let options = RouteOptions { base: &self.parts.base, now, max_count: self.parts.limits.page_max };
+        let parsed = interaction(&inbound.request, &options);
+        let event = parsed.as_ref().map_or("read", Interaction::code);
+        let mut visit = inbound.visit(event, now);
+        if let Ok(Interaction::Capabilities) = parsed {
+            let rendering = rendering(&inbound.request).unwrap_or_default();
+            return release(Pending::public(self.capabilities.clone()), &rendering, &visit, self.parts.trail.as_ref()).await;
+        }
+        match self.decide(parsed, inbound, &mut visit).await {
+            Ok((pending, rendering)) => release(pending, &rendering, &visit, self.parts.trail.as_ref()).await,
+            Err(refusal) => Err(refuse(&refusal, &visit, self.parts.trail.as_ref()).await),
+        }
+    }
+
+    /// Who asks comes first, then whether the request makes sense, then whether it is allowed.
+    async fn decide(
+        &self,
+        parsed: Result<Interaction, Refusal>,
+        inbound: Inbound,
+        visit: &mut Visit,
+    ) -> Result<(Pending, Rendering), Refusal> {
+        let authorization = inbound.bearer()?;
+        let caller = self.parts.authenticator.authenticate(authorization, inbound.certificate.as_ref(), visit.now).await?;
+        visit.agent = Agent::of(&caller, inbound.address.clone());
+        let interaction = parsed?;
+        let rendering = rendering(&inbound.request)?;
+        visit.record = inbound::named_record(&interaction);
+        let mut errand = Errand { visit: visit.clone(), rendering, body: inbound.body };
+        let pending = self.perform(&caller, interaction, &mut errand).await;
+        *visit = errand.visit;
+        pending.map(|pending| (pending, errand.rendering))
+    }
+
+    /// From the caller's interaction to its answer, unreleased. Entries of a batch begin here too.
+    async fn perform(&self, caller: &Arc<Caller>, interaction: Interaction, errand: &mut Errand) -> Result<Pending, Refusal> {
+        if let Interaction::Page(token) = &interaction {
+            return self.page(caller, token, errand).await;
+        }
+        let permit = self.permit(caller, interaction, errand)?;
+        match permit.interaction() {
+            Interaction::Capabilities => Ok(Pending::public(self.capabilities.clone())),
+            Interaction::Read(key, conditions) => self.read(&permit, key, *conditions, errand).await,
+            Interaction::Vread(key, version) => self.vread(&permit, key, *version, errand).await,
+            Interaction::History(query) => self.history(&permit, query, None, errand).await,
+            Interaction::Search(query) => self.search(&permit, query, None, errand).await,
+            Interaction::Page(_) => Err(Refusal::NotFound),
+            Interaction::Create(resource_type, condition) => {
+                self.create(&permit, *resource_type, condition.as_deref(), errand).await
+            }
+            Interaction::Update(key, condition) => self.update(&permit, key, *condition, errand).await,
+            Interaction::ConditionalUpdate(query, condition) => self.conditional_update(&permit, query, *condition, errand).await,
+            Interaction::Patch(key, condition) => self.patch(&permit, key, *condition, errand).await,
+            Interaction::ConditionalPatch(query, condition) => self.conditional_patch(&permit, query, *condition, errand).await,
+            Interaction::Delete(key, condition) => self.delete(&permit, key, *condition, errand).await,
+            Interaction::ConditionalDelete(query) => self.conditional_delete(&permit, query, errand).await,
+            Interaction::Bundle => Box::pin(self.bundle(caller, errand)).await,
+        }
+    }
+
+    /// May this caller ask this, and on which rows: scopes and compartment, then what the patients allow.
+    fn permit(&self, caller: &Arc<Caller>, interaction: Interaction, errand: &Errand) -> Result<Permit, Refusal> {
+        let permit = authorize(caller, interaction)?;
+        Ok(self.parts.consent.narrow(permit, errand.visit.now))
+    }
+
+    fn bounds(&self, count: Option<u32>) -> PageBounds {
+        let limits = &self.parts.limits;
+        let count = count.unwrap_or(limits.page_default).min(limits.page_max);
+        PageBounds { count, included: limits.page_included, bytes: limits.page_bytes }
+    }
+}

@@ -1,0 +1,65 @@
+//! JSON Patch (https://hl7.org/fhir/R4/http.html#patch).
+
+use super::update::demand;
+use super::write::{Failed, mutable, until_settled};
+use super::{Errand, Gateway};
+use crate::access::Permit;
+use crate::disclosure::{Guard, Pending, consent_problems, patched};
+use crate::fhir::search::SearchQuery;
+use crate::fhir::{Key, Need, Refusal, WriteCondition};
+
+impl Gateway {
+    pub(super) async fn patch(
+        &self,
+        permit: &Permit,
+        key: &Key,
+        condition: WriteCondition,
+        errand: &Errand,
+    ) -> Result<Pending, Refusal> {
+        mutable(key.resource_type)?;
+        until_settled!(self.try_patch(permit, key, condition, Vec::new(), errand).await)
+    }
+
+    async fn try_patch(
+        &self,
+        permit: &Permit,
+        key: &Key,
+        condition: WriteCondition,
+        mut guards: Vec<Guard>,
+        errand: &Errand,
+    ) -> Result<Pending, Failed> {
+        let old = self.parts.store.read(permit, Need::Update, key).await?.ok_or(Refusal::NotFound)?;
+        if old.facts.deleted {
+            return Err(Refusal::Gone.into());
+        }
+        demand(condition, Some(&old))?;
+        let draft = self.resolved(permit, patched(&errand.body, &old)?, &mut guards).await?;
+        let warnings = consent_problems(&draft, errand.visit.now)?;
+        let change = draft.change(permit, Need::Update, key.clone(), Some(&old), &self.parts.base, errand.visit.now)?;
+        self.conclude(permit, change, guards, &warnings, errand).await
+    }
+
+    pub(super) async fn conditional_patch(
+        &self,
+        permit: &Permit,
+        query: &SearchQuery,
+        condition: WriteCondition,
+        errand: &Errand,
+    ) -> Result<Pending, Refusal> {
+        query.types.iter().try_for_each(|&resource_type| mutable(resource_type))?;
+        until_settled!(self.try_conditional_patch(permit, query, condition, errand).await)
+    }
+
+    async fn try_conditional_patch(
+        &self,
+        permit: &Permit,
+        query: &SearchQuery,
+        condition: WriteCondition,
+        errand: &Errand,
+    ) -> Result<Pending, Failed> {
+        let selected = self.selected(permit, Need::Search, query).await?;
+        let guard = selected.none_or_one(permit, query)?;
+        let found = selected.rows.first().ok_or(Refusal::NotFound)?;
+        self.try_patch(permit, &found.facts.key, condition, vec![guard], errand).await
+    }
+}

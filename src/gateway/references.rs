@@ -1,0 +1,54 @@
+//! Conditional references: `Patient?identifier=...` in new content becomes the one record that it selects.
+
+use super::Gateway;
+use super::write::Failed;
+use crate::access::Permit;
+use crate::disclosure::{Draft, Guard};
+use crate::fhir::{Headers, Interaction, Key, Method, Need, Problem, Refusal, Request, RouteOptions, interaction};
+use std::collections::HashMap;
+
+impl Gateway {
+    /// The draft with its conditional references resolved; each adds a guard.
+    pub(super) async fn resolved(&self, permit: &Permit, draft: Draft, guards: &mut Vec<Guard>) -> Result<Draft, Failed> {
+        let conditions = draft.conditional_references();
+        if conditions.is_empty() {
+            return Ok(draft);
+        }
+        let mut targets = HashMap::new();
+        for condition in conditions {
+            let key = self.resolve(permit, &condition, guards).await?;
+            targets.insert(condition, key.to_string());
+        }
+        Ok(draft.rewritten(&|url| targets.get(url).cloned()))
+    }
+
+    /// The one record that the caller sees and the condition selects.
+    pub(super) async fn resolve(&self, permit: &Permit, condition: &str, guards: &mut Vec<Guard>) -> Result<Key, Failed> {
+        let relative = condition.strip_prefix(&self.parts.base).map_or(condition, |rest| rest.trim_start_matches('/'));
+        let (path, query) = relative.split_once('?').unwrap_or((relative, ""));
+        let request = Request {
+            method: Method::Get,
+            path: path.to_owned(),
+            query: query.to_owned(),
+            form: None,
+            headers: Headers::default(),
+        };
+        let options = RouteOptions { base: &self.parts.base, now: self.parts.clock.now(), max_count: 2 };
+        let Interaction::Search(search) = interaction(&request, &options)? else {
+            return Err(unresolved(condition, "is no search").into());
+        };
+        if search.types.len() != 1 || search.criteria.is_empty() {
+            return Err(unresolved(condition, "names no type or no condition").into());
+        }
+        let selected = self.selected(permit, Need::Search, &search).await?;
+        let guard = selected.none_or_one(permit, &search).map_err(|_| unresolved(condition, "selects several records"))?;
+        guards.push(guard);
+        let found = selected.rows.first().ok_or_else(|| unresolved(condition, "selects no record"))?;
+        Ok(found.facts.key.clone())
+    }
+}
+
+fn unresolved(condition: &str, reason: &str) -> Refusal {
+    let text = format!("the conditional reference `{condition}` {reason}: it must select exactly one record that you can see");
+    Refusal::Unprocessable(vec![Problem::of("not-found", text)])
+}

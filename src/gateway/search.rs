@@ -1,0 +1,53 @@
+//! search (https://hl7.org/fhir/R4/http.html#search): one page, links, total.
+
+use super::{Errand, Gateway};
+use crate::access::Permit;
+use crate::disclosure::{PageFrame, Pending, searchset};
+use crate::fhir::search::SearchQuery;
+use crate::fhir::{Need, Refusal, ResourceType, Summary, encode};
+use crate::store::Cursor;
+
+impl Gateway {
+    pub(super) async fn search(
+        &self,
+        permit: &Permit,
+        query: &SearchQuery,
+        from: Option<&Cursor>,
+        errand: &Errand,
+    ) -> Result<Pending, Refusal> {
+        if query.types.is_empty() || query.types.contains(&ResourceType::AuditEvent) {
+            if permit.types(Need::Search).contains(&ResourceType::AuditEvent) {
+                self.view_trail(ResourceType::AuditEvent).await?;
+            }
+        }
+        let mut bounds = self.bounds(query.shape.count);
+        if query.rendering.summary == Some(Summary::Count) {
+            bounds.count = 0;
+        }
+        let page = self.parts.store.search(permit, query, from, bounds).await?;
+        let path = self.search_path(query);
+        let next_link = page.next.map(|cursor| self.next_link(permit, &path, &cursor)).transpose()?;
+        let frame = PageFrame {
+            total: page.total,
+            self_link: format!("{}/{path}", self.parts.base),
+            next_link,
+            ignored: query.ignored.clone(),
+            now: Some(errand.visit.now),
+        };
+        searchset(permit, (&page.matches, &page.included), &frame, &query.rendering, &errand.visit, &self.parts.base)
+    }
+
+    /// The search as it was understood, below the base: `Observation?patient=p1`.
+    fn search_path(&self, query: &SearchQuery) -> String {
+        let member = match (query.types.as_slice(), &query.compartment) {
+            ([one], _) => one.name(),
+            (_, Some(_)) => "*",
+            _ => "",
+        };
+        let owner = query.compartment.as_ref().map(|owner| format!("{}/{}/", owner.resource_type, owner.id)).unwrap_or_default();
+        let parameters: Vec<String> =
+            query.applied.iter().map(|(name, value)| format!("{}={}", encode(name), encode(value))).collect();
+        let mark = if parameters.is_empty() { "" } else { "?" };
+        format!("{owner}{member}{mark}{}", parameters.join("&"))
+    }
+}

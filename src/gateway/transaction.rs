@@ -1,0 +1,351 @@
+//! transaction (https://hl7.org/fhir/R4/http.html#trules): all or nothing, in the order DELETE, POST, PUT and PATCH, GET.
+
+use super::batch::entry_visit;
+use super::update::demand;
+use super::write::{Failed, mutable, new_id, until_settled, version_made};
+use super::{Errand, Gateway};
+use crate::access::{Caller, Permit};
+use crate::audit::Entry;
+use crate::disclosure::{
+    Change, Commit, Draft, Expected, Guard, Part, Pending, Row, consent_problems, deletion, patched, responses, show, written,
+};
+use crate::fhir::search::SearchQuery;
+use crate::fhir::{
+    Id, Interaction, Key, Need, Problem, ReadConditions, Refusal, Rendering, ResourceType, Return, WriteCondition,
+};
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+/// An entry with its permit and the record it is about.
+struct Step {
+    permit: Permit,
+    act: Act,
+}
+
+/// What an entry does, after its conditions were looked at.
+enum Act {
+    /// A create whose condition found this record: nothing to do.
+    Found(Row),
+    Create(Key),
+    Update {
+        key: Key,
+        old: Option<Row>,
+        named: bool,
+    },
+    Patch {
+        old: Row,
+    },
+    Delete {
+        old: Row,
+    },
+    /// Nothing is there to delete.
+    Nothing,
+    /// GET: after the changes.
+    Read,
+}
+
+/// A transaction while it is put together.
+#[derive(Default)]
+struct Plan {
+    guards: Vec<Guard>,
+    changes: Vec<Change>,
+    entries: Vec<Entry>,
+    /// Which change is an entry's.
+    change_of: HashMap<usize, usize>,
+    /// Conditional references seen so far.
+    resolved: HashMap<String, Key>,
+}
+
+impl Gateway {
+    pub(super) async fn transaction(&self, caller: &Arc<Caller>, parts: &[Part], errand: &Errand) -> Result<Pending, Refusal> {
+        until_settled!(self.try_transaction(caller, parts, errand).await)
+    }
+
+    async fn try_transaction(&self, caller: &Arc<Caller>, parts: &[Part], errand: &Errand) -> Result<Pending, Failed> {
+        let mut plan = Plan::default();
+        let mut steps = Vec::with_capacity(parts.len());
+        for (at, part) in parts.iter().enumerate() {
+            steps.push(self.step(caller, part, &mut plan, errand).await.map_err(|failed| at_entry(failed, at))?);
+        }
+        each_once(&steps)?;
+        let targets = targets(parts, &steps);
+        for phase in [is_delete, is_create, is_replacement] {
+            for (at, (part, step)) in parts.iter().zip(&steps).enumerate().filter(|(_, (_, step))| phase(&step.act)) {
+                let change = self.change(part, step, &targets, &mut plan, errand).await.map_err(|failed| at_entry(failed, at))?;
+                let visit = entry_visit(part, Some(step.permit.interaction()), &errand.visit);
+                plan.entries.push(visit.concluded(change.patients.clone(), vec![version_made(&change)]));
+                plan.change_of.insert(at, plan.changes.len());
+                plan.changes.push(change);
+            }
+        }
+        self.settle(caller, parts, &steps, plan, errand).await
+    }
+
+    /// Commits, then answers each entry in the order of the request.
+    async fn settle(
+        &self,
+        caller: &Arc<Caller>,
+        parts: &[Part],
+        steps: &[Step],
+        plan: Plan,
+        errand: &Errand,
+    ) -> Result<Pending, Failed> {
+        let Plan { guards, changes, mut entries, change_of, .. } = plan;
+        let created: Vec<bool> = changes.iter().map(|change| change.expected == Expected::Absent).collect();
+        let mut envelope = errand.visit.concluded(Vec::new(), Vec::new());
+        envelope.event = crate::audit::Event::Rest("transaction");
+        entries.push(envelope);
+        let committed = self.commit(Commit { guards, changes, entries }).await?;
+        let mut answers = Vec::with_capacity(parts.len());
+        for (at, (part, step)) in parts.iter().zip(steps).enumerate() {
+            let stored = change_of.get(&at).and_then(|&change| committed.stored.get(change).zip(created.get(change)));
+            answers.push(match (stored, &step.act) {
+                (Some((stored, &created)), _) => {
+                    Ok(written(stored, created, &entry_rendering(part, errand), &[], &self.parts.base)?)
+                }
+                (None, Act::Found(row)) => Ok(self.found(row, step, part, errand)?),
+                (None, Act::Read) => self.entry(caller, part, errand).await,
+                (None, _) => Ok(Pending::nothing(entry_visit(part, None, &errand.visit).concluded(Vec::new(), Vec::new()))),
+            });
+        }
+        drop(committed.receipt);
+        Ok(responses("transaction-response", answers))
+    }
+
+    /// The existing record of a conditional create: 200 with its address.
+    fn found(&self, row: &Row, step: &Step, part: &Part, errand: &Errand) -> Result<Pending, Refusal> {
+        let visit = entry_visit(part, Some(step.permit.interaction()), &errand.visit);
+        let rendering = entry_rendering(part, errand);
+        let shown = show(&step.permit, row, ReadConditions::default(), &rendering, &visit, &self.parts.base)?;
+        let place = format!("{}/{}/_history/{}", self.parts.base, row.facts.key, row.facts.version);
+        Ok(shown.located(place, rendering.prefer == Some(Return::Minimal)))
+    }
+
+    /// Authorizes an entry and looks at what it is about.
+    async fn step(&self, caller: &Arc<Caller>, part: &Part, plan: &mut Plan, errand: &Errand) -> Result<Step, Failed> {
+        let parsed = self.entry_interaction(part, errand)?;
+        if let Interaction::Page(_) | Interaction::Capabilities = parsed {
+            return Err(Refusal::Invalid(vec![Problem::of("invalid", "this cannot be an entry of a transaction")]).into());
+        }
+        let permit = self.permit(caller, parsed, errand)?;
+        let act = match permit.interaction() {
+            Interaction::Create(resource_type, condition) => {
+                self.plan_create(&permit, *resource_type, condition.as_deref(), plan).await?
+            }
+            Interaction::Update(key, condition) => self.plan_update(&permit, key.clone(), *condition, true).await?,
+            Interaction::ConditionalUpdate(query, condition) => {
+                self.plan_conditional_update(&permit, query, *condition, plan).await?
+            }
+            Interaction::Patch(key, condition) => {
+                Act::Patch { old: self.standing(&permit, Need::Update, key, *condition).await? }
+            }
+            Interaction::ConditionalPatch(query, condition) => {
+                let key = self.only(&permit, query, plan).await?.ok_or(Refusal::NotFound)?;
+                Act::Patch { old: self.standing(&permit, Need::Update, &key, *condition).await? }
+            }
+            Interaction::Delete(key, condition) => self.plan_delete(&permit, key, *condition).await?,
+            Interaction::ConditionalDelete(query) => match self.only(&permit, query, plan).await? {
+                Some(key) => self.plan_delete(&permit, &key, WriteCondition::None).await?,
+                None => Act::Nothing,
+            },
+            _ => Act::Read,
+        };
+        Ok(Step { permit, act })
+    }
+
+    async fn plan_create(
+        &self,
+        permit: &Permit,
+        resource_type: ResourceType,
+        condition: Option<&SearchQuery>,
+        plan: &mut Plan,
+    ) -> Result<Act, Failed> {
+        if let Some(condition) = condition {
+            let selected = self.selected(permit, Need::Search, condition).await?;
+            plan.guards.push(selected.none_or_one(permit, condition)?);
+            if let Some(found) = selected.rows.into_iter().next() {
+                return Ok(Act::Found(found));
+            }
+        }
+        Ok(Act::Create(Key::new(resource_type, new_id())))
+    }
+
+    async fn plan_update(&self, permit: &Permit, key: Key, condition: WriteCondition, named: bool) -> Result<Act, Failed> {
+        mutable(key.resource_type)?;
+        let old = self.parts.store.read(permit, Need::Update, &key).await?;
+        if old.is_none() {
+            self.may_create_at(permit, &key).await?;
+        }
+        demand(condition, old.as_ref())?;
+        Ok(Act::Update { key, old, named })
+    }
+
+    async fn plan_conditional_update(
+        &self,
+        permit: &Permit,
+        query: &SearchQuery,
+        condition: WriteCondition,
+        plan: &mut Plan,
+    ) -> Result<Act, Failed> {
+        let [resource_type] = query.types.as_slice() else { return Err(Refusal::Internal.into()) };
+        mutable(*resource_type)?;
+        match self.only(permit, query, plan).await? {
+            Some(key) => self.plan_update(permit, key, condition, false).await,
+            None => {
+                demand(condition, None)?;
+                Ok(Act::Update { key: Key::new(*resource_type, new_id()), old: None, named: false })
+            }
+        }
+    }
+
+    async fn plan_delete(&self, permit: &Permit, key: &Key, condition: WriteCondition) -> Result<Act, Failed> {
+        mutable(key.resource_type)?;
+        let old = self.parts.store.read(permit, Need::Delete, key).await?.ok_or(Refusal::NotFound)?;
+        if old.facts.deleted {
+            return Ok(Act::Nothing);
+        }
+        demand(condition, Some(&old))?;
+        Ok(Act::Delete { old })
+    }
+
+    /// The record that a condition selects, guarded.
+    async fn only(&self, permit: &Permit, query: &SearchQuery, plan: &mut Plan) -> Result<Option<Key>, Failed> {
+        let selected = self.selected(permit, Need::Search, query).await?;
+        plan.guards.push(selected.none_or_one(permit, query)?);
+        Ok(selected.rows.first().map(|row| row.facts.key.clone()))
+    }
+
+    async fn standing(&self, permit: &Permit, need: Need, key: &Key, condition: WriteCondition) -> Result<Row, Failed> {
+        mutable(key.resource_type)?;
+        let old = self.parts.store.read(permit, need, key).await?.filter(|row| !row.facts.deleted).ok_or(Refusal::NotFound)?;
+        demand(condition, Some(&old))?;
+        Ok(old)
+    }
+
+    /// The change that an entry makes, its references resolved.
+    async fn change(
+        &self,
+        part: &Part,
+        step: &Step,
+        targets: &HashMap<String, String>,
+        plan: &mut Plan,
+        errand: &Errand,
+    ) -> Result<Change, Failed> {
+        let base = &self.parts.base;
+        let (draft, need, key, old) = match &step.act {
+            Act::Delete { old } => return Ok(deletion(old, base)?),
+            Act::Create(key) => (part.draft(key.resource_type, None)?, Need::Create, key, None),
+            Act::Update { key, old, named: true } => {
+                (part.draft(key.resource_type, Some(&key.id))?, Need::Update, key, old.as_ref())
+            }
+            Act::Update { key, old, named: false } => (part.draft(key.resource_type, None)?, Need::Update, key, old.as_ref()),
+            Act::Patch { old } => (patched(&part.body()?, old)?, Need::Update, &old.facts.key, Some(old)),
+            Act::Found(_) | Act::Nothing | Act::Read => return Err(Refusal::Internal.into()),
+        };
+        let draft = self.linked(&step.permit, draft, targets, plan).await?;
+        consent_problems(&draft, errand.visit.now)?;
+        Ok(draft.change(&step.permit, need, key.clone(), old, base, errand.visit.now)?)
+    }
+
+    /// References to other entries become `Type/id`; conditional ones what they select.
+    async fn linked(
+        &self,
+        permit: &Permit,
+        draft: Draft,
+        targets: &HashMap<String, String>,
+        plan: &mut Plan,
+    ) -> Result<Draft, Failed> {
+        for condition in draft.conditional_references() {
+            if !plan.resolved.contains_key(&condition) {
+                let key = self.resolve(permit, &condition, &mut plan.guards).await?;
+                plan.resolved.insert(condition, key);
+            }
+        }
+        let replace = |url: &str| targets.get(url).cloned().or_else(|| plan.resolved.get(url).map(ToString::to_string));
+        Ok(draft.rewritten(&replace))
+    }
+}
+
+fn is_delete(act: &Act) -> bool {
+    matches!(act, Act::Delete { .. })
+}
+
+fn is_create(act: &Act) -> bool {
+    matches!(act, Act::Create(_))
+}
+
+fn is_replacement(act: &Act) -> bool {
+    matches!(act, Act::Update { .. } | Act::Patch { .. })
+}
+
+impl Act {
+    /// The record that the entry changes.
+    fn changes(&self) -> Option<&Key> {
+        match self {
+            Self::Create(key) | Self::Update { key, .. } => Some(key),
+            Self::Patch { old } | Self::Delete { old } => Some(&old.facts.key),
+            Self::Found(_) | Self::Nothing | Self::Read => None,
+        }
+    }
+
+    /// The record that references to the entry mean.
+    fn means(&self) -> Option<&Key> {
+        match self {
+            Self::Found(row) => Some(&row.facts.key),
+            other => other.changes(),
+        }
+    }
+}
+
+/// R4: an identity may occur once among the changes.
+fn each_once(steps: &[Step]) -> Result<(), Refusal> {
+    let mut seen = HashSet::new();
+    for (at, key) in steps.iter().enumerate().filter_map(|(at, step)| step.act.changes().map(|key| (at, key))) {
+        if !seen.insert(key) {
+            let text = format!("{key} is changed by more than one entry of this transaction");
+            return Err(Refusal::Invalid(vec![Problem::at("duplicate", format!("Bundle.entry[{at}]"), text)]));
+        }
+    }
+    Ok(())
+}
+
+/// What references to entries become: by `fullUrl`, and by the relative form of a `fullUrl` whose entry gets a new id.
+fn targets(parts: &[Part], steps: &[Step]) -> HashMap<String, String> {
+    let mut targets = HashMap::new();
+    for (part, step) in parts.iter().zip(steps) {
+        let (Some(full_url), Some(key)) = (part.full_url(), step.act.means()) else { continue };
+        targets.insert(full_url.to_owned(), key.to_string());
+        let mut tail = full_url.rsplitn(3, '/');
+        if let (Some(id), Some(name)) = (tail.next(), tail.next())
+            && let (Some(resource_type), Some(id)) = (ResourceType::parse(name), Id::parse(id))
+        {
+            targets.insert(Key::new(resource_type, id).to_string(), key.to_string());
+        }
+    }
+    targets
+}
+
+/// Entries of a transaction answer without content unless the caller asks for it: a large bundle is not sent back whole.
+fn entry_rendering(part: &Part, errand: &Errand) -> Rendering {
+    let prefer = part.request.headers.prefer_return.or(errand.rendering.prefer).unwrap_or(Return::Minimal);
+    Rendering { prefer: Some(prefer), ..Rendering::default() }
+}
+
+/// Says which entry a refusal of the whole is about.
+fn at_entry(failed: Failed, at: usize) -> Failed {
+    let place = |problems: Vec<Problem>| problems.into_iter().map(|problem| located(problem, at)).collect();
+    match failed {
+        Failed::Refused(Refusal::Invalid(problems)) => Failed::Refused(Refusal::Invalid(place(problems))),
+        Failed::Refused(Refusal::Unprocessable(problems)) => Failed::Refused(Refusal::Unprocessable(place(problems))),
+        Failed::Refused(Refusal::Malformed(problem)) => Failed::Refused(Refusal::Malformed(located(problem, at))),
+        other => other,
+    }
+}
+
+fn located(problem: Problem, at: usize) -> Problem {
+    let expression = problem.expression.map_or_else(
+        || format!("Bundle.entry[{at}]"),
+        |inner| format!("Bundle.entry[{at}].resource.ofType({})", inner.replacen('.', ").", 1).trim_end_matches(')')),
+    );
+    Problem { expression: Some(expression), text: format!("entry {at}: {}", problem.text), ..problem }
+}

@@ -1,0 +1,114 @@
+//! update, update as create, conditional update (https://hl7.org/fhir/R4/http.html#update).
+
+use super::condition::Selected;
+use super::write::{Failed, mutable, new_id, until_settled};
+use super::{Errand, Gateway};
+use crate::access::{Permit, Predicate};
+use crate::disclosure::{Draft, Guard, Pending, Row, consent_problems};
+use crate::fhir::search::SearchQuery;
+use crate::fhir::{Key, Need, Refusal, ResourceType, WriteCondition};
+
+impl Gateway {
+    pub(super) async fn update(
+        &self,
+        permit: &Permit,
+        key: &Key,
+        condition: WriteCondition,
+        errand: &Errand,
+    ) -> Result<Pending, Refusal> {
+        mutable(key.resource_type)?;
+        until_settled!(self.try_update(permit, key, condition, errand).await)
+    }
+
+    async fn try_update(
+        &self,
+        permit: &Permit,
+        key: &Key,
+        condition: WriteCondition,
+        errand: &Errand,
+    ) -> Result<Pending, Failed> {
+        let old = self.parts.store.read(permit, Need::Update, key).await?;
+        if old.is_none() {
+            self.may_create_at(permit, key).await?;
+        }
+        demand(condition, old.as_ref())?;
+        let draft = Draft::read(&errand.body, key.resource_type, Some(&key.id))?;
+        self.replace(permit, key.clone(), draft, old.as_ref(), Vec::new(), errand).await
+    }
+
+    /// Checks new content against grant and predecessor, and commits it.
+    async fn replace(
+        &self,
+        permit: &Permit,
+        key: Key,
+        draft: Draft,
+        old: Option<&Row>,
+        mut guards: Vec<Guard>,
+        errand: &Errand,
+    ) -> Result<Pending, Failed> {
+        let draft = self.resolved(permit, draft, &mut guards).await?;
+        let warnings = consent_problems(&draft, errand.visit.now)?;
+        let change = draft.change(permit, Need::Update, key, old, &self.parts.base, errand.visit.now)?;
+        self.conclude(permit, change, guards, &warnings, errand).await
+    }
+
+    /// Update as create is for callers whose grant covers every record of the type: to anybody else "created" would tell that no
+    /// hidden record has this id.
+    pub(super) async fn may_create_at(&self, permit: &Permit, key: &Key) -> Result<(), Refusal> {
+        let whole = matches!(permit.granted(key.resource_type, Need::Update), Predicate::All);
+        let taken = self.parts.store.versions(std::slice::from_ref(key)).await?.into_iter().flatten().next().is_some();
+        if whole && !taken { Ok(()) } else { Err(Refusal::NotFound) }
+    }
+
+    pub(super) async fn conditional_update(
+        &self,
+        permit: &Permit,
+        query: &SearchQuery,
+        condition: WriteCondition,
+        errand: &Errand,
+    ) -> Result<Pending, Refusal> {
+        let [resource_type] = query.types.as_slice() else { return Err(Refusal::Internal) };
+        mutable(*resource_type)?;
+        until_settled!(self.try_conditional_update(permit, *resource_type, query, condition, errand).await)
+    }
+
+    async fn try_conditional_update(
+        &self,
+        permit: &Permit,
+        resource_type: ResourceType,
+        query: &SearchQuery,
+        condition: WriteCondition,
+        errand: &Errand,
+    ) -> Result<Pending, Failed> {
+        let selected: Selected = self.selected(permit, Need::Search, query).await?;
+        let guards = vec![selected.none_or_one(permit, query)?];
+        let old = match selected.rows.first() {
+            Some(found) => Some(self.parts.store.read(permit, Need::Update, &found.facts.key).await?.ok_or(Refusal::NotFound)?),
+            None => None,
+        };
+        demand(condition, old.as_ref())?;
+        let (draft, named) = Draft::read_with_optional_id(&errand.body, resource_type)?;
+        let key = match (&old, named) {
+            (Some(old), Some(id)) if old.facts.key.id != id => return Err(Refusal::VersionMismatch.into()),
+            (Some(old), _) => old.facts.key.clone(),
+            (None, Some(id)) => {
+                let key = Key::new(resource_type, id);
+                self.may_create_at(permit, &key).await?;
+                key
+            }
+            (None, None) => Key::new(resource_type, new_id()),
+        };
+        self.replace(permit, key, draft, old.as_ref(), guards, errand).await
+    }
+}
+
+/// `If-Match` and `If-None-Match: *` against what is there.
+pub(super) fn demand(condition: WriteCondition, old: Option<&Row>) -> Result<(), Refusal> {
+    let current = old.filter(|row| !row.facts.deleted);
+    let met = match condition {
+        WriteCondition::None => true,
+        WriteCondition::Absent => current.is_none(),
+        WriteCondition::Match(version) => current.is_some_and(|row| row.facts.version == version),
+    };
+    if met { Ok(()) } else { Err(Refusal::VersionMismatch) }
+}

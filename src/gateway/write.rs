@@ -1,0 +1,124 @@
+//! What all changes share: commit, take over consents, answer.
+
+use super::{Errand, Gateway};
+use crate::access::{Permit, Predicate};
+use crate::disclosure::{Change, Commit, Committed, Guard, Pending, Stored, consent_changes, written};
+use crate::fhir::{Id, Interaction, Need, Problem, Refusal, Rendering, ResourceType, Return, Touched};
+use crate::store::CommitError;
+
+/// How often a change is decided anew when another one came between.
+pub(super) const ATTEMPTS: usize = 5;
+
+/// Whether deciding and committing again makes sense.
+pub(super) enum Failed {
+    /// Something changed since the decision.
+    Stale,
+    /// No.
+    Refused(Refusal),
+}
+
+impl From<Refusal> for Failed {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+impl From<crate::store::StoreError> for Failed {
+    fn from(error: crate::store::StoreError) -> Self {
+        Self::Refused(error.into())
+    }
+}
+
+impl From<crate::store::StoreError> for Refusal {
+    fn from(error: crate::store::StoreError) -> Self {
+        match error {
+            crate::store::StoreError::Cursor => Self::NotFound,
+            crate::store::StoreError::Unavailable(reason) => {
+                tracing::error!(reason, "the record store failed");
+                Self::StoreUnavailable
+            }
+        }
+    }
+}
+
+/// Decides and commits until nothing comes between, a few times at most.
+macro_rules! until_settled {
+    ($attempt:expr) => {{
+        let mut attempts = 0;
+        loop {
+            match $attempt {
+                Err($crate::gateway::write::Failed::Stale) if attempts < $crate::gateway::write::ATTEMPTS => attempts += 1,
+                Err($crate::gateway::write::Failed::Stale) => break Err($crate::fhir::Refusal::Conflict),
+                Err($crate::gateway::write::Failed::Refused(refusal)) => break Err(refusal),
+                Ok(done) => break Ok(done),
+            }
+        }
+    }};
+}
+pub(super) use until_settled;
+
+impl Gateway {
+    /// Commits one change with its entry and answers.
+    pub(super) async fn conclude(
+        &self,
+        permit: &Permit,
+        change: Change,
+        guards: Vec<Guard>,
+        warnings: &[Problem],
+        errand: &Errand,
+    ) -> Result<Pending, Failed> {
+        let created = change.expected == crate::disclosure::Expected::Absent;
+        let entry = errand.visit.concluded(change.patients.clone(), vec![version_made(&change)]);
+        let committed = self.commit(Commit { guards, changes: vec![change], entries: vec![entry] }).await?;
+        let stored = committed.stored.first().ok_or(Refusal::Internal)?;
+        Ok(written(stored, created, &told(permit, stored, created, &errand.rendering), warnings, &self.parts.base)?
+            .paid(committed.receipt))
+    }
+
+    /// Makes changes durable and lets the consents among them take effect.
+    pub(super) async fn commit(&self, commit: Commit) -> Result<Committed, Failed> {
+        let committed = self.parts.store.commit(commit).await.map_err(|error| match error {
+            CommitError::Stale => Failed::Stale,
+            CommitError::Trail => Failed::Refused(Refusal::TrailUnavailable),
+            CommitError::Unavailable(reason) => {
+                tracing::error!(reason, "the record store failed");
+                Failed::Refused(Refusal::StoreUnavailable)
+            }
+        })?;
+        self.take_over(&committed.stored)?;
+        Ok(committed)
+    }
+
+    fn take_over(&self, stored: &[Stored]) -> Result<(), Refusal> {
+        self.parts.consent.changed(consent_changes(stored, &self.parts.base)?);
+        Ok(())
+    }
+}
+
+/// How a change is answered: a caller who may not read the type is not shown what was there before a patch.
+fn told(permit: &Permit, stored: &Stored, created: bool, asked: &Rendering) -> Rendering {
+    let blind = matches!(permit.granted(stored.key.resource_type, Need::Read), Predicate::None);
+    let patched = matches!(permit.interaction(), Interaction::Patch(..) | Interaction::ConditionalPatch(..));
+    if blind && patched && !created { Rendering { prefer: Some(Return::Minimal), ..asked.clone() } } else { asked.clone() }
+}
+
+/// The version that a change makes, for the trail.
+pub(super) fn version_made(change: &Change) -> Touched {
+    use crate::disclosure::Expected;
+    use crate::fhir::Version;
+    let version = match change.expected {
+        Expected::Absent => Version::FIRST,
+        Expected::Version(version) => version.next(),
+    };
+    Touched { resource_type: change.key.resource_type, id: change.key.id.clone(), version: Some(version) }
+}
+
+/// The trail is nobody's to change (`audit` § 3).
+pub(super) fn mutable(resource_type: ResourceType) -> Result<(), Refusal> {
+    if resource_type == ResourceType::AuditEvent { Err(Refusal::MethodNotAllowed) } else { Ok(()) }
+}
+
+/// A fresh id.
+pub(super) fn new_id() -> Id {
+    Id::random()
+}

@@ -1,0 +1,48 @@
+//! Which pages of a browser may read answers: everybody the open documents, configured origins the rest, `null` nothing.
+
+use super::place::Place;
+use crate::config::Config;
+use actix_web::http::Method;
+use actix_web::http::header::{self, HeaderValue};
+use actix_web::{HttpRequest, HttpResponse};
+
+const ALLOWED: HeaderValue = HeaderValue::from_static(
+    "Authorization, Content-Type, Accept, Prefer, If-Match, If-None-Match, If-Modified-Since, If-None-Exist, X-Request-Id",
+);
+const EXPOSED: HeaderValue = HeaderValue::from_static(
+    "Location, Content-Location, ETag, Last-Modified, X-Progress, Retry-After, WWW-Authenticate, X-Request-Id",
+);
+
+/// Whether the request only asks what would be allowed.
+pub(super) fn is_preflight(request: &HttpRequest) -> bool {
+    request.method() == Method::OPTIONS
+}
+
+/// Tells the methods of a place, and to an origin that may come what it may send.
+pub(super) fn preflight(request: &HttpRequest, place: Place<'_>, config: &Config) -> HttpResponse {
+    let mut response = HttpResponse::NoContent();
+    response.insert_header((header::ALLOW, place.methods()));
+    if allowed_origin(request, place, config).is_some() {
+        response.insert_header((header::ACCESS_CONTROL_ALLOW_METHODS, place.methods()));
+        response.insert_header((header::ACCESS_CONTROL_ALLOW_HEADERS, ALLOWED));
+        response.insert_header((header::ACCESS_CONTROL_MAX_AGE, "600"));
+    }
+    response.finish()
+}
+
+/// Lets the origin of a request read the response, when it may; refusals too.
+pub(super) fn allow(request: &HttpRequest, place: Place<'_>, config: &Config, response: &mut HttpResponse) {
+    if let Some(origin) = allowed_origin(request, place, config) {
+        response.headers_mut().insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+        response.headers_mut().insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED);
+    }
+}
+
+fn allowed_origin(request: &HttpRequest, place: Place<'_>, config: &Config) -> Option<HeaderValue> {
+    let origin = request.headers().get(header::ORIGIN)?;
+    if place.is_open() {
+        return Some(HeaderValue::from_static("*"));
+    }
+    let known = config.server.cors_origins.iter().any(|known| known.as_bytes() == origin.as_bytes());
+    known.then(|| origin.clone())
+}

@@ -1,0 +1,86 @@
+//! HTTP: what stands on the wire, and nothing about what it means. Actix is known here, in `portal` and in `startup` only.
+
+mod body;
+mod cors;
+mod documents;
+mod inbound;
+mod management;
+mod observe;
+mod outcome;
+mod place;
+mod render;
+
+pub use management::{Health, mount as mount_management};
+
+use crate::config::Config;
+use crate::disclosure::Answer;
+use crate::gateway::{Gateway, Inbound};
+use actix_web::{HttpRequest, HttpResponse, web};
+use place::Place;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// What stands behind the FHIR base. The only thing that it can say is an [`Answer`], which only the vault makes: a handler that
+/// returns anything else cannot be mounted.
+pub trait FhirRoute: 'static {
+    /// Answers one request.
+    fn answer(&self, inbound: Inbound) -> Pin<Box<dyn Future<Output = Answer> + '_>>;
+}
+
+impl FhirRoute for Arc<Gateway> {
+    fn answer(&self, inbound: Inbound) -> Pin<Box<dyn Future<Output = Answer> + '_>> {
+        Box::pin(Gateway::answer(self, inbound))
+    }
+}
+
+/// What every request needs to know, besides itself.
+pub struct Front {
+    gateway: Arc<Gateway>,
+    config: Arc<Config>,
+    route: Box<dyn FhirRoute + Send + Sync>,
+}
+
+impl Front {
+    /// The front of a gateway.
+    pub fn new(gateway: &Arc<Gateway>, config: &Arc<Config>) -> Self {
+        Self { route: Box::new(Arc::clone(gateway)), gateway: Arc::clone(gateway), config: Arc::clone(config) }
+    }
+}
+
+/// Mounts the public side. Paths are told apart once, on their raw form, by [`Place`]; no second router rewrites them.
+pub fn mount(app: &mut web::ServiceConfig, front: Arc<Front>) {
+    app.default_service(web::to(move |request: HttpRequest, payload: web::Payload| {
+        let front = Arc::clone(&front);
+        async move { serve(&front, request, payload).await }
+    }));
+}
+
+async fn serve(front: &Front, request: HttpRequest, payload: web::Payload) -> HttpResponse {
+    let received = Instant::now();
+    let id = inbound::request_id(&request);
+    let place = Place::of(request.uri().path(), &front.config.server.base_url);
+    let watch = observe::Watch::start(&request, place, &id, received);
+    let work = async {
+        if cors::is_preflight(&request) {
+            return cors::preflight(&request, place, &front.config);
+        }
+        match place {
+            Place::Fhir(path) => fhir(front, &request, path, payload, &id).await,
+            other => documents::serve(front, &request, other, payload, &id).await,
+        }
+    };
+    let (mut response, client) = crate::telemetry::noting(work).await;
+    cors::allow(&request, place, &front.config, &mut response);
+    render::protect(&mut response, place, &id, &front.config.server);
+    watch.end(&response, client.as_deref());
+    response
+}
+
+async fn fhir(front: &Front, request: &HttpRequest, path: &str, payload: web::Payload, id: &str) -> HttpResponse {
+    match inbound::read(request, path, payload, &front.config.limits, id).await {
+        Ok(inbound) => render::answer(front.route.answer(inbound).await),
+        Err(turned) => turned.response(),
+    }
+}

@@ -1,0 +1,116 @@
+//! What HTTP itself turns away, before anybody could be asked: wrong framing, too many bytes, addresses where nothing is.
+//! No record and no identity plays a part in these.
+
+use crate::fhir::{Outcome, Problem, Refusal, Told};
+use actix_web::HttpResponse;
+use actix_web::http::{ConnectionType, StatusCode, header};
+use serde_json::json;
+use std::borrow::Cow;
+
+/// The code system of the gateway's stable error codes.
+const CODES: &str = "urn:amanat:error";
+
+/// A request that is turned away.
+#[derive(Debug)]
+pub(super) struct Turned(Box<Reasons>);
+
+#[derive(Debug)]
+struct Reasons {
+    told: Told,
+    problems: Vec<Problem>,
+    /// What is still in the connection cannot be trusted to be a request.
+    close: bool,
+    allow: Option<&'static str>,
+}
+
+impl Turned {
+    /// By a row of the table of refusals.
+    pub(super) fn by(refusal: &Refusal) -> Self {
+        let problems = refusal.problems().to_vec();
+        Self(Box::new(Reasons { told: refusal.told(), problems, close: false, allow: None }))
+    }
+
+    /// One wrong thing about the request as a whole.
+    pub(super) fn invalid(text: impl Into<String>) -> Self {
+        Self::by(&Refusal::Invalid(vec![Problem::of("invalid", text)]))
+    }
+
+    /// The method does not exist at this place.
+    pub(super) fn method(allow: &'static str) -> Self {
+        let mut turned = Self::by(&Refusal::MethodNotAllowed);
+        turned.0.allow = Some(allow);
+        turned
+    }
+
+    /// Nothing is served at this address.
+    pub(super) fn nowhere(base: &str) -> Self {
+        let mut turned = Self::by(&Refusal::NotSupported(String::new()));
+        turned.0.told.text = Cow::Owned(format!("Nothing is served at this address. The FHIR API is at `{base}`."));
+        turned
+    }
+
+    /// The body did not come in time (RFC 9110 § 15.5.9).
+    pub(super) fn late() -> Self {
+        let told = Told {
+            status: 408,
+            issue: "timeout",
+            code: "AMANAT-IN-0009",
+            text: Cow::Borrowed("The body did not arrive in time. Send it again, faster or in smaller parts."),
+            outcome: Outcome::Minor,
+            reason: Cow::Borrowed("input:timeout"),
+        };
+        Self(Box::new(Reasons { told, problems: Vec::new(), close: true, allow: None }))
+    }
+
+    /// The connection is closed after the answer.
+    pub(super) fn closing(mut self) -> Self {
+        self.0.close = true;
+        self
+    }
+
+    /// HTTP status.
+    pub(super) fn status(&self) -> u16 {
+        self.0.told.status
+    }
+
+    /// The fixed sentence, and what was found.
+    pub(super) fn sentence(&self) -> String {
+        let texts = std::iter::once(self.0.told.text.as_ref()).chain(self.0.problems.iter().map(|problem| problem.text.as_str()));
+        texts.collect::<Vec<_>>().join(" ")
+    }
+
+    /// As an OperationOutcome.
+    pub(super) fn response(&self) -> HttpResponse {
+        let issue = |code: &str, text: &str| {
+            let coding = json!([{ "system": CODES, "code": self.0.told.code }]);
+            json!({ "severity": "error", "code": code, "details": { "coding": coding, "text": text }, "diagnostics": text })
+        };
+        let issues: Vec<_> = match self.0.problems.as_slice() {
+            [] => vec![issue(self.0.told.issue, &self.0.told.text)],
+            problems => problems.iter().map(|problem| issue(problem.issue, &problem.text)).collect(),
+        };
+        self.with_body(
+            "application/fhir+json; charset=utf-8",
+            json!({ "resourceType": "OperationOutcome", "issue": issues }).to_string(),
+        )
+    }
+
+    /// As an error of OAuth (RFC 6749 § 5.2).
+    pub(super) fn oauth_response(&self) -> HttpResponse {
+        let body = json!({ "error": "invalid_request", "error_description": self.sentence() });
+        self.with_body("application/json", body.to_string())
+    }
+
+    fn with_body(&self, content_type: &'static str, body: String) -> HttpResponse {
+        let mut response = HttpResponse::build(StatusCode::from_u16(self.status()).unwrap_or(StatusCode::BAD_REQUEST));
+        response.insert_header((header::CONTENT_TYPE, content_type));
+        if let Some(allow) = self.0.allow {
+            response.insert_header((header::ALLOW, allow));
+        }
+        let mut response = response.body(body);
+        if self.0.close {
+            response.head_mut().set_connection_type(ConnectionType::Close);
+        }
+        response
+    }
+}

@@ -1,0 +1,77 @@
+//! Clients, used assertions and signing keys, kept in the ledger of the embedded store.
+
+use super::client::Client;
+use super::storage;
+use super::store::{ClientStore, ClientStoreError, Pending, StoredKey};
+use crate::fhir::Instant;
+use crate::store::StoreError;
+use crate::store::sql::SqliteStore;
+use diesel::QueryResult;
+use diesel::sqlite::SqliteConnection;
+use std::sync::Arc;
+
+/// The [`ClientStore`] of an embedded store.
+#[derive(Debug, Clone)]
+pub struct Kept(Arc<SqliteStore>);
+
+impl Kept {
+    /// Keeps them in this store.
+    pub fn new(store: Arc<SqliteStore>) -> Self {
+        Self(store)
+    }
+
+    fn read<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut SqliteConnection) -> QueryResult<T> + Send + 'static,
+    ) -> Pending<'_, T> {
+        Box::pin(async move {
+            self.0.ledger().read(move |connection| work(connection).map_err(StoreError::from)).await.map_err(failed)
+        })
+    }
+
+    fn write<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut SqliteConnection) -> QueryResult<T> + Send + 'static,
+    ) -> Pending<'_, T> {
+        Box::pin(async move {
+            self.0.ledger().write(move |connection| work(connection).map_err(StoreError::from)).await.map_err(failed)
+        })
+    }
+}
+
+fn failed(error: StoreError) -> ClientStoreError {
+    ClientStoreError(error.to_string())
+}
+
+impl ClientStore for Kept {
+    fn find<'a>(&'a self, id: &'a str) -> Pending<'a, Option<Client>> {
+        let id = id.to_owned();
+        self.read(move |connection| storage::find(connection, &id))
+    }
+
+    fn list(&self) -> Pending<'_, Vec<Client>> {
+        self.read(storage::list)
+    }
+
+    fn add(&self, client: Client, now: Instant) -> Pending<'_, bool> {
+        self.write(move |connection| storage::add(connection, &client, now))
+    }
+
+    fn set_disabled<'a>(&'a self, id: &'a str, disabled: bool) -> Pending<'a, bool> {
+        let id = id.to_owned();
+        self.write(move |connection| storage::set_disabled(connection, &id, disabled))
+    }
+
+    fn remember_jti<'a>(&'a self, client: &'a str, jti: &'a str, expires: Instant, now: Instant) -> Pending<'a, bool> {
+        let (client, jti) = (client.to_owned(), jti.to_owned());
+        self.write(move |connection| storage::remember_jti(connection, &client, &jti, expires, now))
+    }
+
+    fn signing_keys(&self) -> Pending<'_, Vec<StoredKey>> {
+        self.read(storage::signing_keys)
+    }
+
+    fn add_signing_key(&self, key: StoredKey) -> Pending<'_, ()> {
+        self.write(move |connection| storage::add_signing_key(connection, &key))
+    }
+}

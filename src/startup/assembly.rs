@@ -1,0 +1,150 @@
+//! The gateway put together from its settings, for the server and for the command line alike.
+
+use crate::audit::{Site, Trail, TrailSource};
+use crate::clock::Clock;
+use crate::config::{self, Config, JwksSource};
+use crate::fhir::Refusal;
+use crate::gateway::{ConsentOffice, Gateway, Limits, LinkKey, Parts};
+use crate::identity::{Algorithm, Authenticator, IssuerSettings, Issuers, IssuersFault, KeysAt, PublishedKeys, Reach};
+use crate::smart::{AssertionRules, ClientStore, ClientStoreError, Kept, KeyRing, KeyRingFault, Registry, TokenEndpoint};
+use crate::store::sql::{SqliteOptions, SqliteStore};
+use crate::store::{RecordStore, StoreError};
+use std::sync::Arc;
+
+/// Why the gateway cannot open.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The registry of clients.
+    #[error("the client registry cannot be read: {0:?}")]
+    Clients(ClientStoreError),
+    /// The gateway's own keys.
+    #[error("the signing keys cannot be used: {0}")]
+    Keys(#[from] KeyRingFault),
+    /// A configured issuer.
+    #[error(transparent)]
+    Issuers(#[from] IssuersFault),
+    /// A setting that no check before could judge.
+    #[error("{0}")]
+    Setting(String),
+    /// What is stored cannot be taken up.
+    #[error("the consents cannot be read: {}", .0.told().code)]
+    Consents(Refusal),
+}
+
+/// The gateway, and those of its parts that the command line uses too.
+pub struct Assembly {
+    /// The gateway.
+    pub gateway: Arc<Gateway>,
+    /// The embedded store.
+    pub store: Arc<SqliteStore>,
+    /// The clients.
+    pub registry: Arc<Registry>,
+    /// The gateway's own keys.
+    pub keys: Arc<KeyRing>,
+    /// The name of the gateway as an issuer, which is also the audience of its tokens: the FHIR base.
+    pub issuer: String,
+}
+
+/// Opens everything that these settings name.
+///
+/// # Errors
+/// [`OpenError`]
+pub async fn assemble(config: &Config, clock: &Clock) -> Result<Assembly, OpenError> {
+    let path = config.store.sqlite_path().ok_or_else(|| OpenError::Setting("store.url names no SQLite file".to_owned()))?;
+    let store = Arc::new(SqliteStore::open(&path, clock.clone(), SqliteOptions::default())?);
+    let clients: Arc<dyn ClientStore> = Arc::new(Kept::new(Arc::clone(&store)));
+    let issuer = config.server.base_url.as_str().to_owned();
+    let keys = Arc::new(KeyRing::open(clients.as_ref(), clock.now()).await?);
+    let registry = Arc::new(Registry::new(clients, &issuer, Reach::Public));
+    registry.refresh().await.map_err(OpenError::Clients)?;
+    let authenticator = Authenticator::new(issuers(config, &issuer, keys.published())?, Arc::clone(&registry) as _);
+    let parts = parts(config, clock, &store, (&registry, &keys), authenticator).await?;
+    let gateway = Arc::new(Gateway::open(parts).await.map_err(OpenError::Consents)?);
+    Ok(Assembly { gateway, store, registry, keys, issuer })
+}
+
+async fn parts(
+    config: &Config,
+    clock: &Clock,
+    store: &Arc<SqliteStore>,
+    (registry, keys): (&Arc<Registry>, &Arc<KeyRing>),
+    authenticator: Authenticator,
+) -> Result<Parts, OpenError> {
+    let base = config.server.base_url.as_str().to_owned();
+    let origin = config.server.base_url.origin();
+    let token_endpoint = format!("{origin}/token");
+    let rules = AssertionRules {
+        token_url: token_endpoint.clone(),
+        algorithms: vec![Algorithm::RS384, Algorithm::ES384],
+        leeway: config.smart.leeway_seconds,
+    };
+    let tokens = TokenEndpoint {
+        registry: Arc::clone(registry),
+        keys: Arc::clone(keys),
+        rules,
+        issuer: base.clone(),
+        audience: base.clone(),
+    };
+    let site = Site::new(&config.audit.node, &base, &config.audit.node, None);
+    Ok(Parts {
+        store: Arc::clone(store) as Arc<dyn RecordStore>,
+        trail: Arc::clone(store) as Arc<dyn Trail>,
+        ledger: Arc::clone(store) as Arc<dyn TrailSource>,
+        authenticator,
+        consent: ConsentOffice::new(config.consent.clone()),
+        link_key: link_key(store).await?,
+        clock: clock.clone(),
+        limits: limits(&config.limits),
+        tokens,
+        token_endpoint,
+        jwks_uri: format!("{origin}/.well-known/jwks.json"),
+        site: site.ok_or_else(|| OpenError::Setting("audit.node must be 1 to 20 letters, digits, dots or hyphens".to_owned()))?,
+        base,
+    })
+}
+
+/// Whom the gateway believes: itself, and the configured issuers.
+fn issuers(config: &Config, own: &str, published: Arc<PublishedKeys>) -> Result<Issuers, OpenError> {
+    let base = config.server.base_url.as_str();
+    let mut issuers = Issuers::new().with_own(own, vec![base.to_owned()], published)?;
+    for issuer in &config.issuers {
+        issuers = issuers.with(settings_of(issuer, config)?)?;
+    }
+    Ok(issuers)
+}
+
+fn settings_of(issuer: &config::Issuer, config: &Config) -> Result<IssuerSettings, OpenError> {
+    let keys = match &issuer.jwks {
+        JwksSource::File(file) => KeysAt::File(file.clone()),
+        JwksSource::Uri(url) => KeysAt::Address { url: url.clone(), reach: Reach::Inside, authorities: None },
+    };
+    let unknown = |name: &str| OpenError::Setting(format!("issuer `{}`: the algorithm `{name}` is not known", issuer.issuer));
+    let mut settings = IssuerSettings::new(&issuer.issuer, issuer.audience.clone(), keys);
+    settings.algorithms =
+        issuer.algorithms.iter().map(|name| Algorithm::parse(name).ok_or_else(|| unknown(name))).collect::<Result<_, _>>()?;
+    settings.leeway = config.smart.leeway_seconds;
+    settings.default_purposes.clone_from(&issuer.default_purposes);
+    settings.user_bases = vec![config.server.base_url.as_str().to_owned()];
+    Ok(settings)
+}
+
+/// The key of page links: made once, then the same for every node of the store.
+async fn link_key(store: &SqliteStore) -> Result<LinkKey, OpenError> {
+    let mut fresh = vec![0; 32];
+    aws_lc_rs::rand::fill(&mut fresh).map_err(|_| OpenError::Setting("the system has no random numbers".to_owned()))?;
+    let kept = store.setting_or("link-key", fresh).await?;
+    LinkKey::new(&kept).ok_or_else(|| OpenError::Setting("the stored key of page links is damaged".to_owned()))
+}
+
+fn limits(limits: &config::Limits) -> Limits {
+    Limits {
+        page_default: limits.page_default,
+        page_max: limits.page_max,
+        page_included: limits.included_max,
+        page_bytes: limits.page_bytes,
+        bundle_entries: limits.bundle_entries,
+    }
+}

@@ -1,0 +1,252 @@
+//! From a configuration to a serving gateway, in order: logs, certificates, gateway, listeners. Tests start it the same way.
+
+mod assembly;
+mod tls;
+
+pub use assembly::{Assembly, OpenError, assemble};
+pub use tls::{Certificates, TlsError};
+
+use crate::audit::Event;
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::gateway::Gateway;
+use crate::http::{Front, Health};
+use crate::identity::PeerCertificate;
+use crate::telemetry;
+use actix_web::dev::{Extensions, ServerHandle};
+use actix_web::rt::net::TcpStream;
+use actix_web::{App, HttpServer};
+use std::any::Any;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::Notify;
+use tokio::task::JoinHandle;
+
+/// Seconds that requests in flight have to end when the gateway stops.
+const DRAIN_SECONDS: u64 = 30;
+
+/// Why the gateway does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// Certificates.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// Store, keys, trail.
+    #[error("the gateway cannot open: {0}")]
+    Gateway(#[from] OpenError),
+    /// An address cannot be listened on.
+    #[error("cannot listen on {address}: {reason}")]
+    Listen {
+        /// Which.
+        address: SocketAddr,
+        /// Why.
+        reason: std::io::Error,
+    },
+}
+
+/// A gateway that serves.
+pub struct Running {
+    /// Where the FHIR API is served.
+    pub https: SocketAddr,
+    /// Where health and metrics are served.
+    pub management: SocketAddr,
+    /// The gateway and its parts, for what the same process does beside HTTP.
+    pub assembly: Arc<Assembly>,
+    health: Arc<Health>,
+    servers: [ServerHandle; 2],
+    reload: Arc<Notify>,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+impl std::fmt::Debug for Running {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Running").field("https", &self.https).field("management", &self.management).finish_non_exhaustive()
+    }
+}
+
+impl Running {
+    /// Reads certificates again, as SIGHUP does.
+    pub fn reload(&self) {
+        self.reload.notify_one();
+    }
+
+    /// Stops: no new connections, requests in flight end (30 seconds at most), then the gateway closes what it keeps.
+    pub async fn stop(self) {
+        self.health.stop();
+        let [public, management] = self.servers;
+        public.stop(true).await;
+        self.assembly.gateway.shut_down().await;
+        management.stop(true).await;
+        for task in self.tasks {
+            task.abort();
+        }
+        tracing::info!("stopped");
+    }
+}
+
+/// Starts the gateway. To be called inside a Tokio runtime.
+///
+/// # Errors
+/// [`StartError`]; then nothing is left running.
+pub async fn start(config: Config, clock: Clock) -> Result<Running, StartError> {
+    telemetry::start_logging(&clock);
+    // The recorder must stand before the first sample.
+    telemetry::tend_metrics();
+    let certificates = config.tls.as_ref().map(Certificates::load).transpose()?;
+    let (public, https) = listen(config.server.listen)?;
+    let (private, management) = listen(config.server.management_listen)?;
+    let assembly = Arc::new(assemble(&config, &clock).await?);
+    let gateway = Arc::clone(&assembly.gateway);
+    gateway.note(Event::Start).await;
+    let health = Arc::new(Health::new(&gateway));
+    let config = Arc::new(config);
+    let servers = [serve_api(&gateway, &config, public, certificates.as_ref())?, serve_management(&health, private, management)?];
+    let reload = Arc::new(Notify::new());
+    let mut tasks = vec![tokio::spawn(tend_metrics()), tokio::spawn(look_around(Arc::clone(&gateway)))];
+    if let Some(certificates) = certificates {
+        tasks.push(tokio::spawn(follow(certificates, Arc::clone(&reload))));
+    }
+    // Workers and accept threads begin with the first poll of the servers, which must not wait for the caller's next pause.
+    tokio::task::yield_now().await;
+    tracing::info!(address = %https, management = %management, base = %config.server.base_url, "serving");
+    Ok(Running { https, management, assembly, health, servers, reload, tasks })
+}
+
+fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {
+    let bound = TcpListener::bind(address).and_then(|listener| {
+        listener.set_nonblocking(true)?;
+        let address = listener.local_addr()?;
+        Ok((listener, address))
+    });
+    bound.map_err(|reason| StartError::Listen { address, reason })
+}
+
+/// The public listener. Without certificates it speaks plain HTTP, which the configuration allows on loopback only.
+fn serve_api(
+    gateway: &Arc<Gateway>,
+    config: &Arc<Config>,
+    listener: TcpListener,
+    certificates: Option<&Arc<Certificates>>,
+) -> Result<ServerHandle, StartError> {
+    let address = config.server.listen;
+    let limits = config.limits;
+    let front = Arc::new(Front::new(gateway, config));
+    let mut server = HttpServer::new(move || {
+        let front = Arc::clone(&front);
+        App::new().configure(move |app| crate::http::mount(app, front))
+    })
+    .tcp_nodelay(true)
+    .client_request_timeout(Duration::from_secs(limits.head_seconds))
+    .tls_handshake_timeout(Duration::from_secs(limits.head_seconds))
+    .keep_alive(Duration::from_secs(limits.keep_alive_seconds))
+    .max_connections(limits.connections)
+    .shutdown_timeout(DRAIN_SECONDS)
+    .disable_signals()
+    .on_connect(note_certificate);
+    if config.server.workers > 0 {
+        server = server.workers(config.server.workers);
+    }
+    let server = match certificates {
+        Some(certificates) => server.listen_rustls_0_23(listener, certificates.server_config()?),
+        None => server.listen(listener),
+    };
+    let server = server.map_err(|reason| StartError::Listen { address, reason })?.run();
+    let handle = server.handle();
+    tokio::spawn(server);
+    Ok(handle)
+}
+
+fn serve_management(health: &Arc<Health>, listener: TcpListener, address: SocketAddr) -> Result<ServerHandle, StartError> {
+    let health = Arc::clone(health);
+    let server = HttpServer::new(move || {
+        let health = Arc::clone(&health);
+        App::new().configure(move |app| crate::http::mount_management(app, health))
+    })
+    .workers(1)
+    .shutdown_timeout(1)
+    .disable_signals()
+    .listen(listener)
+    .map_err(|reason| StartError::Listen { address, reason })?
+    .run();
+    let handle = server.handle();
+    tokio::spawn(server);
+    Ok(handle)
+}
+
+/// Keeps the fingerprint of the certificate that a client showed, for every request of its connection.
+fn note_certificate(connection: &dyn Any, kept: &mut Extensions) {
+    let Some(stream) = connection.downcast_ref::<actix_tls::accept::rustls_0_23::TlsStream<TcpStream>>() else { return };
+    let (_, session) = stream.get_ref();
+    let Some(certificate) = session.peer_certificates().and_then(<[_]>::first) else { return };
+    if let Some(certificate) = PeerCertificate::from_der(certificate) {
+        kept.insert(certificate);
+    }
+}
+
+/// Other processes on the same store (the command line, another node) may have changed clients and keys.
+async fn look_around(gateway: Arc<Gateway>) {
+    let mut beat = tokio::time::interval(Duration::from_secs(1));
+    loop {
+        beat.tick().await;
+        gateway.refresh().await;
+    }
+}
+
+async fn tend_metrics() {
+    let mut beat = tokio::time::interval(Duration::from_secs(5));
+    loop {
+        beat.tick().await;
+        telemetry::tend_metrics();
+    }
+}
+
+/// Reloads when a file has changed or somebody asks. New files that cannot be used are reported once and leave the old in use.
+async fn follow(certificates: Arc<Certificates>, asked: Arc<Notify>) {
+    let mut seen = certificates.stamp();
+    let mut beat = tokio::time::interval(Duration::from_secs(1));
+    loop {
+        metrics::gauge!(telemetry::CERTIFICATE_EXPIRY, "use" => "server").set(seconds(certificates.expires()));
+        let asked = tokio::select! {
+            _ = beat.tick() => false,
+            () = asked.notified() => true,
+        };
+        let stamp = certificates.stamp();
+        if stamp == seen && !asked {
+            continue;
+        }
+        seen = stamp;
+        match certificates.reload() {
+            Ok(()) => {
+                metrics::counter!(telemetry::CERTIFICATE_RELOADS, "outcome" => "done").increment(1);
+                tracing::info!("certificates reloaded");
+            }
+            Err(error) => {
+                metrics::counter!(telemetry::CERTIFICATE_RELOADS, "outcome" => "failed").increment(1);
+                tracing::error!(code = "AMANAT-TLS-0001", %error, "the new certificates cannot be used; the old ones stay");
+            }
+        }
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "seconds of this era are far below 2^52")]
+fn seconds(at: i64) -> f64 {
+    at as f64
+}
+
+/// SHA-256 of the first certificate of a PEM file, in base64url: how a client certificate is known in the registry.
+///
+/// # Errors
+/// [`TlsError`] when there is none in it.
+pub fn fingerprint(file: &std::path::Path) -> Result<String, TlsError> {
+    let chain = tls::certificates(file)?;
+    Ok(crate::identity::thumbprint(chain.first().map(AsRef::as_ref).unwrap_or_default()))
+}
+
+/// DNS names and addresses that the first certificate of a PEM file is for.
+///
+/// # Errors
+/// [`TlsError`] when there is none in it, or it cannot be read.
+pub fn certificate_names(file: &std::path::Path) -> Result<Vec<String>, TlsError> {
+    tls::certificates(file)?.first().map_or_else(|| Ok(Vec::new()), tls::names)
+}

@@ -1,0 +1,4 @@
+//! E0277: Sealed
+pub fn leak(sealed: &amanat::disclosure::Sealed) -> String {
+    format!("{sealed}")
+}

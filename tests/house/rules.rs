@@ -1,0 +1,198 @@
+//! The house rules: which room may know which, who may visit, how large a file may grow.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Each room with the rooms below it that it may use. Imports point downward only; what is not listed is not allowed.
+const ARROWS: &[(&str, &[&str])] = &[
+    ("clock", &["fhir"]),
+    ("fhir", &[]),
+    ("access", &["fhir"]),
+    ("consent", &["access", "fhir"]),
+    ("audit", &["access", "fhir"]),
+    ("disclosure", &["consent", "audit", "access", "fhir"]),
+    ("store", &["disclosure", "audit", "access", "fhir", "clock"]),
+    ("identity", &["access", "fhir", "clock"]),
+    ("smart", &["store", "identity", "audit", "access", "fhir", "clock"]),
+    ("gateway", &["smart", "store", "identity", "disclosure", "consent", "audit", "access", "fhir", "clock"]),
+    ("http", &["gateway", "smart", "disclosure", "fhir", "telemetry"]),
+    ("telemetry", &[]),
+    ("config", &["gateway", "identity", "smart", "consent", "fhir"]),
+    (
+        "startup",
+        &[
+            "http",
+            "gateway",
+            "smart",
+            "store",
+            "identity",
+            "disclosure",
+            "consent",
+            "audit",
+            "access",
+            "fhir",
+            "config",
+            "clock",
+            "telemetry",
+        ],
+    ),
+    (
+        "cli",
+        &[
+            "startup",
+            "config",
+            "gateway",
+            "smart",
+            "store",
+            "identity",
+            "disclosure",
+            "audit",
+            "access",
+            "fhir",
+            "clock",
+            "telemetry",
+            "http",
+        ],
+    ),
+    ("lib", &[]),
+    ("main", &["cli"]),
+];
+
+/// Crates that are guests in some rooms only.
+const GUESTS: &[(&str, &[&str])] = &[
+    ("actix_web", &["http", "startup"]),
+    ("diesel", &["store", "smart", "disclosure/column.rs"]),
+    ("diesel_migrations", &["store"]),
+    ("hyper_util", &["identity"]),
+    ("hyper_rustls", &["identity"]),
+    ("jsonwebtoken", &["identity", "smart"]),
+    ("clap", &["cli", "main"]),
+    ("tokio", &["store", "identity", "smart", "gateway", "http", "startup", "cli"]),
+];
+
+/// Words that name no room.
+const NAMELESS: &[&str] = &["manager", "service", "helper", "util", "utils", "common", "misc", "processor", "wrapper"];
+
+/// Lines of a file without its tests.
+const LONGEST: usize = 400;
+
+fn files(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            files(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
+        }
+    }
+}
+
+/// Every source file of the library: path below `src`, and its text without the inline tests.
+fn sources() -> Vec<(String, String)> {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut found = Vec::new();
+    files(&src, &mut found);
+    let mut sources = Vec::new();
+    for path in found {
+        let name = path.strip_prefix(&src).unwrap().to_string_lossy().into_owned();
+        if name.starts_with("documents/") || name.contains("/tests") || name.ends_with("tests.rs") {
+            continue;
+        }
+        let text = fs::read_to_string(&path).unwrap();
+        let code = text.split("\n#[cfg(test)]\nmod ").next().unwrap().to_owned();
+        sources.push((name, code));
+    }
+    sources
+}
+
+fn room(file: &str) -> &str {
+    let first = file.split('/').next().unwrap();
+    first.strip_suffix(".rs").unwrap_or(first)
+}
+
+/// The words that follow `crate::` outside comments.
+fn rooms_used(code: &str) -> Vec<String> {
+    let mut used = Vec::new();
+    for line in code.lines().map(str::trim_start).filter(|line| !line.starts_with("//")) {
+        for part in line.split("crate::").skip(1) {
+            let word: String = part.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+            used.push(word);
+        }
+    }
+    used
+}
+
+#[test]
+fn imports_point_downward_only() {
+    let arrows: BTreeMap<_, _> = ARROWS.iter().copied().collect();
+    let mut broken = Vec::new();
+    for (file, code) in sources() {
+        let from = room(&file);
+        let Some(allowed) = arrows.get(from) else {
+            broken.push(format!("{file}: `{from}` is no room of the plan"));
+            continue;
+        };
+        for to in rooms_used(&code) {
+            let known = arrows.contains_key(to.as_str());
+            if known && to != from && from != "lib" && !allowed.contains(&to.as_str()) {
+                broken.push(format!("{file}: {from} -> {to}"));
+            }
+        }
+    }
+    assert!(broken.is_empty(), "arrows that run the wrong way:\n{}", broken.join("\n"));
+}
+
+#[test]
+fn guests_stay_in_their_rooms() {
+    let mut broken = Vec::new();
+    for (file, code) in sources() {
+        for (guest, rooms) in GUESTS {
+            let at_home = rooms.iter().any(|place| room(&file) == *place || file == *place);
+            let called = code.lines().any(|line| {
+                !line.trim_start().starts_with("//")
+                    && (line.contains(&format!("{guest}::")) || line.contains(&format!("use {guest};")))
+            });
+            if called && !at_home {
+                broken.push(format!("{file}: {guest}"));
+            }
+        }
+    }
+    assert!(broken.is_empty(), "guests in the wrong room:\n{}", broken.join("\n"));
+}
+
+#[test]
+fn pure_rooms_neither_wait_nor_ask_the_time() {
+    let mut broken = Vec::new();
+    for (file, code) in sources() {
+        if !["fhir", "access", "consent"].contains(&room(&file)) {
+            continue;
+        }
+        for word in ["async fn", ".await", "std::fs", "std::net", "SystemTime", "Instant::now", "std::env"] {
+            if code.lines().any(|line| !line.trim_start().starts_with("//") && line.contains(word)) {
+                broken.push(format!("{file}: {word}"));
+            }
+        }
+    }
+    assert!(broken.is_empty(), "a pure room that is not pure:\n{}", broken.join("\n"));
+}
+
+#[test]
+fn no_file_outgrows_its_limit() {
+    let long: Vec<String> = sources()
+        .into_iter()
+        .filter(|(_, code)| code.lines().count() > LONGEST)
+        .map(|(file, code)| format!("{file}: {} lines", code.lines().count()))
+        .collect();
+    assert!(long.is_empty(), "files above {LONGEST} lines without tests:\n{}", long.join("\n"));
+}
+
+#[test]
+fn every_file_has_a_name_that_names_something() {
+    let nameless: Vec<String> = sources()
+        .into_iter()
+        .map(|(file, _)| file)
+        .filter(|file| file.split(['/', '.', '_']).any(|word| NAMELESS.contains(&word)))
+        .collect();
+    assert!(nameless.is_empty(), "words without a room:\n{}", nameless.join("\n"));
+}
