@@ -48,7 +48,7 @@ async fn a_change_that_meets_another_state_changes_nothing() {
         Record::new("Observation/o2", &[]).over(1),
     ] {
         let both = commit(vec![Record::new("Observation/other", &["p1"]), stale]);
-        assert!(is_stale(world.store.commit(both).await));
+        assert!(is_stale(&world.store.commit(both).await));
     }
     assert_eq!(world.store.versions(&[key("Observation/other")]).await.unwrap(), [None]);
     assert_eq!(world.store.trail_head().await.unwrap(), head, "no entry for what was not done");
@@ -92,7 +92,7 @@ async fn a_guard_sees_with_the_eyes_of_its_permit() {
     assert!(world.store.commit(blind).await.is_ok());
     let mut seeing = Record::new("Observation/o2", &["p1"]).into_commit();
     seeing.guards = vec![guard(everything())];
-    assert!(is_stale(world.store.commit(seeing).await));
+    assert!(is_stale(&world.store.commit(seeing).await));
 }
 
 #[tokio::test]

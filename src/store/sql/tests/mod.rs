@@ -12,10 +12,10 @@ use crate::audit::{Agent, Entry, Event};
 use crate::clock::Clock;
 use crate::disclosure::{Change, Commit, Committed, Expected, Forwarded};
 use crate::fhir::search::{
-    Component, Criterion, IndexEntry, IndexValue, Modifier, ParameterId, ParameterType, ReferenceValue, SearchParameter,
-    SearchQuery, SystemMatch, TokenValue, Value,
+    Component, Criterion, IndexEntry, IndexValue, Modifier, ParameterId, ParameterType, ReferenceValue, ResultShape,
+    SearchParameter, SearchQuery, SystemMatch, TokenValue, Value,
 };
-use crate::fhir::{HistoryQuery, HistoryScope, Id, Instant, Interaction, Key, Need, Outcome, ResourceType, Version};
+use crate::fhir::{HistoryQuery, HistoryScope, Id, Instant, Interaction, Key, Need, Outcome, Rendering, ResourceType, Version};
 use crate::store::{CommitError, PageBounds, RecordStore, Row, SearchPage};
 use std::sync::{Arc, LazyLock};
 
@@ -170,8 +170,8 @@ fn of(types: Vec<ResourceType>, criteria: Vec<Criterion>) -> SearchQuery {
         types,
         compartment: None,
         criteria,
-        shape: Default::default(),
-        rendering: Default::default(),
+        shape: ResultShape::default(),
+        rendering: Rendering::default(),
         applied: Vec::new(),
         ignored: Vec::new(),
     }
@@ -250,7 +250,7 @@ fn about(patient: &str) -> Value {
 }
 
 fn history_of(scope: HistoryScope) -> HistoryQuery {
-    HistoryQuery { scope, count: None, since: None, at: None, rendering: Default::default() }
+    HistoryQuery { scope, count: None, since: None, at: None, rendering: Rendering::default() }
 }
 
 async fn versions_of(world: &World, permit: &Permit, query: &HistoryQuery) -> Vec<(String, i64, bool)> {
@@ -259,6 +259,6 @@ async fn versions_of(world: &World, permit: &Permit, query: &HistoryQuery) -> Ve
     page.versions.iter().map(of).collect()
 }
 
-fn is_stale<T>(outcome: Result<T, CommitError>) -> bool {
+fn is_stale<T>(outcome: &Result<T, CommitError>) -> bool {
     matches!(outcome, Err(CommitError::Stale))
 }

@@ -227,6 +227,39 @@ async fn a_compartment_in_the_path_confines() {
     assert_eq!(all, ["both", "o1", "o3", "o5", "o7", "o9", "p2"]);
 }
 
+#[tokio::test]
+async fn the_compartment_of_an_encounter_is_what_refers_to_it() {
+    let world = World::new();
+    let encounter = crate::fhir::definitions::search_parameter(ResourceType::Observation, "encounter").unwrap();
+    world.put(Record::new("Observation/in", &["p1"]).add(encounter, reference("Encounter/e1"))).await;
+    world.put(Record::new("Observation/elsewhere", &["p1"]).add(encounter, reference("Encounter/e2"))).await;
+    let mut query = observations(Vec::new());
+    query.compartment = Some(CompartmentOwner { resource_type: ResourceType::Encounter, id: id("e1") });
+    assert_eq!(world.ids(&everything(), &query).await, ["in"]);
+    query.types = vec![ResourceType::Location];
+    assert!(world.ids(&everything(), &query).await.is_empty(), "no member by definition");
+}
+
+#[tokio::test]
+async fn records_that_lie_with_another_patient_are_found() {
+    let world = World::new();
+    let p = parameters();
+    let of = |name: &str, patients: &[&str], to: &str| {
+        Record::new(name, patients).add(&p.code, token("http://s", "a")).add(&p.patient, reference(&format!("Patient/{to}")))
+    };
+    world.put(of("Observation/o1", &["p1"], "p1")).await;
+    world.put(of("Observation/o2", &["p2"], "p2")).await;
+    let query = |patient| observations(vec![matching(&p.patient, about(patient)), matching(&p.code, coded("a"))]);
+    assert_eq!(world.ids(&everything(), &query("p2")).await, ["o2"]);
+    // The first comes to belong to both: it stays where it lies, with the first patient.
+    let shared = Record::new("Observation/o1", &["p1", "p2"]).over(1).add(&p.patient, reference("Patient/p2"));
+    world.put(shared).await;
+    for narrowing in [Predicate::All, Predicate::Patient(id("p2"))] {
+        assert_eq!(world.ids(&permit(narrowing), &query("p2")).await, ["o1", "o2"]);
+    }
+    assert_eq!(world.ids(&everything(), &query("p1")).await, ["o1"]);
+}
+
 /// The steps of SQLite's plan for the page of a query.
 fn plan(world: &World, permit: &Permit, query: &SearchQuery) -> Vec<String> {
     let searched = Searched::new(permit, Need::Search, query);
