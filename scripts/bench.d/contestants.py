@@ -215,7 +215,7 @@ implicit_policy = "Policy-all-normal"
         key.write_text(json.dumps(public_jwk(self.material.folder)), encoding="utf-8")
         place = ["--config", str(self.configuration)]
         output(
-            [self.binary, "client", "add", *place, "--name", self.client, "--scope", self.scope, "--jwk", str(key)],
+            [self.binary, "client", "add", self.client, *place, "--scope", self.scope, "--jwks", str(key)],
             cwd=self.folder,
         )
 

@@ -88,6 +88,10 @@ impl Writer {
 
     /// Links an entry and writes it; its number.
     pub(super) fn enter(&mut self, entry: &Entry) -> QueryResult<i64> {
+        #[cfg(feature = "bench")]
+        if crate::layers::off(crate::layers::Layer::Trail) {
+            return Ok(self.head());
+        }
         let link = self.chain.link(entry);
         Statement::new("INSERT INTO trail (seq, recorded, leaf, hash) VALUES (?, ?, ?, ?)")
             .bind(link.seq)
