@@ -1,0 +1,54 @@
+//! The examples of the specification and of a profile set are stored and come back unchanged.
+
+use super::hospital::{Hospital, Reply};
+use super::source::{folder, lines};
+use super::tree::Tree;
+
+const ALL: &str = "system/*.cruds system/Consent.cruds system/AuditEvent.cr";
+
+/// Puts a record (an AuditEvent is posted: the trail is nobody's to change) and reads it back.
+fn round_trip(hospital: &Hospital, record: &str) -> Result<(), String> {
+    let mut sent = Tree::read(record);
+    let key = sent.key();
+    let posted = key.starts_with("AuditEvent/");
+    let reply = if posted { hospital.post("AuditEvent", record) } else { hospital.put(&key, record) };
+    if !matches!(reply.status, 200 | 201) {
+        return Err(format!("{key} is refused: {}", reply.diagnosis()));
+    }
+    let place = place(&reply, &key, posted);
+    let reply = hospital.get(&place);
+    if reply.status != 200 {
+        return Err(format!("{key} cannot be read: {}", reply.diagnosis()));
+    }
+    let mut got = reply.tree();
+    if posted {
+        sent.remove("id");
+        got.remove("id");
+    }
+    let (sent, got) = (sent.without_stamp().to_string(), got.without_stamp().to_string());
+    if sent == got { Ok(()) } else { Err(format!("{key} differs:\n  sent {sent:.300}\n  got  {got:.300}")) }
+}
+
+fn place(reply: &Reply, key: &str, posted: bool) -> String {
+    if posted { reply.location.split("/_history").next().unwrap().to_owned() } else { key.to_owned() }
+}
+
+fn all_of(name: &str) -> Vec<String> {
+    let Some(folder) = folder(name) else { return Vec::new() };
+    let (hospital, records) = (Hospital::open(ALL), lines(&folder));
+    let wrong: Vec<_> = records.iter().filter_map(|record| round_trip(&hospital, record).err()).collect();
+    println!("{name}: {} of {} unchanged", records.len() - wrong.len(), records.len());
+    wrong
+}
+
+#[test]
+fn the_examples_of_the_specification_are_kept_unchanged() {
+    let wrong = all_of("hl7-r4-examples");
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn the_examples_of_us_core_are_kept_unchanged() {
+    let wrong = all_of("us-core-6.1-examples");
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
