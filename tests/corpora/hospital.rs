@@ -107,8 +107,7 @@ impl Hospital {
     /// A token from the token endpoint, for an assertion signed with the client's key.
     fn token(&self) -> String {
         let mut kept = self.token.lock().unwrap();
-        if let Some((since, token)) = kept.as_ref().filter(|(since, _)| since.elapsed() < FRESH) {
-            drop(since);
+        if let Some((_, token)) = kept.as_ref().filter(|(since, _)| since.elapsed() < FRESH) {
             return token.clone();
         }
         let form = [
