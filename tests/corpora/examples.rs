@@ -50,7 +50,14 @@ fn the_examples_of_the_specification_are_kept_unchanged() {
 }
 
 #[test]
-fn the_examples_of_us_core_are_kept_unchanged() {
-    let wrong = all_of("us-core-6.1-examples");
+fn the_examples_of_profile_sets_are_kept_unchanged() {
+    let sets = [
+        "us-core-6.1-examples",
+        "ipa-1.0-examples",
+        "ips-1.1-examples",
+        "subscriptions-backport-r4-examples",
+        "bulkdata-ig-examples",
+    ];
+    let wrong: Vec<_> = sets.into_iter().flat_map(all_of).collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
