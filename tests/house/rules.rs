@@ -15,7 +15,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("store", &["disclosure", "audit", "access", "fhir", "clock"]),
     ("identity", &["access", "fhir", "clock"]),
     ("smart", &["store", "identity", "audit", "access", "fhir", "clock"]),
-    ("gateway", &["smart", "store", "identity", "disclosure", "consent", "audit", "access", "fhir", "clock"]),
+    ("gateway", &["smart", "store", "identity", "disclosure", "consent", "audit", "access", "fhir", "clock", "telemetry"]),
     ("http", &["gateway", "smart", "disclosure", "fhir", "telemetry"]),
     ("telemetry", &[]),
     ("config", &["gateway", "identity", "smart", "consent", "fhir"]),
