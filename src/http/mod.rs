@@ -42,7 +42,7 @@ impl FhirRoute for Arc<Gateway> {
 
 /// Answers on a task of its own, which goes on when the caller hangs up: what was begun to be written is taken over, a consent too.
 async fn to_the_end(gateway: Arc<Gateway>, inbound: Inbound) -> Answer {
-    let work = tokio::spawn(telemetry::noting(async move { gateway.answer(inbound).await }));
+    let work = tokio::spawn(telemetry::noting(async move { Gateway::answer(&gateway, inbound).await }));
     match work.await {
         Ok((answer, client)) => {
             client.iter().for_each(|client| telemetry::note_client(client));
