@@ -3,6 +3,11 @@
 
 #[path = "house/compile_fail.rs"]
 mod compile_fail;
+mod discovery;
+mod operations;
+mod program;
 #[path = "house/rules.rs"]
 mod rules;
+mod site;
+mod trail;
 mod transport;

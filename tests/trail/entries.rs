@@ -105,14 +105,17 @@ fn tokens_start_and_stop_have_entries() {
             body.len()
         ))
     };
-    let denied = form("grant_type=client_credentials&client_assertion_type=urn%3Aietf%3Aparams%3Aoauth%3Aclient-assertion-type%3Ajwt-bearer&client_assertion=a.b.c");
+    let denied = form(
+        "grant_type=client_credentials&client_assertion_type=urn%3Aietf%3Aparams%3Aoauth%3Aclient-assertion-type%3Ajwt-bearer&client_assertion=a.b.c",
+    );
     assert!(matches!(denied.status, 400 | 401), "{denied:?}");
     let entry = entry(&site, &denied);
     assert_eq!(entry["event"]["kind"], "token");
     assert_ne!(entry["outcome"], "0", "{entry}");
     site.get(&token, "Patient/a").expect(200);
     assert_eq!(site.stop(), Some(0));
-    let kinds: Vec<String> = site.trail().iter().map(|entry| entry.told()["event"]["kind"].as_str().unwrap().to_owned()).collect();
+    let kinds: Vec<String> =
+        site.trail().iter().map(|entry| entry.told()["event"]["kind"].as_str().unwrap().to_owned()).collect();
     assert_eq!(kinds.iter().filter(|kind| *kind == "start").count(), 1);
     assert_eq!(kinds.last().map(String::as_str), Some("stop"));
 }
@@ -125,7 +128,8 @@ fn the_entries_of_a_bundle_share_its_request_id() {
     let batch = json!({ "resourceType": "Bundle", "type": "batch", "entry": [get("Patient/a"), get("Patient/nobody"), get("Observation?patient=b")] });
     let answer = site.ask("POST", &token, "", Some(&batch)).expect(200);
     let entries = site.entries_of(answer.request_id());
-    let mut words: Vec<_> = entries.iter().map(|entry| (entry["event"]["word"].as_str().unwrap(), entry["outcome"].as_str().unwrap())).collect();
+    let mut words: Vec<_> =
+        entries.iter().map(|entry| (entry["event"]["word"].as_str().unwrap(), entry["outcome"].as_str().unwrap())).collect();
     words.sort_unstable();
     assert_eq!(words, [("batch", "0"), ("read", "0"), ("read", "4"), ("search-type", "0")]);
     let transaction = json!({ "resourceType": "Bundle", "type": "transaction", "entry": [put("c"), put("d"), get("Patient/a")] });

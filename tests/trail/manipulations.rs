@@ -46,7 +46,10 @@ fn a_dropped_row_is_found() {
 
 #[test]
 fn two_swapped_rows_are_found() {
-    finds("UPDATE trail SET seq = -5 WHERE seq = 5; UPDATE trail SET seq = 5 WHERE seq = 6; UPDATE trail SET seq = 6 WHERE seq = -5", 5);
+    finds(
+        "UPDATE trail SET seq = -5 WHERE seq = 5; UPDATE trail SET seq = 5 WHERE seq = 6; UPDATE trail SET seq = 6 WHERE seq = -5",
+        5,
+    );
 }
 
 #[test]

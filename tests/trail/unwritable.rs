@@ -4,7 +4,9 @@ use crate::site::{Site, until};
 const FULL: &str = "CREATE TRIGGER full BEFORE INSERT ON trail BEGIN SELECT RAISE(ABORT, 'no space'); END";
 
 fn refuses(site: &Site, token: &str) {
-    for path in ["Patient/a", "Observation?patient=a", "Observation?code:text=haemoglobin", "Patient/a/_history", "Patient/nobody"] {
+    for path in
+        ["Patient/a", "Observation?patient=a", "Observation?code:text=haemoglobin", "Patient/a/_history", "Patient/nobody"]
+    {
         let answer = site.get(token, path).expect(503);
         assert!(!answer.body.contains("confidential") && !answer.body.contains("\"active\""), "{answer:?}");
         assert_ne!(answer.header("retry-after"), "", "{answer:?}");

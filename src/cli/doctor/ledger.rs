@@ -42,6 +42,8 @@ fn token(patient: &Patient<'_>) -> Finding {
         None => Finding::skipped(NOTHING_YET),
         Some(Ok(Some(client))) => Finding::fine(format!("tried with `{client}`")),
         Some(Ok(None)) => Finding::skipped("no client is registered that could get one: `amanat client add --help`"),
-        Some(Err(failure)) => Finding::error(failure.to_string(), "check the clock and server.base_url; the keys are in the store"),
+        Some(Err(failure)) => {
+            Finding::error(failure.to_string(), "check the clock and server.base_url; the keys are in the store")
+        }
     }
 }

@@ -149,9 +149,11 @@ impl Writer {
         self.insert(link)?;
         Statement::new("ROLLBACK TO job").run(&mut self.connection)?;
         Statement::new("RELEASE job").run(&mut self.connection)?;
-        Statement::new("INSERT INTO setting (name, value) VALUES ('tried-again', ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value")
-            .bind(self.clock.now().0.to_be_bytes().to_vec())
-            .run(&mut self.connection)?;
+        Statement::new(
+            "INSERT INTO setting (name, value) VALUES ('tried-again', ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+        )
+        .bind(self.clock.now().0.to_be_bytes().to_vec())
+        .run(&mut self.connection)?;
         Statement::new("COMMIT").run(&mut self.connection)?;
         Ok(())
     }
