@@ -121,6 +121,9 @@ impl Gateway {
     }
 
     /// The whole path of a request.
+    ///
+    /// # Errors
+    /// A refusal, as the caller is told it.
     pub async fn answer(&self, inbound: Inbound) -> Answer {
         let now = self.parts.clock.now();
         let options = RouteOptions { base: &self.parts.base, now, max_count: self.parts.limits.page_max };
