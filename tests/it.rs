@@ -4,6 +4,11 @@
 #[path = "house/compile_fail.rs"]
 mod compile_fail;
 mod corpora;
+mod discovery;
+mod operations;
+mod program;
 #[path = "house/rules.rs"]
 mod rules;
+mod site;
+mod trail;
 mod transport;

@@ -12,12 +12,11 @@ fn both(asked: &str, allowed: &str) -> String {
 fn corpus() -> Option<serde_json::Value> {
     let root =
         std::env::var("AMANAT_CORPORA").unwrap_or_else(|_| concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/corpora").to_owned());
-    match std::fs::read(format!("{root}/smart-scopes/cases.json")) {
-        Ok(bytes) => Some(serde_json::from_slice(&bytes).unwrap()),
-        Err(_) => {
-            println!("skipped: no corpora at {root}");
-            None
-        }
+    if let Ok(bytes) = std::fs::read(format!("{root}/smart-scopes/cases.json")) {
+        Some(serde_json::from_slice(&bytes).unwrap())
+    } else {
+        println!("skipped: no corpora at {root}");
+        None
     }
 }
 

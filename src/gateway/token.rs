@@ -2,6 +2,7 @@
 
 use super::Gateway;
 use crate::audit::{Agent, Entry, Event};
+use crate::fhir::Refusal;
 use crate::identity::PeerCertificate;
 use crate::smart::{self, Endpoints, TokenFacts};
 
@@ -91,6 +92,15 @@ impl Gateway {
     /// The public keys of the gateway's own issuer.
     pub fn jwks(&self) -> String {
         self.parts.tokens.keys.document()
+    }
+
+    /// Whether this access token would be accepted now. Nothing is done with it.
+    ///
+    /// # Errors
+    /// Why not.
+    pub async fn accepts(&self, token: &str) -> Result<(), Refusal> {
+        let bearer = format!("Bearer {token}");
+        self.parts.authenticator.authenticate(Some(&bearer), None, self.parts.clock.now()).await.map(drop)
     }
 
     /// Whether requests can be answered.
