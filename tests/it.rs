@@ -1,5 +1,6 @@
 //! The integration tests, one binary.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test ends where it fails")]
+#![expect(clippy::print_stdout, reason = "a test says what it left out, and its figures")]
 
 #[path = "house/compile_fail.rs"]
 mod compile_fail;
