@@ -3,6 +3,7 @@
 
 #[path = "house/compile_fail.rs"]
 mod compile_fail;
+mod corpora;
 mod discovery;
 mod operations;
 mod program;

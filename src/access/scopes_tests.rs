@@ -131,6 +131,12 @@ fn intersection_cuts_to_what_both_have() {
         ("patient/Observation.rs?category=laboratory", "patient/Observation.rs?category=survey", ""),
         ("openid launch/patient offline_access", "openid launch/patient", "openid launch/patient"),
         ("system/*.rs system/Observation.rs", "system/*.rs", "system/*.rs"),
+        ("system/AuditEvent.rs", "system/*.cruds", ""),
+        ("system/*.rs", "system/*.cruds system/AuditEvent.rs", "system/*.rs"),
+        ("system/*.rs system/AuditEvent.rs", "system/*.rs system/AuditEvent.rs", "system/*.rs system/AuditEvent.rs"),
+        ("user/Consent.cruds", "user/*.cruds", "user/Consent.rs"),
+        ("user/*.cruds user/Consent.cruds", "user/*.cruds user/Consent.cruds", "user/*.cruds user/Consent.cruds"),
+        ("system/Consent.cruds", "system/*.cruds", "system/Consent.cruds"),
     ] {
         assert_eq!(both(asked, allowed), given, "{asked} of {allowed}");
     }

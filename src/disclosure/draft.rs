@@ -112,7 +112,11 @@ pub fn patched(body: &Sealed, old: &Row) -> Result<Draft, Refusal> {
     let steps = patch::parse(&parse(body)?).map_err(Refusal::Invalid)?;
     let content = old.content.as_ref().ok_or(Refusal::Gone)?;
     let document = patch::apply(&steps, &open(content)?).map_err(|fault| Refusal::Unprocessable(vec![fault.problem()]))?;
-    Draft::of(document, old.facts.key.resource_type, Some(&old.facts.key.id))
+    Draft::of(document, old.facts.key.resource_type, Some(&old.facts.key.id)).map_err(|refusal| match refusal {
+        // The request was well-formed: it is the outcome that cannot be stored.
+        Refusal::Invalid(problems) => Refusal::Unprocessable(problems),
+        other => other,
+    })
 }
 
 /// The change that deletes a record.

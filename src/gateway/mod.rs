@@ -149,6 +149,7 @@ impl Gateway {
     ) -> Result<(Pending, Rendering), Refusal> {
         let authorization = inbound.bearer()?;
         let caller = self.parts.authenticator.authenticate(authorization, inbound.certificate.as_ref(), visit.now).await?;
+        crate::telemetry::note_client(&caller.client);
         visit.agent = Agent::of(&caller, inbound.address.clone());
         telemetry::note_client(&caller.client);
         let interaction = parsed?;

@@ -48,6 +48,12 @@ impl Gateway {
             peer: request.certificate.as_ref(),
         };
         let answer = self.parts.tokens.answer(&asked, now).await;
+        // Until it is proved, a client is only claimed.
+        if answer.status == 200
+            && let Some(client) = &answer.facts.client
+        {
+            crate::telemetry::note_client(client);
+        }
         let entry = self.token_entry(answer.facts, &request, now);
         if self.parts.trail.append(entry).await.is_err() {
             let body = r#"{"error":"temporarily_unavailable","error_description":"The audit trail cannot be written, so no token is issued. Try again later."}"#;
