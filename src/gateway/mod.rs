@@ -189,6 +189,8 @@ impl Gateway {
 
     /// May this caller ask this, and on which rows: scopes and compartment, then what the patients allow.
     fn permit(&self, caller: &Arc<Caller>, interaction: Interaction, errand: &Errand) -> Result<Permit, Refusal> {
+        // Before the scopes: no scope would help, so none must be named.
+        write::changeable(&interaction)?;
         let permit = authorize(caller, interaction)?;
         Ok(self.parts.consent.narrow(permit, errand.visit.now))
     }

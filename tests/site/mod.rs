@@ -75,13 +75,6 @@ impl Site {
         self.process.as_mut().unwrap()
     }
 
-    /// SIGKILL.
-    pub(crate) fn kill(&mut self) {
-        let mut process = self.process.take().unwrap();
-        process.kill().unwrap();
-        process.wait().unwrap();
-    }
-
     /// SIGTERM, and the exit code.
     pub(crate) fn stop(&mut self) -> Option<i32> {
         let mut process = self.process.take().unwrap();

@@ -38,7 +38,9 @@ fn a_trail_that_cannot_be_written_lets_nothing_out_and_nothing_in() {
 fn a_store_that_another_process_holds_is_the_same_and_passes() {
     let (site, token) = with_records();
     let mut other = site.database();
-    let mut say = |text: &str| drop(diesel::RunQueryDsl::execute(diesel::sql_query(text), &mut other).unwrap());
+    let mut say = |text: &str| {
+        let _changed = diesel::RunQueryDsl::execute(diesel::sql_query(text), &mut other).unwrap();
+    };
     say("BEGIN IMMEDIATE");
     let answer = site.get(&token, "Patient/a").expect(503);
     assert!(!answer.body.contains("\"active\""), "{answer:?}");

@@ -32,13 +32,13 @@ fn an_auditor_reads_every_entry_as_an_audit_event_of_the_profiles() {
         // The shape that the gateway demands of records from outside holds for its own.
         let document = amanat::fhir::json::Document::parse(event.to_string().as_bytes()).unwrap();
         let checked = amanat::fhir::shape::check(&document);
-        assert_eq!(checked.ok(), Some(amanat::fhir::ResourceType::AuditEvent), "{event}");
+        assert_eq!(checked, Ok(amanat::fhir::ResourceType::AuditEvent), "{event}");
     }
     let of_search: Vec<&Value> = events.iter().filter(|event| event.to_string().contains(read.request_id())).collect();
     assert_eq!(of_search.len(), 2, "a search that showed records of two patients is two events");
     let profile = |event: &Value| event["meta"]["profile"].to_string();
     assert!(of_search.iter().all(|event| profile(event).contains("IHE.BasicAudit.PatientQuery")), "{of_search:?}");
-    let rest = events.iter().filter(|event| event["type"]["code"] == "rest");
+    let rest = events.iter().filter(|event| event["type"]["code"] == "rest" && event["outcome"] == "0");
     assert!(rest.clone().count() > 5);
     for event in rest {
         assert!(profile(event).contains("https://profiles.ihe.net/ITI/BALP/StructureDefinition/IHE.BasicAudit."), "{event}");
@@ -59,11 +59,11 @@ fn nobody_changes_the_trail_and_wildcards_do_not_open_it() {
     for token in [&token, &auditor] {
         for (method, body) in [("PUT", Some(&events[0])), ("PATCH", Some(&patch)), ("DELETE", None)] {
             let answer = site.ask(method, token, &path, body);
-            assert!(answer.status == 405 || (token == &auditor && answer.status == 403), "{method}: {answer:?}");
+            assert_eq!(answer.status, 405, "{method}: {answer:?}");
         }
         let bundle = json!({ "resourceType": "Bundle", "type": "transaction", "entry": [{ "request": { "method": "DELETE", "url": path } }] });
         let answer = site.ask("POST", token, "", Some(&bundle));
-        assert!(matches!(answer.status, 403 | 405), "{answer:?}");
+        assert_eq!(answer.status, 405, "{answer:?}");
     }
     for token in [&wide, &token] {
         let answer = site.get(token, &path);
