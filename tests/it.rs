@@ -5,4 +5,6 @@
 mod compile_fail;
 #[path = "house/rules.rs"]
 mod rules;
+#[expect(dead_code, reason = "the tests that use it come next")]
+mod support;
 mod transport;
