@@ -28,10 +28,10 @@ pub use page::LinkKey;
 pub use token::{TokenReply, TokenRequest};
 
 use crate::access::{Caller, Permit, authorize};
-use crate::audit::{Agent, Site, Trail};
+use crate::audit::{Agent, Entry, Event, Site, Trail};
 use crate::clock::Clock;
 use crate::disclosure::{Answer, Pending, Sealed, Visit, refuse, release};
-use crate::fhir::{Interaction, Refusal, Rendering, RouteOptions, interaction, rendering};
+use crate::fhir::{Interaction, Refusal, Rendering, RouteOptions, Told, interaction, rendering};
 use crate::identity::Authenticator;
 use crate::smart::TokenEndpoint;
 use crate::store::{PageBounds, RecordStore};
@@ -124,13 +124,27 @@ impl Gateway {
         let event = parsed.as_ref().map_or("read", Interaction::code);
         let mut visit = inbound.visit(event, now);
         if let Ok(Interaction::Capabilities) = parsed {
-            let rendering = rendering(&inbound.request).unwrap_or_default();
-            return release(Pending::public(self.capabilities.clone()), &rendering, &visit, self.parts.trail.as_ref()).await;
+            return match rendering(&inbound.request) {
+                Ok(rendering) => {
+                    release(Pending::public(self.capabilities.clone()), &rendering, &visit, self.parts.trail.as_ref()).await
+                }
+                Err(refusal) => Err(refuse(&refusal, &visit, self.parts.trail.as_ref()).await),
+            };
         }
         match self.decide(parsed, inbound, &mut visit).await {
             Ok((pending, rendering)) => release(pending, &rendering, &visit, self.parts.trail.as_ref()).await,
             Err(refusal) => Err(refuse(&refusal, &visit, self.parts.trail.as_ref()).await),
         }
+    }
+
+    /// Notes a request that was turned away before anybody could be asked: a wrong body, method or header is a refusal too.
+    ///
+    /// # Errors
+    /// [`Refusal::TrailUnavailable`]
+    pub async fn turned_away(&self, told: &Told, address: String, request_id: &str) -> Result<(), Refusal> {
+        let entry = Entry::concluded(Event::Rest("operation"), Agent::unknown(&address), self.parts.clock.now(), request_id);
+        let entry = Entry { outcome: told.outcome, ..entry.because(told.reason.clone().into_owned()) };
+        self.parts.trail.append(entry).await.map(drop).map_err(|_| Refusal::TrailUnavailable)
     }
 
     /// Who asks comes first, then whether the request makes sense, then whether it is allowed.

@@ -81,6 +81,9 @@ async fn serve(front: &Front, request: HttpRequest, payload: web::Payload) -> Ht
 async fn fhir(front: &Front, request: &HttpRequest, path: &str, payload: web::Payload, id: &str) -> HttpResponse {
     match inbound::read(request, path, payload, &front.config.limits, id).await {
         Ok(inbound) => render::answer(front.route.answer(inbound).await),
-        Err(turned) => turned.response(),
+        Err(turned) => {
+            let noted = front.gateway.turned_away(turned.told(), inbound::address(request), id).await;
+            noted.map_or_else(|refusal| outcome::Turned::by(&refusal).response(), |()| turned.response())
+        }
     }
 }

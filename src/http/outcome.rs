@@ -73,6 +73,11 @@ impl Turned {
         self.0.told.status
     }
 
+    /// The row of the table.
+    pub(super) fn told(&self) -> &Told {
+        &self.0.told
+    }
+
     /// The fixed sentence, and what was found.
     pub(super) fn sentence(&self) -> String {
         let texts = std::iter::once(self.0.told.text.as_ref()).chain(self.0.problems.iter().map(|problem| problem.text.as_str()));
