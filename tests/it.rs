@@ -3,8 +3,9 @@
 
 #[path = "house/compile_fail.rs"]
 mod compile_fail;
+mod interactions;
+mod promises;
 #[path = "house/rules.rs"]
 mod rules;
-#[expect(dead_code, reason = "the tests that use it come next")]
 mod support;
 mod transport;

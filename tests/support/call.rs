@@ -115,11 +115,6 @@ impl Reply {
         self.json()["issue"][0]["details"]["coding"][0]["code"].as_str().unwrap_or_default().to_owned()
     }
 
-    /// The R4 issue type of the first issue.
-    pub(crate) fn issue(&self) -> String {
-        self.json()["issue"][0]["code"].as_str().unwrap_or_default().to_owned()
-    }
-
     /// This status, or the test ends with the answer in its message.
     #[track_caller]
     pub(crate) fn expect(self, status: u16) -> Self {
@@ -149,7 +144,9 @@ impl Reply {
     /// and moments of a Bundle.
     pub(crate) fn masked(&self) -> String {
         let mut out = format!("{}\n", self.status);
-        for (name, value) in &self.headers {
+        let mut headers: Vec<_> = self.headers.iter().collect();
+        headers.sort();
+        for (name, value) in headers {
             let value = if matches!(name.as_str(), "x-request-id" | "date") { "*" } else { value };
             out.push_str(&format!("{name}: {value}\n"));
         }

@@ -8,7 +8,7 @@ pub(crate) fn patient(id: &str, family: &str) -> Value {
     json!({
         "resourceType": "Patient", "id": id, "active": true,
         "identifier": [{"system": "urn:mrn", "value": format!("mrn-{id}")}],
-        "name": [{"family": family}], "gender": "female", "birthDate": "1980-02-29",
+        "name": [{"family": family}], "generalPractitioner": [{"reference": "Practitioner/d1"}], "gender": "female", "birthDate": "1980-02-29",
     })
 }
 

@@ -4,10 +4,12 @@ use super::{Call, ISSUER, Reply, Signer};
 use amanat::clock::Clock;
 use amanat::config::{Config, Sources};
 use amanat::fhir::Instant;
-use amanat::startup::start;
+use amanat::smart::Client;
+use amanat::startup::{Assembly, start};
 use serde_json::{Value, json};
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::mpsc::channel;
 use std::thread::JoinHandle;
 use tempfile::TempDir;
@@ -25,6 +27,7 @@ pub(crate) struct Server {
     address: SocketAddr,
     pub(crate) clock: Clock,
     pub(crate) signer: Signer,
+    assembly: Arc<Assembly>,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -39,7 +42,7 @@ impl Server {
     pub(crate) fn with(implicit_policy: &str, sections: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let signer = Signer::new("k1");
-        std::fs::write(folder.path().join("jwks.json"), signer.key_set()).unwrap();
+        std::fs::write(folder.path().join("jwks.json"), signer.key_set().to_string()).unwrap();
         let file = folder.path().join("amanat.toml");
         let text = format!(
             "[server]\nlisten = \"127.0.0.1:0\"\nmanagement_listen = \"127.0.0.1:0\"\nworkers = 1\nbase_url = \"{BASE}\"\n\
@@ -55,13 +58,13 @@ impl Server {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             runtime.block_on(async {
                 let running = start(config, hands).await.unwrap();
-                ready.send(running.https).unwrap();
+                ready.send((running.https, Arc::clone(&running.assembly))).unwrap();
                 drop(stopped.await);
                 running.stop().await;
             });
         });
-        let address = readied.recv().unwrap();
-        Self { folder, address, clock, signer, stop: Some(stop), thread: Some(thread) }
+        let (address, assembly) = readied.recv().unwrap();
+        Self { folder, address, clock, signer, assembly, stop: Some(stop), thread: Some(thread) }
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
@@ -71,6 +74,18 @@ impl Server {
     /// The file of the embedded store.
     pub(crate) fn database(&self) -> PathBuf {
         self.folder.path().join("amanat.db")
+    }
+
+    /// Registers a client with the gateway's own issuer.
+    pub(crate) fn register(&self, client: Client) {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        assert!(runtime.block_on(self.assembly.registry.store().add(client, self.clock.now())).unwrap());
+    }
+
+    /// Locks a client out.
+    pub(crate) fn disable(&self, client: &str) {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        assert!(runtime.block_on(self.assembly.registry.set_disabled(client, true)).unwrap());
     }
 
     /// Moves the clock on.

@@ -138,7 +138,14 @@ fn key(text: &str) -> Key {
 fn permit(narrowing: Predicate) -> Permit {
     let needs = vec![Need::Create, Need::Read, Need::Update, Need::Delete, Need::Search];
     let text = "system/*.cruds".to_owned();
-    let grant = Grant { level: Level::System, resource_type: None, needs, constraint: Arc::new([]), text: text.clone(), form: crate::access::Form::V2 };
+    let grant = Grant {
+        level: Level::System,
+        resource_type: None,
+        needs,
+        constraint: Arc::new([]),
+        text: text.clone(),
+        form: crate::access::Form::V2,
+    };
     let caller = Caller {
         issuer: "https://issuer.example".into(),
         subject: "hospital".into(),
