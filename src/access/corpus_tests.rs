@@ -27,8 +27,7 @@ fn asked(request: &str) -> Option<(Interaction, &'static str)> {
         "GET /Observation?patient=OTHER" => (search(Observation), "OTHER"),
         "GET /AuditEvent?patient=P" => (search(AuditEvent), "P"),
         "GET /Patient/P" | "GET /Patient/P/$everything" => (read("Patient/P"), "P"),
-        "POST /Observation" => (Interaction::Create(Observation, None), "P"),
-        "POST / transaction including a create" => (Interaction::Create(Observation, None), "P"),
+        "POST /Observation" | "POST / transaction including a create" => (Interaction::Create(Observation, None), "P"),
         "GET /$export" => (Interaction::Search(query(&[])), "P"),
         other if other.contains("GET /Observation") => (search(Observation), "P"),
         other if other.contains("GET /Patient") => (search(Patient), "P"),
@@ -71,10 +70,10 @@ fn the_decisions_of_the_corpus_come_out_as_they_should() {
             "policy decision to document" => assert!(permit.is_err(), "the trail is granted by name only"),
             "whole transaction refused" => assert!(permit.is_err(), "{scopes}: {request}"),
             deny if deny.contains("deny") && !deny.contains("filtered") && !deny.contains("403 for") => {
-                assert!(!shown, "{scopes}: {request}")
+                assert!(!shown, "{scopes}: {request}");
             }
             "only Patient exported, or 403 for unscoped types" => {
-                assert_eq!(permit.unwrap().types(Need::Search), [ResourceType::Patient])
+                assert_eq!(permit.unwrap().types(Need::Search), [ResourceType::Patient]);
             }
             _ => included_types_stay_out(&permit.unwrap(), &scopes),
         }

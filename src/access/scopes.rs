@@ -101,7 +101,8 @@ impl Scopes {
     /// What is in both: the scopes asked for here, each cut down to what `allowed` covers, in the order and form of the asking.
     ///
     /// A wider question is answered by the narrower grant (`*` by the types allowed, a type by its granular scopes). A granular
-    /// scope is covered by one whose constraints are all among its own; two different constraints are not multiplied out.
+    /// scope is covered by one whose constraints are all among its own; two different constraints are not multiplied out. What must be
+    /// named to be granted must be named in both.
     #[must_use]
     pub fn intersect(&self, allowed: &Self) -> Self {
         let mut grants: Vec<Grant> = Vec::new();
@@ -205,7 +206,9 @@ impl Grant {
             (false, true) => self,
             (false, false) => held.constraints().is_subset(&self.constraints()).then_some(self)?,
         };
-        let needs: Vec<Need> = self.needs.iter().copied().filter(|need| held.needs.contains(need)).collect();
+        let one_names = self.resource_type.is_none() != held.resource_type.is_none();
+        let unnamed = |need| one_names && (self.names_what_needs_a_name(need) || held.names_what_needs_a_name(need));
+        let needs: Vec<Need> = self.needs.iter().copied().filter(|&need| held.needs.contains(&need) && !unnamed(need)).collect();
         if self.level != held.level || needs.is_empty() {
             return None;
         }
@@ -213,6 +216,16 @@ impl Grant {
         let mut grant = Self { level: self.level, resource_type, needs, constraint, text: String::new(), form: self.form };
         grant.text = grant.v2(narrower.query());
         Some(grant)
+    }
+
+    /// Does it name what `*` may not stand for (the trail; consents, when a user acts)? Who holds only `*` then does not come by it by
+    /// asking for it by name, and a `*` beside the name does not make the name superfluous.
+    fn names_what_needs_a_name(&self, need: Need) -> bool {
+        match self.resource_type {
+            Some(ResourceType::AuditEvent) => true,
+            Some(ResourceType::Consent) => self.level != Level::System && !matches!(need, Need::Read | Need::Search),
+            _ => false,
+        }
     }
 
     fn same_rows(&self, other: &Self) -> bool {
@@ -224,6 +237,7 @@ impl Grant {
         self.level == other.level
             && (self.resource_type.is_none() || self.resource_type == other.resource_type)
             && other.needs.iter().all(|need| self.needs.contains(need))
+            && !(self.resource_type.is_none() && other.needs.iter().any(|&need| other.names_what_needs_a_name(need)))
             && self.constraints().is_subset(&other.constraints())
     }
 

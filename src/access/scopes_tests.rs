@@ -12,12 +12,11 @@ fn both(asked: &str, allowed: &str) -> String {
 fn corpus() -> Option<serde_json::Value> {
     let root =
         std::env::var("AMANAT_CORPORA").unwrap_or_else(|_| concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/corpora").to_owned());
-    match std::fs::read(format!("{root}/smart-scopes/cases.json")) {
-        Ok(bytes) => Some(serde_json::from_slice(&bytes).unwrap()),
-        Err(_) => {
-            println!("skipped: no corpora at {root}");
-            None
-        }
+    if let Ok(bytes) = std::fs::read(format!("{root}/smart-scopes/cases.json")) {
+        Some(serde_json::from_slice(&bytes).unwrap())
+    } else {
+        println!("skipped: no corpora at {root}");
+        None
     }
 }
 
@@ -132,6 +131,12 @@ fn intersection_cuts_to_what_both_have() {
         ("patient/Observation.rs?category=laboratory", "patient/Observation.rs?category=survey", ""),
         ("openid launch/patient offline_access", "openid launch/patient", "openid launch/patient"),
         ("system/*.rs system/Observation.rs", "system/*.rs", "system/*.rs"),
+        ("system/AuditEvent.rs", "system/*.cruds", ""),
+        ("system/*.rs", "system/*.cruds system/AuditEvent.rs", "system/*.rs"),
+        ("system/*.rs system/AuditEvent.rs", "system/*.rs system/AuditEvent.rs", "system/*.rs system/AuditEvent.rs"),
+        ("user/Consent.cruds", "user/*.cruds", "user/Consent.rs"),
+        ("user/*.cruds user/Consent.cruds", "user/*.cruds user/Consent.cruds", "user/*.cruds user/Consent.cruds"),
+        ("system/Consent.cruds", "system/*.cruds", "system/Consent.cruds"),
     ] {
         assert_eq!(both(asked, allowed), given, "{asked} of {allowed}");
     }

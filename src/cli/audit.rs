@@ -35,7 +35,7 @@ impl Audit {
         let config = places::settings(config.as_deref())?;
         let verified = wait(async {
             let desk = Desk::open(&config).await?;
-            let verified = desk.verify_trail().await;
+            let verified = desk.verify_trail(None).await;
             desk.close().await;
             verified
         })?;
@@ -43,7 +43,8 @@ impl Audit {
             screen.json(&serde_json::json!(verified))?;
         } else {
             let found = verified.broken.as_deref().unwrap_or("the chain is whole");
-            screen.line(format_args!("{} entries: {found}", verified.entries))?;
+            screen.line(format_args!("{} entries are right; {found}", verified.entries))?;
+            screen.line(verified.caveat)?;
         }
         if verified.broken.is_some() { Err(Failure::Found) } else { Ok(()) }
     }

@@ -2,7 +2,7 @@
 
 use super::screen::Failure;
 use crate::access::Scopes;
-use crate::audit::{Event, Verifier};
+use crate::audit::{Event, TAIL_CAVEAT, Verifier};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::disclosure::Sealed;
@@ -11,6 +11,7 @@ use crate::gateway::Inbound;
 use crate::identity::{Reach, normalised_purpose};
 use crate::smart::{Client, ClientKeys, ClientStore, Grant, issue};
 use crate::startup::{Assembly, assemble};
+use crate::store::sql::TrailRow;
 use serde::Serialize;
 use std::fmt::Display;
 use std::sync::Arc;
@@ -46,10 +47,14 @@ pub(super) struct Wish {
 /// What verifying the trail found.
 #[derive(Debug, Clone, Serialize)]
 pub(super) struct Verified {
-    /// Entries looked at.
+    /// Entries that are right, up to the first that is not.
     pub(super) entries: u64,
-    /// The first entry that does not fit, and why.
+    /// The number of the first that is wrong.
+    pub(super) first_bad: Option<i64>,
+    /// What is wrong with it.
     pub(super) broken: Option<String>,
+    /// What could not be seen.
+    pub(super) caveat: &'static str,
 }
 
 impl Desk {
@@ -150,21 +155,45 @@ impl Desk {
         })
     }
 
-    /// Verifies the whole trail.
-    pub(super) async fn verify_trail(&self) -> Result<Verified, Failure> {
-        let mut verifier = Verifier::new();
-        let (mut entries, mut from) = (0, 1);
+    /// Verifies the whole trail, or only its last entries.
+    pub(super) async fn verify_trail(&self, last: Option<u32>) -> Result<Verified, Failure> {
+        let (mut verifier, mut from) = (Verifier::new(), 1);
+        if let Some(before) = self.entry_before(last).await? {
+            from = before.seq + 1;
+            let hash = before.hash.as_slice().try_into().map_err(|_| Failure::Failed("a hash is damaged".to_owned()))?;
+            verifier = Verifier::behind(before.seq, hash);
+        }
         loop {
             let rows = self.parts.store.trail_entries(from, VERIFIED_AT_ONCE).await.map_err(failed)?;
-            let Some(last) = rows.last() else { return Ok(Verified { entries, broken: None }) };
-            from = last.seq + 1;
-            for row in rows {
-                entries += 1;
-                if let Err(finding) = verifier.check(row.seq, &row.leaf, &row.hash) {
-                    return Ok(Verified { entries, broken: Some(finding.to_string()) });
-                }
+            from = rows.last().map_or(from, |row| row.seq + 1);
+            let sound = rows.iter().try_for_each(|row| verifier.check(row.seq, &row.leaf, &row.hash)).is_ok();
+            if rows.is_empty() || !sound {
+                break;
             }
         }
+        let verdict = verifier.finish();
+        let (first_bad, broken) = verdict.finding.map(|finding| (finding.seq, finding.to_string())).unzip();
+        Ok(Verified { entries: verdict.entries, first_bad, broken, caveat: TAIL_CAVEAT })
+    }
+
+    /// The entry before the last so many; none when the trail is shorter.
+    async fn entry_before(&self, last: Option<u32>) -> Result<Option<TrailRow>, Failure> {
+        let Some(last) = last else { return Ok(None) };
+        let Some(head) = self.parts.store.trail_head().await.map_err(failed)? else { return Ok(None) };
+        let seq = head.seq - i64::from(last);
+        let found = self.parts.store.trail_entries(seq.max(1), 1).await.map_err(failed)?;
+        Ok(found.into_iter().next().filter(|row| row.seq == seq))
+    }
+
+    /// Whether a token that the gateway issues is one that it accepts, tried with the first client that can get one without a
+    /// certificate. `None` when there is no such client.
+    pub(super) async fn try_token(&self) -> Result<Option<String>, Failure> {
+        let clients = self.list_clients().await?;
+        let able = |client: &Client| !client.disabled && client.certificate.is_none() && client.issuer.is_none();
+        let Some(client) = clients.into_iter().find(able) else { return Ok(None) };
+        let token = self.issue(&Wish { client: client.id.clone(), ..Wish::default() }).await?;
+        self.parts.gateway.accepts(&token).await.map_err(|refusal| Failure::Failed(refusal.told().text.into_owned()))?;
+        Ok(Some(client.id))
     }
 
     /// Loads the synthetic people through the gateway, one transaction after the other. The single place that does.

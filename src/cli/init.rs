@@ -5,6 +5,7 @@ use super::places::{self, SETTINGS};
 use super::screen::{Failure, Screen};
 use crate::clock::Clock;
 use crate::config::{BaseUrl, Config, Sources};
+use crate::fhir::Id;
 use serde::Deserialize;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
@@ -174,8 +175,15 @@ node = {node}
         key = path(&pair.1),
         store = text(answers.store.as_deref().unwrap_or("sqlite:amanat.db")),
         policy = text(answers.implicit_policy.as_deref().unwrap_or("Policy-deny")),
-        node = text(base_url.host()),
+        node = text(node(base_url.host())),
     )
+}
+
+/// A name for the trail: the host, or its first label where that is too long, or where the host is a bare IPv6 address.
+fn node(host: &str) -> &str {
+    let fits = |name: &&str| name.len() <= 20 && Id::parse(name).is_some();
+    let label = host.split('.').next().filter(fits);
+    Some(host).filter(fits).or(label).unwrap_or("amanat")
 }
 
 fn next_steps(file: &Path, own_authority: bool, screen: &mut Screen<'_>) -> Result<(), Failure> {

@@ -42,7 +42,7 @@ impl Serve {
         sources.flags.extend(flags.into_iter().filter_map(|(key, flag, value)| Some((key, flag, value?))));
         let config = Config::load(sources)?;
         refuse_demo(&config)?;
-        wait(async { until_stopped(start(config, Clock::system()).await?).await })
+        wait(async { until_stopped(start(config, Clock::system()).await?, HangUp::Reloads).await })
     }
 }
 
@@ -58,8 +58,17 @@ fn refuse_demo(config: &Config) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Waits for SIGTERM or SIGINT, then stops; SIGHUP reloads certificates meanwhile.
-pub(super) async fn until_stopped(running: Running) -> Result<(), Failure> {
+/// What SIGHUP means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum HangUp {
+    /// Certificates are read again, as the operator of a daemon expects.
+    Reloads,
+    /// The terminal was closed: nothing must go on unseen.
+    Stops,
+}
+
+/// Waits for SIGTERM or SIGINT, then stops.
+pub(super) async fn until_stopped(running: Running, on_hang_up: HangUp) -> Result<(), Failure> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut hang_up = signal(SignalKind::hangup())?;
@@ -67,7 +76,10 @@ pub(super) async fn until_stopped(running: Running) -> Result<(), Failure> {
         tokio::select! {
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,
-            _ = hang_up.recv() => running.reload(),
+            _ = hang_up.recv() => match on_hang_up {
+                HangUp::Reloads => running.reload(),
+                HangUp::Stops => break,
+            },
         }
     }
     tracing::info!("stopping: requests in flight have 30 seconds to end");

@@ -3,6 +3,7 @@
 use super::settings::Settings;
 use super::{BaseUrl, Config};
 use crate::consent::ConsentSettings;
+use crate::fhir::Id;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use std::net::SocketAddr;
@@ -132,7 +133,7 @@ pub(super) fn read(settings: &mut Settings) -> Option<Config> {
     let (server, tls, store) = (server(settings), tls(settings), store(settings));
     let issuers = (0..settings.elements("issuers")).map(|at| issuer(settings, at)).collect::<Option<Vec<_>>>();
     let consent = consent(settings);
-    let audit = Audit { node: settings.or("audit.node", "amanat".to_owned()) };
+    let audit = audit(settings);
     let (limits, smart) = (limits(settings), smart(settings));
     let config = Config {
         server: server?,
@@ -276,6 +277,15 @@ fn smart(settings: &mut Settings) -> Smart {
 fn is_origin(text: &str) -> bool {
     let Some((scheme, host)) = text.split_once("://") else { return false };
     matches!(scheme, "https" | "http") && !host.is_empty() && host.bytes().all(|b| b.is_ascii_graphic() && !b"/?#*@".contains(&b))
+}
+
+/// The name of a node is part of the ids of its AuditEvents.
+fn audit(settings: &mut Settings) -> Audit {
+    let audit = Audit { node: settings.or("audit.node", "amanat".to_owned()) };
+    if audit.node.len() > 20 || Id::parse(&audit.node).is_none() {
+        settings.fault("audit.node", "must be 1 to 20 letters, digits, dots or hyphens");
+    }
+    audit
 }
 
 /// What may be reachable by others must be encrypted and must not be a demo.

@@ -371,7 +371,7 @@ fn policies() -> impl Strategy<Value = ConsentSettings> {
     let policy = prop::sample::select(vec![ImplicitPolicy::Deny, ImplicitPolicy::BasicNormal, ImplicitPolicy::AllNormal]);
     let combine = prop::sample::select(vec![Combine::Default, Combine::DenyOverrides]);
     let untyped = prop::sample::select(vec![Untyped::Deny, Untyped::Exception]);
-    (policy, combine, untyped).prop_map(|(policy, combine, untyped)| ConsentSettings { combine, untyped, ..settings(policy) })
+    (policy, combine, untyped).prop_map(|(policy, combine, untyped)| ConsentSettings { untyped, combine, ..settings(policy) })
 }
 
 proptest! {

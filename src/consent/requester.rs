@@ -135,13 +135,12 @@ impl Requester {
             (Some(ResourceType::Organization), Some(ResourceType::Patient | ResourceType::RelatedPerson)) => Recognition::IsNot,
             (Some(ResourceType::Organization), _) => name.among(&self.organization),
             (None, _) if name.seems_an_organization() => name.among(&self.organization),
-            (None, _) => Recognition::Unknown,
             (Some(ResourceType::Practitioner), user) => {
                 person(matches!(user, Some(ResourceType::PractitionerRole | ResourceType::Person)))
             }
             (Some(ResourceType::Patient | ResourceType::RelatedPerson), user) => person(user == Some(ResourceType::Person)),
             // Groups, care teams, roles and devices: membership is not resolved at this level.
-            (Some(_), _) => Recognition::Unknown,
+            (Some(_) | None, _) => Recognition::Unknown,
         }
     }
 }

@@ -3,7 +3,7 @@
 use super::record::open;
 use super::{Change, Expected, Forwarded, Row, Sealed};
 use crate::access::{Look, Permit, may_write};
-use crate::fhir::json::{Document, JsonFault};
+use crate::fhir::json::{Document, Element, JsonFault};
 use crate::fhir::search::IndexEntry;
 use crate::fhir::search::extract;
 use crate::fhir::stamp::prepare;
@@ -112,7 +112,11 @@ pub fn patched(body: &Sealed, old: &Row) -> Result<Draft, Refusal> {
     let steps = patch::parse(&parse(body)?).map_err(Refusal::Invalid)?;
     let content = old.content.as_ref().ok_or(Refusal::Gone)?;
     let document = patch::apply(&steps, &open(content)?).map_err(|fault| Refusal::Unprocessable(vec![fault.problem()]))?;
-    Draft::of(document, old.facts.key.resource_type, Some(&old.facts.key.id))
+    Draft::of(document, old.facts.key.resource_type, Some(&old.facts.key.id)).map_err(|refusal| match refusal {
+        // The request was well-formed: it is the outcome that cannot be stored.
+        Refusal::Invalid(problems) => Refusal::Unprocessable(problems),
+        other => other,
+    })
 }
 
 /// The change that deletes a record.
@@ -151,7 +155,7 @@ fn agrees(document: &Document, resource_type: ResourceType, id: &Id) -> Result<(
 /// An incomplete view put back would erase what it left out (`threats` T045).
 fn refuse_subset(document: &Document, resource_type: ResourceType) -> Result<(), Refusal> {
     let Some(meta) = document.root().get("meta") else { return Ok(()) };
-    let codings = ["tag", "security"].into_iter().filter_map(|list| meta.get(list)).flat_map(|list| list.items());
+    let codings = ["tag", "security"].into_iter().filter_map(|list| meta.get(list)).flat_map(Element::items);
     let incomplete = codings.filter_map(|coding| coding.text_at("code")).any(|code| code == "SUBSETTED" || code == "REDACTED");
     if incomplete {
         let text = "this is an incomplete view (SUBSETTED or REDACTED): storing it would erase what it leaves out. Read the whole record first";

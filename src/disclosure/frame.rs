@@ -8,6 +8,7 @@ use crate::audit::Entry;
 use crate::fhir::json::quote_into;
 use crate::fhir::{Id, Instant, Need, Refusal, Rendering, Touched};
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 
 /// Links and count of a page.
 #[derive(Debug, Clone, Default)]
@@ -162,10 +163,10 @@ impl Frame {
     fn open(kind: &str, frame: &PageFrame) -> Self {
         let mut text = format!("{{\"resourceType\":\"Bundle\",\"type\":\"{kind}\"");
         if let Some(now) = frame.now {
-            text.push_str(&format!(",\"timestamp\":\"{now}\""));
+            let _written = write!(text, ",\"timestamp\":\"{now}\"");
         }
         if let Some(total) = frame.total {
-            text.push_str(&format!(",\"total\":{total}"));
+            let _written = write!(text, ",\"total\":{total}");
         }
         let links = [("self", Some(&frame.self_link).filter(|link| !link.is_empty())), ("next", frame.next_link.as_ref())];
         let mut opened = false;
@@ -173,7 +174,7 @@ impl Frame {
             let Some(url) = url else { continue };
             text.push_str(if opened { "," } else { ",\"link\":[" });
             opened = true;
-            text.push_str(&format!("{{\"relation\":\"{relation}\",\"url\":"));
+            let _written = write!(text, "{{\"relation\":\"{relation}\",\"url\":");
             quote_into(url, &mut text);
             text.push('}');
         }
@@ -220,7 +221,7 @@ impl Frame {
                 },
                 _ => continue,
             };
-            response.push_str(&format!(",\"{name}\":"));
+            let _written = write!(response, ",\"{name}\":");
             quote_into(&value, &mut response);
         }
         self.raw(&response);

@@ -24,7 +24,7 @@ pub use own::own_record;
 pub use parcel::{Part, unpack};
 pub use pending::{Pending, refuse, release};
 pub use policy::{ConsentChange, compiled, consent_changes, consent_of, consent_problems};
-pub use record::show;
+pub use record::{found, show};
 pub use released::{Answer, HeaderWord, Refused, Released};
 pub use sealed::{Row, Sealed};
 pub use visit::Visit;

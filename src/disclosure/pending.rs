@@ -42,6 +42,9 @@ impl Pending {
 }
 
 /// Lets an answer go, once the trail has its entries. If the trail cannot be written, nothing goes.
+///
+/// # Errors
+/// [`Refusal::TrailUnavailable`], as the caller is told it.
 pub async fn release(pending: Pending, rendering: &Rendering, visit: &Visit, trail: &dyn Trail) -> Answer {
     match pending.proof {
         Proof::Owed(entries) => {
@@ -51,8 +54,7 @@ pub async fn release(pending: Pending, rendering: &Rendering, visit: &Visit, tra
                 return Err(outcome::refused(&Refusal::TrailUnavailable, visit));
             }
         }
-        Proof::Paid(receipt) => drop(receipt),
-        Proof::Public => {}
+        Proof::Paid(Receipt { .. }) | Proof::Public => {}
     }
     let body = if rendering.pretty { indented(pending.body) } else { pending.body };
     Ok(Released::mint(pending.status, pending.headers, body))

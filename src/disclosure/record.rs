@@ -4,9 +4,9 @@ use super::pending::Pending;
 use super::{HeaderWord, Row, Sealed, Visit};
 use crate::access::{Look, Permit};
 use crate::fhir::json::Document;
-use crate::fhir::search::extract;
+use crate::fhir::search::{IndexEntry, extract};
 use crate::fhir::subset::subset;
-use crate::fhir::{Facts, Need, ReadConditions, Refusal, Rendering, Summary, Touched};
+use crate::fhir::{Facts, Need, ReadConditions, Refusal, Rendering, Return, Summary, Touched};
 
 /// Shows one version of a record (read, vread).
 ///
@@ -33,15 +33,31 @@ pub fn show(
     Ok(Pending::owing(200, headers, rendered(content, rendering)?, entry))
 }
 
+/// Answers a conditional create whose condition found this record: its address and version; its content only to who may read it.
+///
+/// # Errors
+/// [`Refusal::Internal`] when stored content is damaged.
+pub fn found(permit: &Permit, row: &Row, rendering: &Rendering, visit: &Visit, base: &str) -> Result<Pending, Refusal> {
+    let facts = &row.facts;
+    let mut headers = version_headers(facts);
+    headers.push((HeaderWord::Location, format!("{base}/{}/_history/{}", facts.key, facts.version)));
+    let readable = permit.admits(Need::Read, &Look::new(facts, &|| values(row, base)));
+    let body = match &row.content {
+        Some(content) if readable && rendering.prefer != Some(Return::Minimal) => rendered(content, rendering)?,
+        _ => Vec::new(),
+    };
+    Ok(Pending::owing(200, headers, body, visit.concluded(facts.patients.clone(), vec![touched(facts)])))
+}
+
+/// The index values of a row, for predicates that ask for them.
+fn values(row: &Row, base: &str) -> Vec<IndexEntry> {
+    let document = row.content.as_ref().and_then(|content| open(content).ok());
+    document.map(|document| extract(&document, row.facts.key.resource_type, base)).unwrap_or_default()
+}
+
 /// The second look: does the permit hold for this very row? A no is a defect of the first look; the row stays inside.
 pub(super) fn passes(permit: &Permit, need: Need, row: &Row, base: &str) -> bool {
-    let compute = || {
-        row.content
-            .as_ref()
-            .and_then(|content| open(content).ok())
-            .map(|document| extract(&document, row.facts.key.resource_type, base))
-            .unwrap_or_default()
-    };
+    let compute = || values(row, base);
     let holds = permit.admits(need, &Look::new(&row.facts, &compute));
     if !holds {
         metrics::counter!("amanat_release_second_look_withheld_total").increment(1);

@@ -59,16 +59,6 @@ impl Pending {
         Self { status: 204, headers: Vec::new(), body: Vec::new(), proof: Proof::Owed(vec![entry]) }
     }
 
-    /// The same answer with the address of the record that it is about, with or without the content.
-    #[must_use]
-    pub fn located(mut self, place: String, bare: bool) -> Self {
-        self.headers.push((HeaderWord::Location, place));
-        if bare {
-            self.body.clear();
-        }
-        self
-    }
-
     /// The same answer, with one more entry to be written first.
     #[must_use]
     pub fn with_entry(mut self, entry: Entry) -> Self {

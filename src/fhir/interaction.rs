@@ -1,4 +1,4 @@
-//! The interactions of the R4 RESTful API, as a closed enum (https://hl7.org/fhir/R4/http.html).
+//! The interactions of the R4 RESTful API, as a closed enum (<https://hl7.org/fhir/R4/http.html>).
 
 use super::search::SearchQuery;
 use super::{Id, Instant, Key, Rendering, ResourceType, Version};

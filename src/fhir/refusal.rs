@@ -3,6 +3,8 @@
 use super::{Id, ResourceType, Version};
 use std::borrow::Cow;
 
+mod table;
+
 /// One thing that is wrong with the input, in the caller's own terms.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
@@ -122,175 +124,41 @@ pub struct Told {
     pub reason: Cow<'static, str>,
 }
 
-const fn told(
-    status: u16,
-    issue: &'static str,
-    code: &'static str,
-    outcome: Outcome,
-    reason: &'static str,
-    text: &'static str,
-) -> Told {
-    Told { status, issue, code, text: Cow::Borrowed(text), outcome, reason: Cow::Borrowed(reason) }
-}
-
 impl Refusal {
-    /// The table: status, issue type, stable code, text, trail outcome. Every refusal has a row.
+    /// The row of the table: status, issue type, stable code, text, trail outcome. Every refusal has one.
     pub fn told(&self) -> Told {
-        use Outcome::{Major, Minor, Serious};
         match self {
-            Self::TokenMissing => told(
-                401,
-                "login",
-                "AMANAT-AUTH-0001",
-                Serious,
-                "token:missing",
-                "This server needs an access token. Send it as `Authorization: Bearer <token>`.",
-            ),
-            Self::TokenInvalid(why) => Told {
-                reason: Cow::Owned(format!("token:{why}")),
-                ..told(
-                    401,
-                    "login",
-                    "AMANAT-AUTH-0002",
-                    Serious,
-                    "",
-                    "The access token is not valid here (bad, expired or revoked). Get a new one from its issuer.",
-                )
-            },
-            Self::TokenMisplaced => told(
-                400,
-                "security",
-                "AMANAT-AUTH-0003",
-                Serious,
-                "token:misplaced",
-                "Send the access token once, in the Authorization header, never in the URL or a form.",
-            ),
+            Self::TokenMissing => table::TOKEN_MISSING,
+            Self::TokenInvalid(why) => Told { reason: Cow::Owned(format!("token:{why}")), ..table::TOKEN_INVALID },
+            Self::TokenMisplaced => table::TOKEN_MISPLACED,
             Self::ScopeMissing { needed } => Told {
                 text: Cow::Owned(format!("The access token does not grant this. A scope that would: `{needed}`.")),
-                ..told(403, "forbidden", "AMANAT-SCOPE-0001", Minor, "scope", "")
+                ..table::SCOPE_MISSING
             },
-            Self::WriteOutsideGrant => told(
-                403,
-                "forbidden",
-                "AMANAT-SCOPE-0002",
-                Minor,
-                "compartment",
-                "The content lies outside what the access token lets you write. Check the patient that it names, and the scopes.",
-            ),
-            Self::NotFound => told(404, "not-found", "AMANAT-REC-0001", Minor, "not-found", "There is no such record for you."),
-            Self::Gone => told(
-                410,
-                "deleted",
-                "AMANAT-REC-0002",
-                Minor,
-                "deleted",
-                "The record was deleted. Earlier versions are in its history.",
-            ),
-            Self::VersionMismatch => told(
-                412,
-                "conflict",
-                "AMANAT-REC-0003",
-                Minor,
-                "input:version",
-                "The record has another version than the one you named. Read it again, and repeat the change on it.",
-            ),
-            Self::VersionRequired => told(
-                428,
-                "required",
-                "AMANAT-REC-0004",
-                Minor,
-                "input:version-required",
-                "This change needs `If-Match` with the version that you read.",
-            ),
-            Self::SeveralMatch => told(
-                412,
-                "multiple-matches",
-                "AMANAT-REC-0005",
-                Minor,
-                "input:several-match",
-                "The condition selects more than one record. Make it select one.",
-            ),
-            Self::Conflict => told(
-                409,
-                "conflict",
-                "AMANAT-REC-0006",
-                Minor,
-                "input:conflict",
-                "Another change came between. Nothing was done; try again.",
-            ),
-            Self::Malformed(problem) => {
-                told(400, problem.issue, "AMANAT-IN-0001", Minor, "input:malformed", "The body cannot be read.")
-            }
-            Self::Invalid(_) => told(400, "invalid", "AMANAT-IN-0002", Minor, "input:invalid", "The request is not valid."),
-            Self::Unprocessable(_) => {
-                told(422, "invalid", "AMANAT-IN-0003", Minor, "input:content", "The content is not a valid record.")
-            }
-            Self::MediaType => told(
-                415,
-                "not-supported",
-                "AMANAT-IN-0004",
-                Minor,
-                "input:media-type",
-                "Send the body as `application/fhir+json` (for PATCH: `application/json-patch+json`).",
-            ),
-            Self::NotAcceptable => told(
-                406,
-                "not-supported",
-                "AMANAT-IN-0005",
-                Minor,
-                "input:format",
-                "This server writes `application/fhir+json`. Ask for that.",
-            ),
-            Self::TooLarge(bound) => Told {
-                text: Cow::Owned(format!("Too large: {bound}.")),
-                ..told(413, "too-long", "AMANAT-IN-0006", Minor, "input:size", "")
-            },
-            Self::MethodNotAllowed => told(
-                405,
-                "not-supported",
-                "AMANAT-IN-0007",
-                Minor,
-                "input:method",
-                "This method does not exist here. The CapabilityStatement at `/metadata` lists what does.",
-            ),
+            Self::WriteOutsideGrant => table::WRITE_OUTSIDE_GRANT,
+            Self::NotFound => table::NOT_FOUND,
+            Self::Gone => table::GONE,
+            Self::VersionMismatch => table::VERSION_MISMATCH,
+            Self::VersionRequired => table::VERSION_REQUIRED,
+            Self::SeveralMatch => table::SEVERAL_MATCH,
+            Self::Conflict => table::CONFLICT,
+            Self::Malformed(problem) => Told { issue: problem.issue, ..table::MALFORMED },
+            Self::Invalid(_) => table::INVALID,
+            Self::Unprocessable(_) => table::UNPROCESSABLE,
+            Self::MediaType => table::MEDIA_TYPE,
+            Self::NotAcceptable => table::NOT_ACCEPTABLE,
+            Self::TooLarge(bound) => Told { text: Cow::Owned(format!("Too large: {bound}.")), ..table::TOO_LARGE },
+            Self::MethodNotAllowed => table::METHOD_NOT_ALLOWED,
             Self::NotSupported(what) => Told {
                 text: Cow::Owned(format!(
                     "`{what}` is not supported by this server. The CapabilityStatement at `/metadata` lists what is."
                 )),
-                ..told(404, "not-supported", "AMANAT-IN-0008", Minor, "input:not-supported", "")
+                ..table::NOT_SUPPORTED
             },
-            Self::TooManyRequests => told(
-                429,
-                "throttled",
-                "AMANAT-RATE-0001",
-                Minor,
-                "rate",
-                "Too many requests. Wait as long as `Retry-After` says.",
-            ),
-            Self::TrailUnavailable => told(
-                503,
-                "transient",
-                "AMANAT-TRAIL-0001",
-                Major,
-                "trail",
-                "The audit trail cannot be written, so nothing is sent. Try again later.",
-            ),
-            Self::StoreUnavailable => told(
-                503,
-                "transient",
-                "AMANAT-STORE-0001",
-                Major,
-                "store",
-                "The record store does not answer. Nothing was done; try again later.",
-            ),
-            Self::Internal => told(
-                500,
-                "exception",
-                "AMANAT-INT-0001",
-                Major,
-                "internal",
-                "Something went wrong here. Nothing was sent. Tell the operator the request id.",
-            ),
+            Self::TooManyRequests => table::TOO_MANY_REQUESTS,
+            Self::TrailUnavailable => table::TRAIL_UNAVAILABLE,
+            Self::StoreUnavailable => table::STORE_UNAVAILABLE,
+            Self::Internal => table::INTERNAL,
         }
     }
 

@@ -169,7 +169,7 @@ pub fn encode(text: &str) -> String {
     for byte in text.bytes() {
         match byte {
             b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b':' | b'/' | b'|' | b',' | b'$' | b'*' => {
-                out.push(char::from(byte))
+                out.push(char::from(byte));
             }
             other => drop(write!(out, "%{other:02X}")),
         }

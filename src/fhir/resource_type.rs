@@ -4,7 +4,7 @@ use std::fmt;
 
 macro_rules! resource_types {
     ($($name:ident),* $(,)?) => {
-        /// A resource type of FHIR R4 (4.0.1, https://hl7.org/fhir/R4/resourcelist.html).
+        /// A resource type of FHIR R4 (4.0.1, <https://hl7.org/fhir/R4/resourcelist.html>).
         ///
         /// The list of R4 is closed, so the discriminant is stable and serves as the key in storage.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

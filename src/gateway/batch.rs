@@ -1,4 +1,4 @@
-//! batch (https://hl7.org/fhir/R4/http.html#transaction): each entry a whole path of its own.
+//! batch (<https://hl7.org/fhir/R4/http.html#transaction>): each entry a whole path of its own.
 
 use super::{Errand, Gateway};
 use crate::access::Caller;

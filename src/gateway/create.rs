@@ -1,11 +1,11 @@
-//! create, conditional create (https://hl7.org/fhir/R4/http.html#create).
+//! create, conditional create (<https://hl7.org/fhir/R4/http.html#create>).
 
 use super::write::{Failed, new_id, until_settled};
 use super::{Errand, Gateway};
 use crate::access::Permit;
-use crate::disclosure::{Draft, Pending, consent_problems, show};
+use crate::disclosure::{Draft, Pending, consent_problems, found as existing};
 use crate::fhir::search::SearchQuery;
-use crate::fhir::{Key, Need, ReadConditions, Refusal, ResourceType};
+use crate::fhir::{Key, Need, Refusal, ResourceType};
 
 impl Gateway {
     pub(super) async fn create(
@@ -29,7 +29,7 @@ impl Gateway {
         if let Some(condition) = condition {
             let selected = self.selected(permit, Need::Search, condition).await?;
             if let [found] = selected.rows.as_slice() {
-                return Ok(show(permit, found, ReadConditions::default(), &errand.rendering, &errand.visit, &self.parts.base)?);
+                return Ok(existing(permit, found, &errand.rendering, &errand.visit, &self.parts.base)?);
             }
             guards.push(selected.none_or_one(permit, condition)?);
         }

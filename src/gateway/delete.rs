@@ -1,4 +1,4 @@
-//! delete, conditional delete (https://hl7.org/fhir/R4/http.html#delete).
+//! delete, conditional delete (<https://hl7.org/fhir/R4/http.html#delete>).
 
 use super::update::demand;
 use super::write::{Failed, mutable, until_settled};

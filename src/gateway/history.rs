@@ -1,4 +1,4 @@
-//! history of an instance, a type, the system (https://hl7.org/fhir/R4/http.html#history).
+//! history of an instance, a type, the system (<https://hl7.org/fhir/R4/http.html#history>).
 
 use super::{Errand, Gateway};
 use crate::access::Permit;

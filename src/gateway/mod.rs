@@ -19,6 +19,7 @@ mod search;
 mod token;
 mod trail_view;
 mod transaction;
+mod turned_away;
 mod update;
 mod write;
 
@@ -26,15 +27,17 @@ pub use consent::ConsentOffice;
 pub use inbound::Inbound;
 pub use page::LinkKey;
 pub use token::{TokenReply, TokenRequest};
+pub use turned_away::TurnedAway;
 
 use crate::access::{Caller, Permit, authorize};
-use crate::audit::{Agent, Entry, Event, Site, Trail};
+use crate::audit::{Agent, Site, Trail};
 use crate::clock::Clock;
 use crate::disclosure::{Answer, Pending, Sealed, Visit, refuse, release};
-use crate::fhir::{Interaction, Refusal, Rendering, RouteOptions, Told, interaction, rendering};
+use crate::fhir::{Interaction, Refusal, Rendering, RouteOptions, interaction, rendering};
 use crate::identity::Authenticator;
 use crate::smart::TokenEndpoint;
 use crate::store::{PageBounds, RecordStore};
+use crate::telemetry;
 use std::sync::Arc;
 
 /// Bounds that a site can set. Counts are entries, sizes bytes.
@@ -94,6 +97,7 @@ pub struct Gateway {
     capabilities: String,
     /// Up to which entry the trail is readable as AuditEvent.
     shown: tokio::sync::Mutex<i64>,
+    turned_away: turned_away::Allowance,
 }
 
 /// One request on its way: what every stage may need of it.
@@ -111,12 +115,15 @@ impl Gateway {
     pub async fn open(parts: Parts) -> Result<Self, Refusal> {
         let capabilities = capabilities::statement(&parts.base, &parts.token_endpoint, parts.clock.now());
         let shown = tokio::sync::Mutex::new(parts.ledger.shown().await.map_err(|_| Refusal::TrailUnavailable)?);
-        let gateway = Self { parts, capabilities, shown };
+        let gateway = Self { parts, capabilities, shown, turned_away: turned_away::Allowance::default() };
         gateway.parts.consent.load(gateway.parts.store.as_ref(), &gateway.parts.base).await?;
         Ok(gateway)
     }
 
     /// The whole path of a request.
+    ///
+    /// # Errors
+    /// A refusal, as the caller is told it.
     pub async fn answer(&self, inbound: Inbound) -> Answer {
         let now = self.parts.clock.now();
         let options = RouteOptions { base: &self.parts.base, now, max_count: self.parts.limits.page_max };
@@ -137,16 +144,6 @@ impl Gateway {
         }
     }
 
-    /// Notes a request that was turned away before anybody could be asked: a wrong body, method or header is a refusal too.
-    ///
-    /// # Errors
-    /// [`Refusal::TrailUnavailable`]
-    pub async fn turned_away(&self, told: &Told, address: String, request_id: &str) -> Result<(), Refusal> {
-        let entry = Entry::concluded(Event::Rest("operation"), Agent::unknown(&address), self.parts.clock.now(), request_id);
-        let entry = Entry { outcome: told.outcome, ..entry.because(told.reason.clone().into_owned()) };
-        self.parts.trail.append(entry).await.map(drop).map_err(|_| Refusal::TrailUnavailable)
-    }
-
     /// Who asks comes first, then whether the request makes sense, then whether it is allowed.
     async fn decide(
         &self,
@@ -157,6 +154,7 @@ impl Gateway {
         let authorization = inbound.bearer()?;
         let caller = self.parts.authenticator.authenticate(authorization, inbound.certificate.as_ref(), visit.now).await?;
         visit.agent = Agent::of(&caller, inbound.address.clone());
+        telemetry::note_client(&caller.client);
         let interaction = parsed?;
         let rendering = rendering(&inbound.request)?;
         visit.record = inbound::named_record(&interaction);
@@ -194,6 +192,8 @@ impl Gateway {
 
     /// May this caller ask this, and on which rows: scopes and compartment, then what the patients allow.
     fn permit(&self, caller: &Arc<Caller>, interaction: Interaction, errand: &Errand) -> Result<Permit, Refusal> {
+        // Before the scopes: no scope would help, so none must be named.
+        write::changeable(&interaction)?;
         let permit = authorize(caller, interaction)?;
         Ok(self.parts.consent.narrow(permit, errand.visit.now))
     }

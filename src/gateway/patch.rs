@@ -1,4 +1,4 @@
-//! JSON Patch (https://hl7.org/fhir/R4/http.html#patch).
+//! JSON Patch (<https://hl7.org/fhir/R4/http.html#patch>).
 
 use super::update::demand;
 use super::write::{Failed, mutable, until_settled};

@@ -1,4 +1,4 @@
-//! read and vread (https://hl7.org/fhir/R4/http.html#read).
+//! read and vread (<https://hl7.org/fhir/R4/http.html#read>).
 
 use super::{Errand, Gateway};
 use crate::access::Permit;

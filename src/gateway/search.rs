@@ -1,7 +1,7 @@
-//! search (https://hl7.org/fhir/R4/http.html#search): one page, links, total.
+//! search (<https://hl7.org/fhir/R4/http.html#search>): one page, links, total.
 
 use super::{Errand, Gateway};
-use crate::access::Permit;
+use crate::access::{Permit, Predicate};
 use crate::disclosure::{PageFrame, Pending, searchset};
 use crate::fhir::search::SearchQuery;
 use crate::fhir::{Need, Refusal, ResourceType, Summary, encode};
@@ -15,17 +15,16 @@ impl Gateway {
         from: Option<&Cursor>,
         errand: &Errand,
     ) -> Result<Pending, Refusal> {
-        if query.types.is_empty() || query.types.contains(&ResourceType::AuditEvent) {
-            if permit.types(Need::Search).contains(&ResourceType::AuditEvent) {
-                self.view_trail(ResourceType::AuditEvent).await?;
-            }
+        let asked = query.types.is_empty() || query.types.contains(&ResourceType::AuditEvent);
+        if asked && !matches!(permit.granted(ResourceType::AuditEvent, Need::Search), Predicate::None) {
+            self.view_trail(ResourceType::AuditEvent).await?;
         }
         let mut bounds = self.bounds(query.shape.count);
         if query.rendering.summary == Some(Summary::Count) {
             bounds.count = 0;
         }
         let page = self.parts.store.search(permit, query, from, bounds).await?;
-        let path = self.search_path(query);
+        let path = search_path(query);
         let next_link = page.next.map(|cursor| self.next_link(permit, &path, &cursor)).transpose()?;
         let frame = PageFrame {
             total: page.total,
@@ -36,18 +35,18 @@ impl Gateway {
         };
         searchset(permit, (&page.matches, &page.included), &frame, &query.rendering, &errand.visit, &self.parts.base)
     }
+}
 
-    /// The search as it was understood, below the base: `Observation?patient=p1`.
-    fn search_path(&self, query: &SearchQuery) -> String {
-        let member = match (query.types.as_slice(), &query.compartment) {
-            ([one], _) => one.name(),
-            (_, Some(_)) => "*",
-            _ => "",
-        };
-        let owner = query.compartment.as_ref().map(|owner| format!("{}/{}/", owner.resource_type, owner.id)).unwrap_or_default();
-        let parameters: Vec<String> =
-            query.applied.iter().map(|(name, value)| format!("{}={}", encode(name), encode(value))).collect();
-        let mark = if parameters.is_empty() { "" } else { "?" };
-        format!("{owner}{member}{mark}{}", parameters.join("&"))
-    }
+/// The search as it was understood, below the base: `Observation?patient=p1`.
+fn search_path(query: &SearchQuery) -> String {
+    let member = match (query.types.as_slice(), &query.compartment) {
+        ([one], _) => one.name(),
+        (_, Some(_)) => "*",
+        _ => "",
+    };
+    let owner = query.compartment.as_ref().map(|owner| format!("{}/{}/", owner.resource_type, owner.id)).unwrap_or_default();
+    let parameters: Vec<String> =
+        query.applied.iter().map(|(name, value)| format!("{}={}", encode(name), encode(value))).collect();
+    let mark = if parameters.is_empty() { "" } else { "?" };
+    format!("{owner}{member}{mark}{}", parameters.join("&"))
 }

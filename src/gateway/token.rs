@@ -2,6 +2,7 @@
 
 use super::Gateway;
 use crate::audit::{Agent, Entry, Event};
+use crate::fhir::Refusal;
 use crate::identity::PeerCertificate;
 use crate::smart::{self, Endpoints, TokenFacts};
 
@@ -47,6 +48,12 @@ impl Gateway {
             peer: request.certificate.as_ref(),
         };
         let answer = self.parts.tokens.answer(&asked, now).await;
+        // Until it is proved, a client is only claimed.
+        if answer.status == 200
+            && let Some(client) = &answer.facts.client
+        {
+            crate::telemetry::note_client(client);
+        }
         let entry = self.token_entry(answer.facts, &request, now);
         if self.parts.trail.append(entry).await.is_err() {
             let body = r#"{"error":"temporarily_unavailable","error_description":"The audit trail cannot be written, so no token is issued. Try again later."}"#;
@@ -85,6 +92,15 @@ impl Gateway {
     /// The public keys of the gateway's own issuer.
     pub fn jwks(&self) -> String {
         self.parts.tokens.keys.document()
+    }
+
+    /// Whether this access token would be accepted now. Nothing is done with it.
+    ///
+    /// # Errors
+    /// Why not.
+    pub async fn accepts(&self, token: &str) -> Result<(), Refusal> {
+        let bearer = format!("Bearer {token}");
+        self.parts.authenticator.authenticate(Some(&bearer), None, self.parts.clock.now()).await.map(drop)
     }
 
     /// Whether requests can be answered.

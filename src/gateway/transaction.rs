@@ -1,4 +1,4 @@
-//! transaction (https://hl7.org/fhir/R4/http.html#trules): all or nothing, in the order DELETE, POST, PUT and PATCH, GET.
+//! transaction (<https://hl7.org/fhir/R4/http.html#trules>): all or nothing, in the order DELETE, POST, PUT and PATCH, GET.
 
 use super::batch::entry_visit;
 use super::update::demand;
@@ -7,12 +7,10 @@ use super::{Errand, Gateway};
 use crate::access::{Caller, Permit};
 use crate::audit::Entry;
 use crate::disclosure::{
-    Change, Commit, Draft, Expected, Guard, Part, Pending, Row, consent_problems, deletion, patched, responses, show, written,
+    Change, Commit, Draft, Expected, Guard, Part, Pending, Row, consent_problems, deletion, found, patched, responses, written,
 };
 use crate::fhir::search::SearchQuery;
-use crate::fhir::{
-    Id, Interaction, Key, Need, Problem, ReadConditions, Refusal, Rendering, ResourceType, Return, WriteCondition,
-};
+use crate::fhir::{Id, Interaction, Key, Need, Problem, Refusal, Rendering, ResourceType, Return, WriteCondition};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
@@ -108,17 +106,13 @@ impl Gateway {
                 (None, _) => Ok(Pending::nothing(entry_visit(part, None, &errand.visit).concluded(Vec::new(), Vec::new()))),
             });
         }
-        drop(committed.receipt);
         Ok(responses("transaction-response", answers))
     }
 
     /// The existing record of a conditional create: 200 with its address.
     fn found(&self, row: &Row, step: &Step, part: &Part, errand: &Errand) -> Result<Pending, Refusal> {
         let visit = entry_visit(part, Some(step.permit.interaction()), &errand.visit);
-        let rendering = entry_rendering(part, errand);
-        let shown = show(&step.permit, row, ReadConditions::default(), &rendering, &visit, &self.parts.base)?;
-        let place = format!("{}/{}/_history/{}", self.parts.base, row.facts.key, row.facts.version);
-        Ok(shown.located(place, rendering.prefer == Some(Return::Minimal)))
+        found(&step.permit, row, &entry_rendering(part, errand), &visit, &self.parts.base)
     }
 
     /// Authorizes an entry and looks at what it is about.
@@ -189,13 +183,11 @@ impl Gateway {
     ) -> Result<Act, Failed> {
         let [resource_type] = query.types.as_slice() else { return Err(Refusal::Internal.into()) };
         mutable(*resource_type)?;
-        match self.only(permit, query, plan).await? {
-            Some(key) => self.plan_update(permit, key, condition, false).await,
-            None => {
-                demand(condition, None)?;
-                Ok(Act::Update { key: Key::new(*resource_type, new_id()), old: None, named: false })
-            }
+        if let Some(key) = self.only(permit, query, plan).await? {
+            return self.plan_update(permit, key, condition, false).await;
         }
+        demand(condition, None)?;
+        Ok(Act::Update { key: Key::new(*resource_type, new_id()), old: None, named: false })
     }
 
     async fn plan_delete(&self, permit: &Permit, key: &Key, condition: WriteCondition) -> Result<Act, Failed> {

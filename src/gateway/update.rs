@@ -1,4 +1,4 @@
-//! update, update as create, conditional update (https://hl7.org/fhir/R4/http.html#update).
+//! update, update as create, conditional update (<https://hl7.org/fhir/R4/http.html#update>).
 
 use super::condition::Selected;
 use super::write::{Failed, mutable, new_id, until_settled};

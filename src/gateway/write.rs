@@ -118,6 +118,17 @@ pub(super) fn mutable(resource_type: ResourceType) -> Result<(), Refusal> {
     if resource_type == ResourceType::AuditEvent { Err(Refusal::MethodNotAllowed) } else { Ok(()) }
 }
 
+/// The same for what an interaction would change.
+pub(super) fn changeable(interaction: &Interaction) -> Result<(), Refusal> {
+    match interaction {
+        Interaction::Update(key, _) | Interaction::Patch(key, _) | Interaction::Delete(key, _) => mutable(key.resource_type),
+        Interaction::ConditionalUpdate(query, _)
+        | Interaction::ConditionalPatch(query, _)
+        | Interaction::ConditionalDelete(query) => query.types.iter().try_for_each(|&resource_type| mutable(resource_type)),
+        _ => Ok(()),
+    }
+}
+
 /// A fresh id.
 pub(super) fn new_id() -> Id {
     Id::random()

@@ -9,6 +9,7 @@ use crate::gateway::TokenRequest;
 use actix_web::http::{Method, StatusCode, header};
 use actix_web::web::Payload;
 use actix_web::{HttpRequest, HttpResponse};
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 /// Bytes of a form at the token endpoint: an assertion is a few kilobytes.
 const TOKEN_FORM_BYTES: usize = 64 << 10;
@@ -17,8 +18,8 @@ const TOKEN_FORM_BYTES: usize = 64 << 10;
 pub(super) async fn serve(front: &Front, request: &HttpRequest, place: Place<'_>, payload: Payload, id: &str) -> HttpResponse {
     let reading = matches!(*request.method(), Method::GET | Method::HEAD);
     match place {
-        Place::SmartConfiguration if reading => json(front.gateway.smart_configuration()),
-        Place::Jwks if reading => json(front.gateway.jwks()),
+        Place::SmartConfiguration if reading => json(request, front.gateway.smart_configuration()),
+        Place::Jwks if reading => json(request, front.gateway.jwks()),
         Place::Token if request.method() == Method::POST => {
             token(front, request, payload, id).await.unwrap_or_else(|turned| turned.oauth_response())
         }
@@ -28,8 +29,19 @@ pub(super) async fn serve(front: &Front, request: &HttpRequest, place: Place<'_>
     }
 }
 
-fn json(body: String) -> HttpResponse {
-    HttpResponse::Ok().insert_header((header::CONTENT_TYPE, "application/json")).body(body)
+/// An open document; only its tag to a client that has it already (RFC 9110 § 13.1.2).
+fn json(request: &HttpRequest, body: String) -> HttpResponse {
+    let mut hasher = DefaultHasher::new();
+    body.hash(&mut hasher);
+    let tag = format!("\"{:016x}\"", hasher.finish());
+    let known = request.headers().get_all(header::IF_NONE_MATCH).filter_map(|value| value.to_str().ok());
+    let known = known.flat_map(|value| value.split(',')).any(|one| one.trim().trim_start_matches("W/") == tag);
+    let mut response = if known { HttpResponse::NotModified() } else { HttpResponse::Ok() };
+    response.insert_header((header::ETAG, tag));
+    if known {
+        return response.finish();
+    }
+    response.insert_header((header::CONTENT_TYPE, "application/json")).body(body)
 }
 
 /// The token endpoint (RFC 6749 § 3.2).

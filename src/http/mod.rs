@@ -14,7 +14,9 @@ pub use management::{Health, mount as mount_management};
 
 use crate::config::Config;
 use crate::disclosure::Answer;
+use crate::fhir::Method;
 use crate::gateway::{Gateway, Inbound};
+use crate::telemetry;
 use actix_web::{HttpRequest, HttpResponse, web};
 use place::Place;
 use std::future::Future;
@@ -31,7 +33,26 @@ pub trait FhirRoute: 'static {
 
 impl FhirRoute for Arc<Gateway> {
     fn answer(&self, inbound: Inbound) -> Pin<Box<dyn Future<Output = Answer> + '_>> {
-        Box::pin(Gateway::answer(self, inbound))
+        if matches!(inbound.request.method, Method::Get | Method::Head) {
+            return Box::pin(Gateway::answer(self, inbound));
+        }
+        Box::pin(to_the_end(Arc::clone(self), inbound))
+    }
+}
+
+/// Answers on a task of its own, which goes on when the caller hangs up: what was begun to be written is taken over, a consent too.
+async fn to_the_end(gateway: Arc<Gateway>, inbound: Inbound) -> Answer {
+    let work = tokio::spawn(telemetry::noting(async move { Gateway::answer(&gateway, inbound).await }));
+    match work.await {
+        Ok((answer, client)) => {
+            client.iter().for_each(|client| telemetry::note_client(client));
+            answer
+        }
+        Err(ended) => match ended.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            // The process ends: there is nobody left to answer.
+            Err(_) => std::future::pending().await,
+        },
     }
 }
 
@@ -71,7 +92,7 @@ async fn serve(front: &Front, request: HttpRequest, payload: web::Payload) -> Ht
             other => documents::serve(front, &request, other, payload, &id).await,
         }
     };
-    let (mut response, client) = crate::telemetry::noting(work).await;
+    let (mut response, client) = telemetry::noting(work).await;
     cors::allow(&request, place, &front.config, &mut response);
     render::protect(&mut response, place, &id, &front.config.server);
     watch.end(&response, client.as_deref());
@@ -82,8 +103,8 @@ async fn fhir(front: &Front, request: &HttpRequest, path: &str, payload: web::Pa
     match inbound::read(request, path, payload, &front.config.limits, id).await {
         Ok(inbound) => render::answer(front.route.answer(inbound).await),
         Err(turned) => {
-            let noted = front.gateway.turned_away(turned.told(), inbound::address(request), id).await;
-            noted.map_or_else(|refusal| outcome::Turned::by(&refusal).response(), |()| turned.response())
+            front.gateway.turned_away(turned.noted(request.method().as_str(), id, inbound::address(request))).await;
+            turned.response()
         }
     }
 }

@@ -2,6 +2,7 @@
 //! No record and no identity plays a part in these.
 
 use crate::fhir::{Outcome, Problem, Refusal, Told};
+use crate::gateway::TurnedAway;
 use actix_web::HttpResponse;
 use actix_web::http::{ConnectionType, StatusCode, header};
 use serde_json::json;
@@ -73,9 +74,10 @@ impl Turned {
         self.0.told.status
     }
 
-    /// The row of the table.
-    pub(super) fn told(&self) -> &Told {
-        &self.0.told
+    /// The same for the trail.
+    pub(super) fn noted<'a>(&'a self, method: &'a str, request_id: &'a str, address: String) -> TurnedAway<'a> {
+        let told = &self.0.told;
+        TurnedAway { method, request_id, address, outcome: told.outcome, reason: &told.reason }
     }
 
     /// The fixed sentence, and what was found.

@@ -1,10 +1,5 @@
 //! Signature algorithms: a closed list of asymmetric ones. `none` and HMAC have no variant, so no configuration can admit them.
 
-use aws_lc_rs::signature::{
-    ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED, EcdsaVerificationAlgorithm, RSA_PKCS1_2048_8192_SHA256,
-    RSA_PKCS1_2048_8192_SHA384, RSA_PKCS1_2048_8192_SHA512, RSA_PSS_2048_8192_SHA256, RSA_PSS_2048_8192_SHA384,
-    RSA_PSS_2048_8192_SHA512, RsaParameters,
-};
 use std::fmt;
 
 /// A signature algorithm of JWA (RFC 7518 § 3.1).
@@ -19,14 +14,6 @@ pub enum Algorithm {
     PS512,
     ES256,
     ES384,
-}
-
-/// What a key of a kind needs in order to verify with an algorithm.
-pub(super) enum Primitive {
-    /// RSA, 2048 to 8192 bits.
-    Rsa(&'static RsaParameters),
-    /// ECDSA over the one curve of the algorithm, signature as fixed-length `r || s`.
-    Ecdsa(&'static EcdsaVerificationAlgorithm, Curve),
 }
 
 /// The curves that are known.
@@ -84,16 +71,26 @@ impl Algorithm {
         }
     }
 
-    pub(super) fn primitive(self) -> Primitive {
+    /// The curve of an elliptic key; `None` is RSA.
+    pub(super) const fn curve(self) -> Option<Curve> {
         match self {
-            Self::RS256 => Primitive::Rsa(&RSA_PKCS1_2048_8192_SHA256),
-            Self::RS384 => Primitive::Rsa(&RSA_PKCS1_2048_8192_SHA384),
-            Self::RS512 => Primitive::Rsa(&RSA_PKCS1_2048_8192_SHA512),
-            Self::PS256 => Primitive::Rsa(&RSA_PSS_2048_8192_SHA256),
-            Self::PS384 => Primitive::Rsa(&RSA_PSS_2048_8192_SHA384),
-            Self::PS512 => Primitive::Rsa(&RSA_PSS_2048_8192_SHA512),
-            Self::ES256 => Primitive::Ecdsa(&ECDSA_P256_SHA256_FIXED, Curve::P256),
-            Self::ES384 => Primitive::Ecdsa(&ECDSA_P384_SHA384_FIXED, Curve::P384),
+            Self::ES256 => Some(Curve::P256),
+            Self::ES384 => Some(Curve::P384),
+            _ => None,
+        }
+    }
+
+    /// The name that the library has for it.
+    pub(crate) const fn library(self) -> jsonwebtoken::Algorithm {
+        match self {
+            Self::RS256 => jsonwebtoken::Algorithm::RS256,
+            Self::RS384 => jsonwebtoken::Algorithm::RS384,
+            Self::RS512 => jsonwebtoken::Algorithm::RS512,
+            Self::PS256 => jsonwebtoken::Algorithm::PS256,
+            Self::PS384 => jsonwebtoken::Algorithm::PS384,
+            Self::PS512 => jsonwebtoken::Algorithm::PS512,
+            Self::ES256 => jsonwebtoken::Algorithm::ES256,
+            Self::ES384 => jsonwebtoken::Algorithm::ES384,
         }
     }
 }

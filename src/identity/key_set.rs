@@ -1,11 +1,11 @@
 //! Public keys (RFC 7517) and the one way to verify a signature with them.
 
-use super::algorithm::{Algorithm, Curve, Primitive};
+use super::algorithm::{Algorithm, Curve};
 use super::jws::{Header, Jws};
 use crate::fhir::json::{Document, Element, Kind};
-use aws_lc_rs::signature::{RsaPublicKeyComponents, UnparsedPublicKey};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jsonwebtoken::DecodingKey;
 
 /// The most keys that a set may hold.
 const MOST_KEYS: usize = 100;
@@ -40,15 +40,8 @@ struct Key {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Material {
-    Rsa {
-        n: Vec<u8>,
-        e: Vec<u8>,
-    },
-    /// The point, uncompressed.
-    Ec {
-        curve: Curve,
-        point: Vec<u8>,
-    },
+    Rsa { n: Vec<u8>, e: Vec<u8> },
+    Ec { curve: Curve, x: Vec<u8>, y: Vec<u8> },
 }
 
 impl KeySet {
@@ -113,7 +106,7 @@ impl Key {
         };
         let material = match text("kty")?.as_ref() {
             "RSA" => Material::rsa(number(jwk, "n")?, number(jwk, "e")?)?,
-            "EC" => Material::ec(Curve::parse(&text("crv")?)?, &bytes(jwk, "x")?, &bytes(jwk, "y")?)?,
+            "EC" => Material::ec(Curve::parse(&text("crv")?)?, bytes(jwk, "x")?, bytes(jwk, "y")?)?,
             _ => return None,
         };
         Some(Self { id, pinned, material })
@@ -126,16 +119,11 @@ impl Key {
     }
 
     fn verify(&self, algorithm: Algorithm, signed: &[u8], signature: &[u8]) -> Result<(), &'static str> {
-        let verdict = match (&self.material, algorithm.primitive()) {
-            (Material::Rsa { n, e }, Primitive::Rsa(parameters)) => {
-                RsaPublicKeyComponents { n, e }.verify(parameters, signed, signature)
-            }
-            (Material::Ec { curve, point }, Primitive::Ecdsa(ecdsa, of)) if *curve == of => {
-                UnparsedPublicKey::new(ecdsa, point).verify(signed, signature)
-            }
-            _ => return Err("key"),
-        };
-        verdict.map_err(|_| "signature")
+        let key = self.material.decoding_key(algorithm).ok_or("key")?;
+        match jsonwebtoken::crypto::verify(&URL_SAFE_NO_PAD.encode(signature), signed, &key, algorithm.library()) {
+            Ok(true) => Ok(()),
+            _ => Err("signature"),
+        }
     }
 }
 
@@ -147,16 +135,27 @@ impl Material {
         (sized && exponent > 1 && exponent % 2 == 1).then_some(Self::Rsa { n, e })
     }
 
-    fn ec(curve: Curve, x: &[u8], y: &[u8]) -> Option<Self> {
+    fn ec(curve: Curve, x: Vec<u8>, y: Vec<u8>) -> Option<Self> {
         let sized = x.len() == curve.width() && y.len() == curve.width();
-        sized.then(|| Self::Ec { curve, point: [&[4u8][..], x, y].concat() })
+        sized.then_some(Self::Ec { curve, x, y })
     }
 
     fn fits(&self, algorithm: Algorithm) -> bool {
-        match (self, algorithm.primitive()) {
-            (Self::Rsa { .. }, Primitive::Rsa(_)) => true,
-            (Self::Ec { curve, .. }, Primitive::Ecdsa(_, of)) => *curve == of,
+        match (self, algorithm.curve()) {
+            (Self::Rsa { .. }, None) => true,
+            (Self::Ec { curve, .. }, Some(of)) => *curve == of,
             _ => false,
+        }
+    }
+
+    /// The key as the library takes it, when it is of the kind that the algorithm needs.
+    fn decoding_key(&self, algorithm: Algorithm) -> Option<DecodingKey> {
+        if !self.fits(algorithm) {
+            return None;
+        }
+        match self {
+            Self::Rsa { n, e } => Some(DecodingKey::from_rsa_raw_components(n, e)),
+            Self::Ec { x, y, .. } => DecodingKey::from_ec_components(&URL_SAFE_NO_PAD.encode(x), &URL_SAFE_NO_PAD.encode(y)).ok(),
         }
     }
 }

@@ -39,7 +39,7 @@ impl Kept {
     }
 }
 
-fn failed(error: StoreError) -> ClientStoreError {
+fn failed(error: impl std::fmt::Display) -> ClientStoreError {
     ClientStoreError(error.to_string())
 }
 

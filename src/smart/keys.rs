@@ -8,6 +8,7 @@ use aws_lc_rs::rsa;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jsonwebtoken::EncodingKey;
 use serde_json::{Value, json};
 use std::fmt;
 
@@ -31,7 +32,7 @@ pub enum KeyFault {
 /// A key that signs the gateway's own tokens, with ES256.
 pub struct SigningKey {
     id: String,
-    pair: EcdsaKeyPair,
+    private: EncodingKey,
     public: Value,
 }
 
@@ -64,7 +65,7 @@ impl SigningKey {
         let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, pkcs8).map_err(|_| KeyFault::Read)?;
         let public = ec_public("P-256", pair.public_key().as_ref()).ok_or(KeyFault::Read)?;
         let id = public.get("kid").and_then(Value::as_str).ok_or(KeyFault::Read)?.to_owned();
-        Ok(Self { id, pair, public: with_use(&public, "ES256") })
+        Ok(Self { id, private: EncodingKey::from_ec_der(pkcs8), public: with_use(&public, "ES256") })
     }
 
     /// `kid`: the thumbprint of the public key (RFC 7638).
@@ -85,8 +86,9 @@ impl SigningKey {
         let header = json!({"alg": Self::ALGORITHM.name(), "kid": self.id, "typ": media_type});
         let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
         let signed = format!("{}.{}", part(&header), part(claims));
-        let signature = self.pair.sign(&SystemRandom::new(), signed.as_bytes()).map_err(|_| KeyFault::Sign)?;
-        Ok(format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature)))
+        let signature = jsonwebtoken::crypto::sign(signed.as_bytes(), &self.private, Self::ALGORITHM.library())
+            .map_err(|_| KeyFault::Sign)?;
+        Ok(format!("{signed}.{signature}"))
     }
 }
 

@@ -54,7 +54,8 @@ pub struct Assembly {
 /// [`OpenError`]
 pub async fn assemble(config: &Config, clock: &Clock) -> Result<Assembly, OpenError> {
     let path = config.store.sqlite_path().ok_or_else(|| OpenError::Setting("store.url names no SQLite file".to_owned()))?;
-    let store = Arc::new(SqliteStore::open(&path, clock.clone(), SqliteOptions::default())?);
+    let options = SqliteOptions { node: config.audit.node.clone(), ..SqliteOptions::default() };
+    let store = Arc::new(SqliteStore::open(&path, clock.clone(), &options)?);
     let clients: Arc<dyn ClientStore> = Arc::new(Kept::new(Arc::clone(&store)));
     let issuer = config.server.base_url.as_str().to_owned();
     let keys = Arc::new(KeyRing::open(clients.as_ref(), clock.now()).await?);

@@ -76,11 +76,12 @@ impl Running {
         self.health.stop();
         let [public, management] = self.servers;
         public.stop(true).await;
-        self.assembly.gateway.shut_down().await;
-        management.stop(true).await;
+        // What looks at the store now and then must not look at a closed one.
         for task in self.tasks {
             task.abort();
         }
+        self.assembly.gateway.shut_down().await;
+        management.stop(true).await;
         tracing::info!("stopped");
     }
 }

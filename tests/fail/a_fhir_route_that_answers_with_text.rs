@@ -1,4 +1,4 @@
-//! E0053: Answer
+//! E0053: Result<Released, Refused>
 
 use amanat::gateway::Inbound;
 use amanat::http::FhirRoute;

@@ -41,7 +41,8 @@ fn compile(case: &Path) -> (bool, String) {
 
 /// Line 1 of a case is `//! <error code>: <words that the message must hold>`.
 fn expectation(text: &str) -> (&str, &str) {
-    let first = text.lines().next().unwrap().strip_prefix("//! ").expect("the first line names the expected error");
+    let first =
+        text.lines().next().unwrap().strip_prefix("//! ").unwrap_or_else(|| panic!("the first line names the expected error"));
     first.split_once(": ").unwrap()
 }
 

@@ -6,7 +6,7 @@ mod folder;
 use super::desk::Desk;
 use super::places;
 use super::screen::{Failure, Screen, wait};
-use super::serve::until_stopped;
+use super::serve::{HangUp, until_stopped};
 use super::synthetic::{APP_PATIENT, DENIED_PATIENT};
 use crate::clock::Clock;
 use crate::config::{Config, Sources};
@@ -67,7 +67,7 @@ impl Demo {
                 greet(&folder, usual, &base, screen)?;
             }
             screen.out.flush()?;
-            until_stopped(running).await
+            until_stopped(running, HangUp::Stops).await
         })
     }
 }

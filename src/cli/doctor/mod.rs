@@ -1,6 +1,7 @@
 //! `amanat doctor`: numbered checks, each finding with its evidence and its fix.
 
 mod files;
+mod ledger;
 mod settings;
 mod transport;
 
@@ -119,7 +120,7 @@ impl Check for Row {
 
 /// Every check that needs a configuration, in order of number.
 fn checks() -> impl Iterator<Item = Box<dyn Check>> {
-    let rows = [settings::CHECKS, files::CHECKS, transport::CHECKS].into_iter().flatten();
+    let rows = [settings::CHECKS, files::CHECKS, transport::CHECKS, ledger::CHECKS].into_iter().flatten();
     rows.map(|row| Box::new(Row { ..*row }) as Box<dyn Check>)
 }
 

@@ -11,9 +11,10 @@ use crate::store::StoreError;
 use diesel::prelude::*;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
+use std::time::Duration;
 use tokio::sync::oneshot;
 
 /// Jobs that may wait. Beyond, the answer is "unavailable" at once: a queue that cannot be worked off helps nobody.
@@ -25,6 +26,9 @@ const BATCH: usize = 512;
 /// Bytes in one commit.
 const BATCH_BYTES: usize = 16 << 20;
 
+/// How long nothing may be asked before a writer that failed tries by itself whether it can write again.
+const AGAIN: Duration = Duration::from_secs(1);
+
 /// Where writes queue and reads are done.
 #[derive(Debug)]
 pub struct Ledger {
@@ -34,6 +38,7 @@ pub struct Ledger {
     threads: Mutex<Vec<JoinHandle<()>>>,
     bytes: Arc<AtomicUsize>,
     alive: Arc<AtomicBool>,
+    troubled: Arc<AtomicBool>,
 }
 
 struct Waiting {
@@ -52,6 +57,7 @@ impl Ledger {
         let (reads, reading) = sync_channel::<Reading>(WAITING);
         let bytes = Arc::new(AtomicUsize::new(0));
         let alive = Arc::new(AtomicBool::new(true));
+        let troubled = writer.troubled();
         let mut threads = vec![spawn("ledger", {
             let (bytes, alive) = (Arc::clone(&bytes), Alive(Arc::clone(&alive)));
             move || write_all(writer, &waiting, &bytes, &alive)
@@ -62,7 +68,7 @@ impl Ledger {
             threads.push(spawn("reader", move || read_all(connection, &reading))?);
         }
         let (jobs, reads, threads) = (Mutex::new(Some(jobs)), Mutex::new(Some(reads)), Mutex::new(threads));
-        Ok(Self { place, jobs, reads, threads, bytes, alive })
+        Ok(Self { place, jobs, reads, threads, bytes, alive, troubled })
     }
 
     /// Writes: all that the closure does or nothing, durable when the answer is there. An error of the closure undoes it.
@@ -166,9 +172,9 @@ impl Ledger {
         sent
     }
 
-    /// Whether the writer is at work.
+    /// Whether the writer is at work, and the last that it tried to write could be written.
     pub(super) fn ready(&self) -> bool {
-        self.alive.load(Ordering::Acquire)
+        self.alive.load(Ordering::Acquire) && !self.troubled.load(Ordering::Acquire)
     }
 
     /// Finishes what waits, folds the log in, ends the threads. Blocks until then; later calls do nothing.
@@ -207,7 +213,15 @@ impl Drop for Alive {
 }
 
 fn write_all(mut writer: Writer, waiting: &Receiver<Waiting>, held: &AtomicUsize, _alive: &Alive) {
-    while let Ok(first) = waiting.recv() {
+    loop {
+        let first = match waiting.recv_timeout(AGAIN) {
+            Ok(first) => first,
+            Err(RecvTimeoutError::Timeout) => {
+                writer.try_again();
+                continue;
+            }
+            Err(RecvTimeoutError::Disconnected) => break,
+        };
         let mut bytes = first.bytes;
         let mut batch = vec![first.job];
         while batch.len() < BATCH && bytes < BATCH_BYTES {

@@ -76,10 +76,10 @@ impl SqliteStore {
     ///
     /// # Errors
     /// When it cannot be opened or migrated, or was written by a newer release.
-    pub fn open(path: &Path, clock: Clock, options: SqliteOptions) -> Result<Self, StoreError> {
+    pub fn open(path: &Path, clock: Clock, options: &SqliteOptions) -> Result<Self, StoreError> {
         let place = Place::new(path, options.mapped)?;
         migrate(&place)?;
-        Ok(Self { ledger: Arc::new(Ledger::start(place, clock, &options)?) })
+        Ok(Self { ledger: Arc::new(Ledger::start(place, clock, options)?) })
     }
 
     /// Writes and reads of the gateway's own tables.

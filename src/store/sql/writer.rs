@@ -3,12 +3,14 @@
 use super::connection::number;
 use super::names::Names;
 use super::statement::Statement;
-use crate::audit::{Chain, Entry};
+use crate::audit::{Agent, Chain, Entry, Event, Link};
 use crate::clock::Clock;
 use crate::fhir::Instant;
 use crate::store::StoreError;
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Binary};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// The writer's connection and everything that it alone decides: the order of changes, the times, the chain.
 pub(super) struct Writer {
@@ -21,6 +23,10 @@ pub(super) struct Writer {
     change: i64,
     /// SQLite's own count of what other connections committed.
     others: i64,
+    /// Whether every entry of this batch could be written so far; `None` when it had none.
+    entered: Option<bool>,
+    /// Whether the last entries or the last commit failed.
+    troubled: Arc<AtomicBool>,
 }
 
 /// One piece of work for the writer.
@@ -42,7 +48,8 @@ impl Writer {
     pub(super) fn resume(connection: SqliteConnection, clock: Clock, node: &str) -> Result<Self, StoreError> {
         let chain = Chain::resume(0, [0; 32]);
         let (names, node) = (Names::default(), node.to_owned());
-        let mut writer = Self { connection, names, chain, node, clock, latest: Instant(0), change: 0, others: -1 };
+        let (latest, troubled) = (Instant(0), Arc::default());
+        let mut writer = Self { connection, names, chain, node, clock, latest, change: 0, others: -1, entered: None, troubled };
         writer.heed_others()?;
         Ok(writer)
     }
@@ -86,16 +93,69 @@ impl Writer {
         self.latest
     }
 
+    /// Told to whoever asks whether writes succeed.
+    pub(super) fn troubled(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.troubled)
+    }
+
+    /// Notes how a batch ended. One without entries that could be committed says nothing about the trail.
+    fn note(&mut self, committed: bool) {
+        let entered = self.entered.take();
+        if !committed || entered.is_some() {
+            self.troubled.store(!committed || entered == Some(false), Ordering::Release);
+        }
+    }
+
     /// Links an entry and writes it; its number.
     pub(super) fn enter(&mut self, entry: &Entry) -> QueryResult<i64> {
         let link = self.chain.link(entry);
+        let seq = link.seq;
+        let written = self.insert(link);
+        self.entered = Some(self.entered.unwrap_or(true) && written.is_ok());
+        written.map(|_| seq)
+    }
+
+    fn insert(&mut self, link: Link) -> QueryResult<usize> {
         Statement::new("INSERT INTO trail (seq, recorded, leaf, hash) VALUES (?, ?, ?, ?)")
             .bind(link.seq)
             .bind(link.recorded.0)
             .bind(link.leaf)
             .bind(link.hash.to_vec())
-            .run(&mut self.connection)?;
-        Ok(link.seq)
+            .run(&mut self.connection)
+    }
+
+    /// After a failure, and when nobody asks for anything: writes an entry and a setting, so that it shows whether both can be written
+    /// again. The entry is undone.
+    pub(super) fn try_again(&mut self) {
+        if !self.troubled.load(Ordering::Acquire) {
+            return;
+        }
+        let mark = self.chain.mark();
+        let tried = self.rehearse();
+        self.chain.restore(mark);
+        if tried.is_err() {
+            self.abandon();
+        } else {
+            self.troubled.store(false, Ordering::Release);
+            tracing::info!("the trail can be written again");
+        }
+    }
+
+    fn rehearse(&mut self) -> Result<(), StoreError> {
+        Statement::new("BEGIN IMMEDIATE").run(&mut self.connection)?;
+        self.heed_others()?;
+        Statement::new("SAVEPOINT job").run(&mut self.connection)?;
+        let link = self.chain.link(&Entry::concluded(Event::Start, Agent::default(), self.clock.now(), ""));
+        self.insert(link)?;
+        Statement::new("ROLLBACK TO job").run(&mut self.connection)?;
+        Statement::new("RELEASE job").run(&mut self.connection)?;
+        Statement::new(
+            "INSERT INTO setting (name, value) VALUES ('tried-again', ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+        )
+        .bind(self.clock.now().0.to_be_bytes().to_vec())
+        .run(&mut self.connection)?;
+        Statement::new("COMMIT").run(&mut self.connection)?;
+        Ok(())
     }
 
     /// The number of the last entry.
@@ -106,6 +166,7 @@ impl Writer {
     /// Runs a batch in one transaction and answers every job once the disk has it, or once it is lost.
     pub(super) fn settle(&mut self, mut batch: Vec<Box<dyn Job>>) {
         let outcome = self.transact(&mut batch);
+        self.note(outcome.is_ok());
         let lost = outcome.err().map(|error| {
             tracing::error!(%error, jobs = batch.len(), "a batch could not be committed");
             self.abandon();

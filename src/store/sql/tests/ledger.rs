@@ -90,7 +90,7 @@ async fn a_database_of_a_newer_release_is_refused() {
     };
     store.ledger().write(run).await.unwrap();
     drop(store);
-    let outcome = SqliteStore::open(&folder.path().join("amanat.db"), clock, SqliteOptions::default());
+    let outcome = SqliteStore::open(&folder.path().join("amanat.db"), clock, &SqliteOptions::default());
     assert!(matches!(outcome, Err(StoreError::Unavailable(why)) if why.contains("newer release")));
 }
 

@@ -52,7 +52,7 @@ impl World {
 
 fn open(folder: &std::path::Path, clock: &Clock) -> SqliteStore {
     let options = SqliteOptions { readers: 2, ..SqliteOptions::default() };
-    SqliteStore::open(&folder.join("amanat.db"), clock.clone(), options).unwrap()
+    SqliteStore::open(&folder.join("amanat.db"), clock.clone(), &options).unwrap()
 }
 
 fn ids(rows: &[Row]) -> Vec<String> {

@@ -1,0 +1,49 @@
+//! Checks of what the store holds: the trail, and whether a token of the gateway's own is good at its own door.
+
+use super::{Finding, Patient, Row};
+use crate::cli::desk::{Desk, Verified};
+use crate::cli::screen::{Failure, wait};
+
+/// In order of number.
+pub(super) const CHECKS: &[Row] = &[
+    Row { number: 19, title: "the newest entries of the trail fit together", look: trail },
+    Row { number: 20, title: "a token that the gateway issues is accepted by it", look: token },
+];
+
+/// Entries of the trail that are looked at: those of about a day. `amanat audit verify` looks at all.
+const NEWEST: u32 = 10_000;
+
+/// Asks the store, when there is one: a check makes none.
+fn ask<T>(patient: &Patient<'_>, question: impl AsyncFnOnce(&Desk) -> Result<T, Failure>) -> Option<Result<T, Failure>> {
+    patient.config.store.sqlite_path().filter(|path| path.exists())?;
+    Some(wait(async {
+        let desk = Desk::open(patient.config).await?;
+        let answer = question(&desk).await;
+        desk.close().await;
+        answer
+    }))
+}
+
+const NOTHING_YET: &str = "there is no store yet: the first start makes it";
+
+fn trail(patient: &Patient<'_>) -> Finding {
+    match ask(patient, async |desk: &Desk| desk.verify_trail(Some(NEWEST)).await) {
+        None => Finding::skipped(NOTHING_YET),
+        Some(Ok(Verified { broken: None, entries, .. })) => Finding::fine(format!("{entries} entries")),
+        Some(Ok(Verified { broken: Some(broken), .. })) => {
+            Finding::error(broken, "keep the folder as it is, run `amanat audit verify`, and compare with a backup")
+        }
+        Some(Err(failure)) => Finding::error(failure.to_string(), "restore the store from the newest backup"),
+    }
+}
+
+fn token(patient: &Patient<'_>) -> Finding {
+    match ask(patient, Desk::try_token) {
+        None => Finding::skipped(NOTHING_YET),
+        Some(Ok(Some(client))) => Finding::fine(format!("tried with `{client}`")),
+        Some(Ok(None)) => Finding::skipped("no client is registered that could get one: `amanat client add --help`"),
+        Some(Err(failure)) => {
+            Finding::error(failure.to_string(), "check the clock and server.base_url; the keys are in the store")
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! The table: one row for each refusal. Where a row has an empty text or reason, the refusal itself fills it in.
+
+use super::Outcome::{Major, Minor, Serious};
+use super::{Outcome, Told};
+use std::borrow::Cow;
+
+const fn told(
+    status: u16,
+    issue: &'static str,
+    code: &'static str,
+    outcome: Outcome,
+    reason: &'static str,
+    text: &'static str,
+) -> Told {
+    Told { status, issue, code, text: Cow::Borrowed(text), outcome, reason: Cow::Borrowed(reason) }
+}
+
+pub(super) const TOKEN_MISSING: Told = told(
+    401,
+    "login",
+    "AMANAT-AUTH-0001",
+    Serious,
+    "token:missing",
+    "This server needs an access token. Send it as `Authorization: Bearer <token>`.",
+);
+pub(super) const TOKEN_INVALID: Told = told(
+    401,
+    "login",
+    "AMANAT-AUTH-0002",
+    Serious,
+    "",
+    "The access token is not valid here (bad, expired or revoked). Get a new one from its issuer.",
+);
+pub(super) const TOKEN_MISPLACED: Told = told(
+    400,
+    "security",
+    "AMANAT-AUTH-0003",
+    Serious,
+    "token:misplaced",
+    "Send the access token once, in the Authorization header, never in the URL or a form.",
+);
+pub(super) const SCOPE_MISSING: Told = told(403, "forbidden", "AMANAT-SCOPE-0001", Minor, "scope", "");
+pub(super) const WRITE_OUTSIDE_GRANT: Told = told(
+    403,
+    "forbidden",
+    "AMANAT-SCOPE-0002",
+    Minor,
+    "compartment",
+    "The content lies outside what the access token lets you write. Check the patient that it names, and the scopes.",
+);
+pub(super) const NOT_FOUND: Told =
+    told(404, "not-found", "AMANAT-REC-0001", Minor, "not-found", "There is no such record for you.");
+pub(super) const GONE: Told =
+    told(410, "deleted", "AMANAT-REC-0002", Minor, "deleted", "The record was deleted. Earlier versions are in its history.");
+pub(super) const VERSION_MISMATCH: Told = told(
+    412,
+    "conflict",
+    "AMANAT-REC-0003",
+    Minor,
+    "input:version",
+    "The record has another version than the one you named. Read it again, and repeat the change on it.",
+);
+pub(super) const VERSION_REQUIRED: Told = told(
+    428,
+    "required",
+    "AMANAT-REC-0004",
+    Minor,
+    "input:version-required",
+    "This change needs `If-Match` with the version that you read.",
+);
+pub(super) const SEVERAL_MATCH: Told = told(
+    412,
+    "multiple-matches",
+    "AMANAT-REC-0005",
+    Minor,
+    "input:several-match",
+    "The condition selects more than one record. Make it select one.",
+);
+pub(super) const CONFLICT: Told = told(
+    409,
+    "conflict",
+    "AMANAT-REC-0006",
+    Minor,
+    "input:conflict",
+    "Another change came between. Nothing was done; try again.",
+);
+pub(super) const MALFORMED: Told = told(400, "structure", "AMANAT-IN-0001", Minor, "input:malformed", "The body cannot be read.");
+pub(super) const INVALID: Told = told(400, "invalid", "AMANAT-IN-0002", Minor, "input:invalid", "The request is not valid.");
+pub(super) const UNPROCESSABLE: Told =
+    told(422, "invalid", "AMANAT-IN-0003", Minor, "input:content", "The content is not a valid record.");
+pub(super) const MEDIA_TYPE: Told = told(
+    415,
+    "not-supported",
+    "AMANAT-IN-0004",
+    Minor,
+    "input:media-type",
+    "Send the body as `application/fhir+json` (for PATCH: `application/json-patch+json`).",
+);
+pub(super) const NOT_ACCEPTABLE: Told = told(
+    406,
+    "not-supported",
+    "AMANAT-IN-0005",
+    Minor,
+    "input:format",
+    "This server writes `application/fhir+json`. Ask for that.",
+);
+pub(super) const TOO_LARGE: Told = told(413, "too-long", "AMANAT-IN-0006", Minor, "input:size", "");
+pub(super) const METHOD_NOT_ALLOWED: Told = told(
+    405,
+    "not-supported",
+    "AMANAT-IN-0007",
+    Minor,
+    "input:method",
+    "This method does not exist here. The CapabilityStatement at `/metadata` lists what does.",
+);
+pub(super) const NOT_SUPPORTED: Told = told(404, "not-supported", "AMANAT-IN-0008", Minor, "input:not-supported", "");
+pub(super) const TOO_MANY_REQUESTS: Told =
+    told(429, "throttled", "AMANAT-RATE-0001", Minor, "rate", "Too many requests. Wait as long as `Retry-After` says.");
+pub(super) const TRAIL_UNAVAILABLE: Told = told(
+    503,
+    "transient",
+    "AMANAT-TRAIL-0001",
+    Major,
+    "trail",
+    "The audit trail cannot be written, so nothing is sent. Try again later.",
+);
+pub(super) const STORE_UNAVAILABLE: Told = told(
+    503,
+    "transient",
+    "AMANAT-STORE-0001",
+    Major,
+    "store",
+    "The record store does not answer. Nothing was done; try again later.",
+);
+pub(super) const INTERNAL: Told = told(
+    500,
+    "exception",
+    "AMANAT-INT-0001",
+    Major,
+    "internal",
+    "Something went wrong here. Nothing was sent. Tell the operator the request id.",
+);
