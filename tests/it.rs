@@ -6,10 +6,13 @@
 mod compile_fail;
 mod corpora;
 mod discovery;
+mod interactions;
 mod operations;
 mod program;
+mod promises;
 #[path = "house/rules.rs"]
 mod rules;
 mod site;
+mod support;
 mod trail;
 mod transport;

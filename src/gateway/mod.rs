@@ -131,8 +131,12 @@ impl Gateway {
         let event = parsed.as_ref().map_or("read", Interaction::code);
         let mut visit = inbound.visit(event, now);
         if let Ok(Interaction::Capabilities) = parsed {
-            let rendering = rendering(&inbound.request).unwrap_or_default();
-            return release(Pending::public(self.capabilities.clone()), &rendering, &visit, self.parts.trail.as_ref()).await;
+            return match rendering(&inbound.request) {
+                Ok(rendering) => {
+                    release(Pending::public(self.capabilities.clone()), &rendering, &visit, self.parts.trail.as_ref()).await
+                }
+                Err(refusal) => Err(refuse(&refusal, &visit, self.parts.trail.as_ref()).await),
+            };
         }
         match self.decide(parsed, inbound, &mut visit).await {
             Ok((pending, rendering)) => release(pending, &rendering, &visit, self.parts.trail.as_ref()).await,

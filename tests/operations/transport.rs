@@ -1,7 +1,7 @@
 //! Certificates of the gateway and of partners, in a process of its own over real TLS.
 
 use crate::site::{Answer, Site, amanat, await_ready, free_address, serve, signal};
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
@@ -9,7 +9,7 @@ use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
-use std::process::Child;
+use std::process::{Child, Command};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -20,6 +20,8 @@ type Authority = CertifiedIssuer<'static, KeyPair>;
 fn authority() -> Authority {
     let mut params = CertificateParams::new(Vec::new()).unwrap();
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    // Without a name of its own it would have that of its certificates, which then look self-signed.
+    params.distinguished_name.push(DnType::CommonName, "test authority");
     CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap()
 }
 
@@ -193,4 +195,31 @@ fn plain_http_is_for_loopback_only() {
     let output = site.amanat(&["serve"]);
     assert_eq!(output.status.code(), Some(2), "{output:?}");
     assert!(String::from_utf8_lossy(&output.stderr).contains("[tls]"), "{output:?}");
+}
+
+#[test]
+fn http_2_serves_many_requests_on_one_connection() {
+    let version = Command::new("curl").arg("--version").output();
+    if !version.is_ok_and(|told| String::from_utf8_lossy(&told.stdout).contains("HTTP2")) {
+        println!("skipped: no curl that speaks HTTP/2");
+        return;
+    }
+    let house = House::open("", |_| {});
+    let authority = house.folder.path().join("authority.pem");
+    fs::write(&authority, house.authority.pem()).unwrap();
+    let url = format!("https://localhost:{}/fhir/metadata", house.listen.port());
+    let mut curl = Command::new("curl");
+    curl.args([
+        "-sS",
+        "--http2",
+        "--cacert",
+        authority.to_str().unwrap(),
+        "-w",
+        "%{http_version} %{http_code} %{num_connects}\n",
+    ]);
+    for _ in 0..3 {
+        curl.args(["-o", "/dev/null", &url]);
+    }
+    let output = curl.output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "2 200 1\n2 200 0\n2 200 0\n", "{output:?}");
 }
