@@ -20,6 +20,8 @@ pub mod fhir;
 pub mod gateway;
 pub mod http;
 pub mod identity;
+#[cfg(feature = "bench")]
+mod layers;
 pub mod smart;
 pub mod startup;
 pub mod store;

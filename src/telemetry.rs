@@ -99,8 +99,9 @@ where
         event.record(&mut fields);
         let metadata = event.metadata();
         write!(writer, r#"{{"ts":"{}","level":"{}","target":"{}""#, self.clock.now(), metadata.level(), metadata.target())?;
-        write!(writer, r#","msg":{}"#, serde_json::Value::from(fields.message))?;
-        writer.write_str(&fields.text)?;
+        let mut message = String::with_capacity(fields.message.len() + 2);
+        quote(&fields.message, &mut message);
+        write!(writer, r#","msg":{message}{}"#, fields.text)?;
         writer.write_str("}\n")
     }
 }
@@ -113,16 +114,35 @@ struct Fields {
 }
 
 impl Fields {
-    fn member(&mut self, field: &Field, value: &serde_json::Value) {
+    /// Begins a member; its value is to be appended to what this gives back.
+    fn member(&mut self, field: &Field) -> &mut String {
+        self.text.push_str(",\"");
+        self.text.push_str(field.name());
+        self.text.push_str("\":");
+        &mut self.text
+    }
+
+    fn number(&mut self, field: &Field, value: impl fmt::Display) {
         use fmt::Write as _;
         // Writing to a String cannot fail.
-        let _written = write!(self.text, r#","{}":{value}"#, field.name());
+        let _written = write!(self.member(field), "{value}");
+    }
+}
+
+/// Appends a JSON string. Most texts need no escape.
+fn quote(text: &str, out: &mut String) {
+    if text.bytes().all(|byte| byte >= b' ' && byte != b'"' && byte != b'\\') {
+        out.push('"');
+        out.push_str(text);
+        out.push('"');
+    } else {
+        out.push_str(&serde_json::Value::from(text).to_string());
     }
 }
 
 impl Visit for Fields {
     fn record_str(&mut self, field: &Field, value: &str) {
-        if field.name() == "message" { self.message.push_str(value) } else { self.member(field, &value.into()) }
+        if field.name() == "message" { self.message.push_str(value) } else { quote(value, self.member(field)) }
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
@@ -130,19 +150,19 @@ impl Visit for Fields {
     }
 
     fn record_u64(&mut self, field: &Field, value: u64) {
-        self.member(field, &value.into());
+        self.number(field, value);
     }
 
     fn record_i64(&mut self, field: &Field, value: i64) {
-        self.member(field, &value.into());
+        self.number(field, value);
     }
 
     fn record_f64(&mut self, field: &Field, value: f64) {
-        self.member(field, &value.into());
+        self.number(field, serde_json::Value::from(value));
     }
 
     fn record_bool(&mut self, field: &Field, value: bool) {
-        self.member(field, &value.into());
+        self.number(field, value);
     }
 }
 

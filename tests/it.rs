@@ -1,14 +1,18 @@
 //! The integration tests, one binary.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test ends where it fails")]
+#![expect(clippy::print_stdout, reason = "a test says what it left out, and its figures")]
 
 #[path = "house/compile_fail.rs"]
 mod compile_fail;
 mod corpora;
 mod discovery;
+mod interactions;
 mod operations;
 mod program;
+mod promises;
 #[path = "house/rules.rs"]
 mod rules;
 mod site;
+mod support;
 mod trail;
 mod transport;

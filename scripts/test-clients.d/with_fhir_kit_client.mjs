@@ -50,7 +50,7 @@ async function main() {
   const patched = await client.patch({
     resourceType: "Observation",
     id: created.id,
-    JSONPatch: [{ op: "replace", path: "/status", value: "corrected" }],
+    jsonPatch: [{ op: "replace", path: "/status", value: "corrected" }],
   });
   assert.equal(patched.status, "corrected");
   const first = await client.vread({ resourceType: "Observation", id: created.id, version: "1" });

@@ -5,11 +5,10 @@ use super::{Change, Expected, Forwarded, Row, Sealed};
 use crate::access::{Look, Permit, may_write};
 use crate::fhir::json::{Document, Element, JsonFault};
 use crate::fhir::search::IndexEntry;
-use crate::fhir::search::extract;
+use crate::fhir::search::{extract, order};
 use crate::fhir::stamp::prepare;
 use crate::fhir::{Facts, Id, Instant, Key, Need, Problem, Refusal, ResourceType, Version};
 use crate::fhir::{patch, patients_of, rewrite, shape};
-use std::collections::HashSet;
 
 /// Content that has the form of a record of its type. It is not yet known whether the caller may write it.
 pub struct Draft {
@@ -182,15 +181,20 @@ fn old_entries(old: Option<&Row>, base: &str) -> Result<Vec<IndexEntry>, Refusal
 }
 
 /// What the index gains and loses.
-fn difference(new: Vec<IndexEntry>, old: Vec<IndexEntry>) -> (Vec<IndexEntry>, Vec<IndexEntry>) {
+fn difference(new: Vec<IndexEntry>, mut old: Vec<IndexEntry>) -> (Vec<IndexEntry>, Vec<IndexEntry>) {
     if old.is_empty() {
         return (new, old);
     }
-    let key = |entry: &IndexEntry| format!("{entry:?}");
-    let had: HashSet<String> = old.iter().map(key).collect();
-    let has: HashSet<String> = new.iter().map(key).collect();
-    let add = new.into_iter().filter(|entry| !had.contains(&key(entry))).collect();
-    let remove = old.into_iter().filter(|entry| !has.contains(&key(entry))).collect();
+    old.sort_unstable_by(order);
+    let mut stays = vec![false; old.len()];
+    let mut add = Vec::new();
+    for entry in new {
+        match old.binary_search_by(|had| order(had, &entry)) {
+            Ok(at) => stays.iter_mut().skip(at).take(1).for_each(|stays| *stays = true),
+            Err(_) => add.push(entry),
+        }
+    }
+    let remove = old.into_iter().zip(stays).filter_map(|(entry, stays)| (!stays).then_some(entry)).collect();
     (add, remove)
 }
 
@@ -202,5 +206,36 @@ impl Draft {
 
     pub(super) fn document(&self) -> &Document {
         &self.document
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::difference;
+    use crate::fhir::Instant;
+    use crate::fhir::search::{IndexEntry, IndexValue, ParameterId};
+
+    fn date(parameter: i32, low: i64) -> IndexEntry {
+        IndexEntry {
+            parameter: ParameterId(parameter),
+            group: 0,
+            value: IndexValue::Date { low: Instant(low), high: Instant(9) },
+        }
+    }
+
+    fn token(code: &str) -> IndexEntry {
+        let value = IndexValue::Token { system: "s".to_owned(), code: code.to_owned() };
+        IndexEntry { parameter: ParameterId(8), group: 0, value }
+    }
+
+    #[test]
+    fn the_index_gains_what_is_new_and_loses_what_is_gone() {
+        let old = vec![token("b"), date(1, 5), token("a"), date(2, 5)];
+        let new = vec![token("a"), token("c"), date(2, 5), date(1, 6)];
+        let (add, remove) = difference(new.clone(), old.clone());
+        assert_eq!((add, remove), (vec![token("c"), date(1, 6)], vec![date(1, 5), token("b")]));
+        assert_eq!(difference(new.clone(), Vec::new()), (new.clone(), Vec::new()));
+        assert_eq!(difference(Vec::new(), vec![token("a")]), (Vec::new(), vec![token("a")]));
+        assert_eq!(difference(new.clone(), new), (Vec::new(), Vec::new()));
     }
 }

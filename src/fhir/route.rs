@@ -248,6 +248,9 @@ impl Route<'_> {
             lenient: self.request.headers.lenient,
             max_count: self.options.max_count,
         };
+        if let Err(Refusal::NotAcceptable) = prefer::rendering(parameters) {
+            return Err(Refusal::NotAcceptable);
+        }
         let mut query = parse_search(types, owner, parameters, &options).map_err(Refusal::Invalid)?;
         query.rendering.prefer = self.request.headers.prefer_return;
         Ok(Box::new(query))

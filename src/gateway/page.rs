@@ -10,6 +10,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use std::sync::Arc;
 
+/// A cursor is sealed as a multiple of this many bytes: row numbers tell how much lies in the store, and their digits would show in the
+/// length of a link (`consent` L5).
+const CURSOR_BYTES: usize = 256;
+
 /// The key that page links are sealed with; kept in the store, so that links outlive a restart and hold on every node.
 pub struct LinkKey(RandomizedNonceKey);
 
@@ -40,8 +44,9 @@ impl LinkKey {
 impl Gateway {
     /// The link to the page that begins at this cursor. `path` is the request as it was understood.
     pub(super) fn next_link(&self, permit: &Permit, path: &str, cursor: &Cursor) -> Result<String, Refusal> {
-        let sealed =
-            self.parts.link_key.seal(&format!("{path}\n{}", cursor.0), &permit.caller().binding()).ok_or(Refusal::Internal)?;
+        let width = cursor.0.len().next_multiple_of(CURSOR_BYTES);
+        let text = format!("{path}\n{:width$}", cursor.0);
+        let sealed = self.parts.link_key.seal(&text, &permit.caller().binding()).ok_or(Refusal::Internal)?;
         Ok(format!("{}?_page={sealed}", self.parts.base))
     }
 
@@ -49,7 +54,7 @@ impl Gateway {
     pub(super) async fn page(&self, caller: &Arc<Caller>, token: &str, errand: &mut Errand) -> Result<Pending, Refusal> {
         let text = self.parts.link_key.open(token, &caller.binding()).ok_or(Refusal::NotFound)?;
         let (path, cursor) = text.split_once('\n').ok_or(Refusal::NotFound)?;
-        let cursor = Cursor(cursor.to_owned());
+        let cursor = Cursor(cursor.trim_end_matches(' ').to_owned());
         let (path, query) = path.split_once('?').unwrap_or((path, ""));
         let request = Request {
             method: Method::Get,

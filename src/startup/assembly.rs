@@ -92,7 +92,10 @@ async fn parts(
     let site = Site::new(&config.audit.node, &base, &config.audit.node, None);
     Ok(Parts {
         store: Arc::clone(store) as Arc<dyn RecordStore>,
+        #[cfg(not(feature = "bench"))]
         trail: Arc::clone(store) as Arc<dyn Trail>,
+        #[cfg(feature = "bench")]
+        trail: crate::layers::trail(Arc::clone(store) as Arc<dyn Trail>),
         ledger: Arc::clone(store) as Arc<dyn TrailSource>,
         authenticator,
         consent: ConsentOffice::new(config.consent.clone()),

@@ -15,8 +15,8 @@ mod query;
 mod reference;
 
 pub use constraint::parse_constraint;
-pub use extract::extract;
 pub(crate) use extract::values_of;
+pub use extract::{extract, order};
 pub use folding::fold;
 pub use index::{IndexEntry, IndexValue};
 pub use matches::holds;

@@ -102,8 +102,8 @@ fn change_one(writer: &mut Writer, change: Change, updated: Instant) -> Result<S
     let before: &[Id] = current.as_ref().filter(|current| !current.deleted).map_or(&[], |current| &current.patients);
     let after: &[Id] = if live { &change.patients } else { &[] };
     move_patients(writer, (rid, &change.key), before, after)?;
-    index::remove(&mut writer.connection, &mut writer.names, rid, &change.remove)?;
-    index::add(&mut writer.connection, &mut writer.names, rid, &change.add)?;
+    index::remove(&mut writer.connection, &mut writer.names, rid, change.remove)?;
+    index::add(&mut writer.connection, &mut writer.names, rid, change.add)?;
     Ok(Stored { key: change.key, version, updated, content: sealed })
 }
 

@@ -4,6 +4,7 @@ use super::names::Names;
 use super::statement::{Bind, Statement};
 use crate::fhir::search::{IndexEntry, IndexValue};
 use diesel::prelude::*;
+use std::sync::LazyLock;
 
 /// The index tables.
 const TABLES: [Table; 7] = [
@@ -21,38 +22,48 @@ struct Table {
     columns: &'static [&'static str],
 }
 
-/// Rows in one statement: few sizes, so that few statements are kept prepared.
-const CHUNKS: [usize; 3] = [16, 4, 1];
+/// Rows in one statement at most. Each number up to it has a statement of its own, so that most records need one a table.
+const MOST: usize = 16;
+
+/// The texts of the statements, by table and number of rows: fixed, so that none is put together again and all stay prepared.
+static INSERTS: LazyLock<Vec<Vec<String>>> =
+    LazyLock::new(|| TABLES.iter().map(|table| (0..=MOST).map(|rows| table.insert(rows)).collect()).collect());
 
 /// Puts index rows in.
-pub(super) fn add(connection: &mut SqliteConnection, names: &mut Names, rid: i64, entries: &[IndexEntry]) -> QueryResult<()> {
-    for (at, table) in TABLES.iter().enumerate() {
-        let mut rest: Vec<&IndexEntry> = entries.iter().filter(|entry| table_of(&entry.value) == at).collect();
-        for size in CHUNKS {
-            while rest.len() >= size {
-                let chunk = rest.split_off(rest.len() - size);
-                let mut statement = Statement::new(table.insert(size));
-                for entry in chunk {
-                    for value in values(connection, names, rid, entry)? {
-                        statement = statement.bind(value);
-                    }
-                }
-                statement.run(connection)?;
-            }
+pub(super) fn add(connection: &mut SqliteConnection, names: &mut Names, rid: i64, entries: Vec<IndexEntry>) -> QueryResult<()> {
+    let mut rows: [(usize, Vec<Bind>); TABLES.len()] = Default::default();
+    for entry in entries {
+        let at = table_of(&entry.value);
+        let Some((count, binds)) = rows.get_mut(at) else { continue };
+        values(connection, names, rid, entry, binds)?;
+        *count += 1;
+        if *count == MOST {
+            insert(connection, at, std::mem::take(count), std::mem::take(binds))?;
         }
+    }
+    for (at, (count, binds)) in rows.into_iter().enumerate().filter(|(_, (count, _))| *count > 0) {
+        insert(connection, at, count, binds)?;
     }
     Ok(())
 }
 
+fn insert(connection: &mut SqliteConnection, table: usize, rows: usize, binds: Vec<Bind>) -> QueryResult<()> {
+    let text = INSERTS.get(table).and_then(|texts| texts.get(rows)).ok_or(diesel::result::Error::NotFound)?;
+    Statement::with(text.as_str(), binds).run(connection).map(drop)
+}
+
 /// Takes index rows out, each by its whole key.
-pub(super) fn remove(connection: &mut SqliteConnection, names: &mut Names, rid: i64, entries: &[IndexEntry]) -> QueryResult<()> {
+pub(super) fn remove(
+    connection: &mut SqliteConnection,
+    names: &mut Names,
+    rid: i64,
+    entries: Vec<IndexEntry>,
+) -> QueryResult<()> {
     for entry in entries {
         let Some(table) = TABLES.get(table_of(&entry.value)) else { continue };
-        let mut statement = Statement::new(table.delete());
-        for value in values(connection, names, rid, entry)? {
-            statement = statement.bind(value);
-        }
-        statement.run(connection)?;
+        let mut binds = Vec::with_capacity(table.columns.len());
+        values(connection, names, rid, entry, &mut binds)?;
+        Statement::with(table.delete(), binds).run(connection)?;
     }
     Ok(())
 }
@@ -83,25 +94,26 @@ const fn table_of(value: &IndexValue) -> usize {
     }
 }
 
-/// The values of a row, in the order of the table's columns.
-fn values(connection: &mut SqliteConnection, names: &mut Names, rid: i64, entry: &IndexEntry) -> QueryResult<Vec<Bind>> {
-    let mut all: Vec<Bind> = vec![i64::from(entry.parameter.0).into(), i64::from(entry.group).into(), rid.into()];
-    match &entry.value {
-        IndexValue::Token { system, code } => {
-            all.push(names.system(connection, system)?.into());
-            all.push(code.as_str().into());
-        }
-        IndexValue::Text { folded, exact } => all.extend([folded.as_str().into(), exact.as_str().into()]),
-        IndexValue::Reference { resource_type, id } => {
-            all.extend([i64::from(resource_type.code()).into(), id.as_str().into()]);
-        }
-        IndexValue::Uri(uri) => all.push(uri.as_str().into()),
+/// Adds the values of a row, in the order of the table's columns.
+fn values(
+    connection: &mut SqliteConnection,
+    names: &mut Names,
+    rid: i64,
+    entry: IndexEntry,
+    all: &mut Vec<Bind>,
+) -> QueryResult<()> {
+    all.extend([i64::from(entry.parameter.0).into(), i64::from(entry.group).into(), rid.into()]);
+    match entry.value {
+        IndexValue::Token { system, code } => all.extend([names.system(connection, &system)?.into(), code.into()]),
+        IndexValue::Text { folded, exact } => all.extend([folded.into(), exact.into()]),
+        IndexValue::Reference { resource_type, id } => all.extend([i64::from(resource_type.code()).into(), id.into()]),
+        IndexValue::Uri(uri) => all.push(uri.into()),
         IndexValue::Date { low, high } => all.extend([low.0.into(), high.0.into()]),
-        IndexValue::Number { low, high } => all.extend([(*low).into(), (*high).into()]),
+        IndexValue::Number { low, high } => all.extend([low.into(), high.into()]),
         IndexValue::Quantity { low, high, system, unit } => {
-            let system = names.system(connection, system)?;
-            all.extend([(*low).into(), (*high).into(), system.into(), unit.as_str().into()]);
+            let system = names.system(connection, &system)?;
+            all.extend([low.into(), high.into(), system.into(), unit.into()]);
         }
     }
-    Ok(all)
+    Ok(())
 }

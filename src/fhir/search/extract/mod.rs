@@ -5,6 +5,8 @@ mod quantities;
 mod references;
 mod tokens;
 
+pub use ordering::order;
+
 use super::date;
 use super::element_type::ElementType;
 use super::expression::{Branch, Program, Reached, Yields};

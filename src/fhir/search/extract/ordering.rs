@@ -22,8 +22,8 @@ pub(super) fn without_repetition(entries: &mut Vec<IndexEntry>, from: usize) {
     }
 }
 
-/// An order in which equal entries are neighbours.
-fn order(a: &IndexEntry, b: &IndexEntry) -> Ordering {
+/// An order in which equal entries are neighbours, and only they are equal.
+pub fn order(a: &IndexEntry, b: &IndexEntry) -> Ordering {
     (a.parameter, a.group).cmp(&(b.parameter, b.group)).then_with(|| order_values(&a.value, &b.value))
 }
 

@@ -1,0 +1,58 @@
+//! capabilities and the other documents that anybody may read.
+
+use super::{ALL, ward};
+
+#[test]
+fn the_statement_is_for_everybody_and_says_nothing_of_the_inside() {
+    let server = ward();
+    let reply = server.get("metadata", "").expect(200);
+    let statement = reply.json();
+    assert_eq!((&statement["resourceType"], &statement["fhirVersion"]), (&"CapabilityStatement".into(), &"4.0.1".into()));
+    for inside in [server.database().to_str().unwrap(), "127.0.0.1", "sqlite", "/tmp"] {
+        assert!(!reply.text().contains(inside), "{inside}");
+    }
+    // A bad token does not matter where none is needed.
+    let _ = server.get("metadata", "nonsense").expect(200);
+    assert_eq!(server.get("metadata", &server.system(ALL)).body, reply.body);
+}
+
+#[test]
+fn the_statement_takes_no_other_method_and_no_parameter() {
+    let server = ward();
+    for method in ["POST", "PUT", "DELETE", "PATCH"] {
+        let reply = server.call(method, "metadata").token(&server.system(ALL)).send();
+        server.refused(&reply, 405, "AMANAT-IN-0007", "input:method");
+        let reply = server.call(method, "metadata").send();
+        server.refused(&reply, 401, "AMANAT-AUTH-0001", "token:missing");
+    }
+    server.refused(&server.get("metadata?patient=p1", &server.system(ALL)), 400, "AMANAT-IN-0002", "input:invalid");
+    server.refused(&server.get("metadata?_format=xml", &server.system(ALL)), 406, "AMANAT-IN-0005", "input:format");
+}
+
+#[test]
+fn discovery_holds_public_members_only() {
+    let server = ward();
+    let found = server.get(".well-known/smart-configuration", "").expect(200).json();
+    let allowed = [
+        "token_endpoint",
+        "jwks_uri",
+        "token_endpoint_auth_methods_supported",
+        "token_endpoint_auth_signing_alg_values_supported",
+        "grant_types_supported",
+        "scopes_supported",
+        "code_challenge_methods_supported",
+        "capabilities",
+        "response_types_supported",
+    ];
+    for name in found.as_object().unwrap().keys() {
+        assert!(allowed.contains(&name.as_str()), "{name}");
+    }
+    let keys = server.get("/.well-known/jwks.json", "").expect(200).json();
+    for key in keys["keys"].as_array().unwrap() {
+        assert!(key.get("d").is_none() && key.get("k").is_none() && key.get("p").is_none(), "a private key is shown");
+    }
+    for path in ["/.well-known/jwks.json", ".well-known/smart-configuration", "/token"] {
+        let reply = server.call("DELETE", path).send();
+        assert_eq!((reply.status, reply.header("allow").is_some()), (405, true), "{path}");
+    }
+}

@@ -1,0 +1,128 @@
+//! Nothing is left out: a new interaction, route or refusal that no test knows fails here, or does not compile.
+
+use super::doors::DOORS;
+use amanat::fhir::{Headers, Instant, Interaction, Method, Request, RouteOptions, interaction};
+use std::collections::BTreeSet;
+
+/// The variants with their names: a new one has no arm and does not compile; with an arm it needs a door.
+macro_rules! variants {
+    ($($pattern:pat => $name:literal),* $(,)?) => {
+        const VARIANTS: &[&str] = &[$($name),*];
+
+        fn variant(interaction: &Interaction) -> &'static str {
+            match interaction { $($pattern => $name),* }
+        }
+    };
+}
+
+variants! {
+    Interaction::Capabilities => "Capabilities",
+    Interaction::Read(..) => "Read",
+    Interaction::Vread(..) => "Vread",
+    Interaction::History(_) => "History",
+    Interaction::Search(_) => "Search",
+    Interaction::Page(_) => "Page",
+    Interaction::Create(..) => "Create",
+    Interaction::Update(..) => "Update",
+    Interaction::ConditionalUpdate(..) => "ConditionalUpdate",
+    Interaction::Patch(..) => "Patch",
+    Interaction::ConditionalPatch(..) => "ConditionalPatch",
+    Interaction::Delete(..) => "Delete",
+    Interaction::ConditionalDelete(_) => "ConditionalDelete",
+    Interaction::Bundle => "Bundle",
+}
+
+fn route(method: &str, path: &str) -> Option<&'static str> {
+    let (path, query) = path.split_once('?').unwrap_or((path, ""));
+    let request = Request {
+        method: Method::parse(method).unwrap(),
+        path: path.to_owned(),
+        query: query.to_owned(),
+        form: (path.ends_with("_search")).then(String::new),
+        headers: Headers::default(),
+    };
+    let options = RouteOptions { base: "https://localhost:8443/fhir", now: Instant(0), max_count: 10 };
+    interaction(&request, &options).ok().as_ref().map(variant)
+}
+
+/// The shape of a path, and whether a query belongs to it.
+fn shape(path: &str) -> String {
+    let (path, query) = path.split_once('?').unwrap_or((path, ""));
+    let segments = path.split('/').map(|segment| match segment {
+        "Observation" | "Patient" => "{type}",
+        "o1" | "p1" | "v1" => "{id}",
+        "1" => "{version}",
+        other => other,
+    });
+    let page = if query.starts_with("_page") { "?page" } else { "" };
+    format!("{}{page}", segments.collect::<Vec<_>>().join("/"))
+}
+
+#[test]
+fn every_interaction_has_a_door_that_refuses() {
+    let reached: BTreeSet<&str> = DOORS.iter().filter_map(|door| route(door.method, door.path)).collect();
+    let all: BTreeSet<&str> = VARIANTS.iter().copied().collect();
+    assert_eq!(reached, all);
+}
+
+#[test]
+fn every_route_has_a_door_that_refuses() {
+    let doors: BTreeSet<(&str, String)> = DOORS.iter().map(|door| (door.method, shape(door.path))).collect();
+    let paths = [
+        "",
+        "?_id=o1",
+        "?_page=x",
+        "metadata",
+        "_history",
+        "_search",
+        "Observation",
+        "Observation?_id=o1",
+        "Observation/_search",
+        "Observation/_history",
+        "Observation/o1",
+        "Observation/o1/_history",
+        "Observation/o1/_history/1",
+        "Observation/o1/_search",
+        "Patient/p1/Observation",
+        "Patient/p1/*",
+        "Patient/p1/Observation/_search",
+        "Patient/p1/Observation/o1",
+        "metadata/x",
+        "$everything",
+    ];
+    for method in ["GET", "POST", "PUT", "PATCH", "DELETE"] {
+        for path in paths {
+            let Some(name) = route(method, path) else { continue };
+            let known = doors.contains(&(method, shape(path).replace("{type}/{id}/*", "{type}/{id}/{type}")));
+            assert!(known, "{method} {path} is {name}, and no door of the tests leads there");
+        }
+    }
+}
+
+/// Codes that no request of a test can bring about, and why.
+const UNREACHED: &[(&str, &str)] = &[
+    ("AMANAT-REC-0004", "no type demands If-Match yet"),
+    ("AMANAT-RATE-0001", "no rate is limited yet"),
+    ("AMANAT-INT-0001", "a defect, by definition"),
+    ("AMANAT-REC-0006", "needs a change between decision and commit, five times in a row; the store's own tests make it"),
+];
+
+#[test]
+fn every_code_of_the_table_of_refusals_is_met_by_a_test() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let table = std::fs::read_to_string(folder.join("src/fhir/refusal.rs")).unwrap();
+    let codes: BTreeSet<&str> = table.split('"').filter(|text| text.starts_with("AMANAT-")).collect();
+    assert!(codes.len() > 20, "the table was not found");
+    let mut tests = String::new();
+    for place in ["tests/interactions", "tests/promises"] {
+        for file in std::fs::read_dir(folder.join(place)).unwrap().map(|file| file.unwrap().path()) {
+            if !file.ends_with("coverage.rs") {
+                tests.push_str(&std::fs::read_to_string(file).unwrap());
+            }
+        }
+    }
+    for code in codes {
+        let excused = UNREACHED.iter().any(|(unreached, _)| *unreached == code);
+        assert_ne!(tests.contains(code), excused, "{code}");
+    }
+}

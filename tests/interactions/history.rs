@@ -1,0 +1,51 @@
+//! history of an instance, a type, the system.
+
+use super::{ALL, hidden_as_absent, ward};
+use crate::support::records::observation;
+
+#[test]
+fn a_history_shows_what_the_caller_may_see_of_each_version() {
+    let server = ward();
+    let all = server.system(ALL);
+    let _ = server.put("Observation/o1", &all, &observation("o1", "p1", "laboratory")).expect(200);
+    let _ = server.delete("Observation/o1", &all).expect(204);
+    let app = server.patient("p1", "patient/*.rs");
+    let reply = server.get("Observation/o1/_history", &app);
+    server.allowed(&reply, 200, "history-instance", &["p1"]);
+    let bundle = reply.json();
+    let methods: Vec<&str> =
+        bundle["entry"].as_array().unwrap().iter().map(|one| one["request"]["method"].as_str().unwrap()).collect();
+    assert_eq!((methods, &bundle["total"]), (vec!["DELETE", "PUT", "POST"], &3.into()));
+    for (path, event) in [("Observation/_history", "history-type"), ("_history", "history-system")] {
+        let reply = server.get(path, &app);
+        server.allowed(&reply, 200, event, &["p1"]);
+        assert!(reply.keys().iter().all(|key| !key.ends_with('2')), "{:?}", reply.keys());
+    }
+}
+
+#[test]
+fn the_history_of_a_hidden_record_is_not_found() {
+    let server = ward();
+    let app = server.patient("p1", "patient/*.rs");
+    hidden_as_absent(&server, &app, "GET", "Observation/o2/_history", "Observation/nope/_history", None);
+    let since = |id: &str| server.get(&format!("Observation/{id}/_history?_since=2026-01-01T00:00:00Z"), &app);
+    assert_eq!(since("o2").masked().replace("/o2/", "/o9/"), since("o9").masked());
+}
+
+#[test]
+fn what_a_history_does_not_know_is_refused() {
+    let server = ward();
+    let all = server.system(ALL);
+    for path in [
+        "Observation/o1/_history?_since=yesterday",
+        "Observation/_history?_count=many",
+        "_history?patient=p1",
+        "_history?_at=2026-13-01T00:00:00Z",
+    ] {
+        server.refused(&server.get(path, &all), 400, "AMANAT-IN-0002", "input:invalid");
+    }
+    for path in ["Observation/o1/_history", "Observation/_history", "_history"] {
+        let reply = server.call("DELETE", path).token(&all).send();
+        server.refused(&reply, 405, "AMANAT-IN-0007", "input:method");
+    }
+}

@@ -1,0 +1,220 @@
+//! transaction: all or nothing, in the order of R4.
+
+use super::{ALL, ward};
+use crate::support::records::{condition, observation, patient};
+use crate::support::{Reply, Server};
+use serde_json::{Value, json};
+
+fn transaction(server: &Server, token: &str, entries: &[Value]) -> Reply {
+    server.post("", token, &json!({"resourceType": "Bundle", "type": "transaction", "entry": entries}))
+}
+
+fn create(full_url: &str, content: Value) -> Value {
+    let kind = content["resourceType"].clone();
+    json!({"fullUrl": full_url, "resource": content, "request": {"method": "POST", "url": kind}})
+}
+
+fn put(content: Value) -> Value {
+    let url = format!("{}/{}", content["resourceType"].as_str().unwrap(), content["id"].as_str().unwrap());
+    json!({"resource": content, "request": {"method": "PUT", "url": url}})
+}
+
+fn request(method: &str, url: &str) -> Value {
+    json!({"request": {"method": method, "url": url}})
+}
+
+/// How many records and versions there are in all.
+fn counted(server: &Server) -> (Value, usize) {
+    let token = server.system(ALL);
+    let total = server.get("?_type=Observation,Condition,Patient&_summary=count", &token).json()["total"].clone();
+    (total, server.get("_history?_count=1000", &token).keys().len())
+}
+
+#[test]
+fn references_of_every_kind_are_resolved() {
+    let server = ward();
+    let mut result = observation("x", "p1", "laboratory");
+    result["subject"]["reference"] = json!("urn:uuid:0c3151bd-1cbf-4d64-b04d-cd9187a4c6e0");
+    result["encounter"] = json!({"reference": "Encounter/e-p1"});
+    result["performer"] = json!([{"reference": "Organization?name=Ward"}]);
+    result["derivedFrom"] = json!([{"reference": "Observation/temporary"}]);
+    result["note"] = json!([{"text": "urn:uuid:0c3151bd-1cbf-4d64-b04d-cd9187a4c6e0 stays in a text"}]);
+    result["text"] =
+        json!({"status": "generated", "div": "<div xmlns=\"http://www.w3.org/1999/xhtml\">Observation/temporary</div>"});
+    let reply = transaction(
+        &server,
+        &server.system(ALL),
+        &[
+            create("urn:uuid:11111111-1cbf-4d64-b04d-cd9187a4c6e0", result),
+            create("urn:uuid:0c3151bd-1cbf-4d64-b04d-cd9187a4c6e0", patient("x", "New")),
+            create("https://localhost:8443/fhir/Observation/temporary", observation("temporary", "p1", "vital-signs")),
+        ],
+    )
+    .expect(200);
+    let place = |at: usize| {
+        let location = reply.json()["entry"][at]["response"]["location"].as_str().unwrap().to_owned();
+        let parts: Vec<&str> = location.rsplit('/').collect();
+        format!("{}/{}", parts[3], parts[2])
+    };
+    let stored = server.get(&place(0), &server.system(ALL)).json();
+    assert_eq!(stored["subject"]["reference"], place(1));
+    assert_eq!(stored["encounter"]["reference"], "Encounter/e-p1");
+    assert_eq!(stored["performer"][0]["reference"], "Organization/h1");
+    assert_eq!(stored["derivedFrom"][0]["reference"], place(2));
+    assert!(stored["note"][0]["text"].as_str().unwrap().starts_with("urn:uuid:0c3151bd"));
+    assert!(stored["text"]["div"].as_str().unwrap().contains(">Observation/temporary<"));
+    let words: Vec<String> =
+        server.trail_of(&reply).iter().map(|leaf| leaf["event"]["word"].as_str().unwrap().to_owned()).collect();
+    assert_eq!(words, ["create", "create", "create", "transaction"]);
+}
+
+#[test]
+fn references_may_run_in_a_circle() {
+    let server = ward();
+    let (a, b) = ("urn:uuid:aaaaaaaa-1cbf-4d64-b04d-cd9187a4c6e0", "urn:uuid:bbbbbbbb-1cbf-4d64-b04d-cd9187a4c6e0");
+    let with = |other: &str| {
+        let mut one = observation("x", "p1", "laboratory");
+        one["hasMember"] = json!([{"reference": other}]);
+        one
+    };
+    let reply = transaction(&server, &server.system(ALL), &[create(a, with(b)), create(b, with(a))]).expect(200);
+    let id =
+        |at: usize| reply.json()["entry"][at]["response"]["location"].as_str().unwrap().rsplit('/').nth(2).unwrap().to_owned();
+    for (at, other) in [(0, 1), (1, 0)] {
+        let stored = server.get(&format!("Observation/{}", id(at)), &server.system(ALL)).json();
+        assert_eq!(stored["hasMember"][0]["reference"], format!("Observation/{}", id(other)));
+    }
+}
+
+#[test]
+fn deletes_come_first_then_creates_then_updates_and_reads_see_the_end() {
+    let server = ward();
+    let mut amended = observation("v1", "p1", "vital-signs");
+    amended["status"] = json!("amended");
+    let reply = transaction(
+        &server,
+        &server.system(ALL),
+        &[
+            request("GET", "Observation?patient=p1&_sort=_lastUpdated"),
+            request("GET", "Observation/v1"),
+            put(amended),
+            create("urn:uuid:1", observation("x", "p1", "laboratory")),
+            request("DELETE", "Observation/o1"),
+        ],
+    )
+    .expect(200);
+    let bundle = reply.json();
+    let statuses: Vec<&str> =
+        bundle["entry"].as_array().unwrap().iter().map(|entry| entry["response"]["status"].as_str().unwrap()).collect();
+    assert_eq!(statuses, ["200", "200", "200", "201", "204"]);
+    assert_eq!(bundle["entry"][0]["resource"]["total"], 2);
+    assert!(!bundle["entry"][0].to_string().contains("Observation/o1"));
+    assert_eq!(bundle["entry"][1]["resource"]["status"], "amended");
+    let order: Vec<String> = server.get("_history?_count=3", &server.system(ALL)).json()["entry"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .rev()
+        .map(|entry| entry["request"]["method"].as_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(order, ["DELETE", "POST", "PUT"]);
+}
+
+#[test]
+fn one_refused_entry_refuses_the_whole_and_nothing_is_done() {
+    let server = ward();
+    let before = counted(&server);
+    let good = || create("urn:uuid:1", observation("x", "p1", "laboratory"));
+    let app = server.patient("p1", "patient/Observation.cruds");
+    let mut broken = observation("x", "p1", "laboratory");
+    broken["colour"] = json!("red");
+    for (entry, status, code, reason) in [
+        (create("urn:uuid:2", condition("x", "p1")), 403, "AMANAT-SCOPE-0001", "scope"),
+        (create("urn:uuid:2", observation("x", "p2", "laboratory")), 403, "AMANAT-SCOPE-0002", "compartment"),
+        (put(observation("o2", "p1", "laboratory")), 404, "AMANAT-REC-0001", "not-found"),
+        (put(observation("nope", "p1", "laboratory")), 404, "AMANAT-REC-0001", "not-found"),
+        (request("DELETE", "Observation/o2"), 404, "AMANAT-REC-0001", "not-found"),
+        (create("urn:uuid:2", broken), 422, "AMANAT-IN-0003", "input:content"),
+        (request("DELETE", "Observation?status=final"), 412, "AMANAT-REC-0005", "input:several-match"),
+        (request("GET", "Observation?pateint=p1"), 400, "AMANAT-IN-0002", "input:invalid"),
+        (request("GET", "Condition/c1"), 403, "AMANAT-SCOPE-0001", "scope"),
+        (request("GET", "Observation/$stats"), 404, "AMANAT-IN-0008", "input:not-supported"),
+        (
+            json!({"request": {"method": "PUT", "url": "Observation/o1", "ifMatch": "W/\"4\""}, "resource": observation("o1", "p1", "laboratory")}),
+            412,
+            "AMANAT-REC-0003",
+            "input:version",
+        ),
+    ] {
+        for entries in [[good(), entry.clone()], [entry.clone(), good()]] {
+            let reply = transaction(&server, &app, &entries);
+            server.refused(&reply, status, code, reason);
+            assert_eq!(server.trail_of(&reply)[0]["event"]["word"], "transaction");
+        }
+        assert_eq!(counted(&server), before, "{entry}");
+    }
+}
+
+#[test]
+fn hidden_and_absent_refuse_a_transaction_alike() {
+    let server = ward();
+    let app = server.patient("p1", "patient/*.cruds");
+    for (method, body) in [("DELETE", false), ("PUT", true)] {
+        let ask = |id: &str| {
+            let mut entry = request(method, &format!("Observation/{id}"));
+            if body {
+                entry["resource"] = observation(id, "p1", "laboratory");
+            }
+            transaction(&server, &app, &[entry])
+        };
+        server.refused(&ask("o2"), 404, "AMANAT-REC-0001", "not-found");
+        assert_eq!(ask("o2").masked(), ask("nope").masked());
+    }
+    // A read of what is hidden is an entry's own answer.
+    let ask = |id: &str| transaction(&server, &app, &[request("GET", &format!("Observation/{id}"))]);
+    assert_eq!(ask("o2").masked(), ask("nope").masked());
+}
+
+#[test]
+fn one_identity_twice_is_refused() {
+    let server = ward();
+    let before = counted(&server);
+    let all = server.system(ALL);
+    let twice = observation("o1", "p1", "laboratory");
+    for entries in [
+        vec![put(twice.clone()), put(twice.clone())],
+        vec![put(twice.clone()), request("DELETE", "Observation/o1")],
+        vec![request("DELETE", "Observation/o1"), request("DELETE", "Observation?identifier=urn:obs|o1")],
+    ] {
+        server.refused(&transaction(&server, &all, &entries), 400, "AMANAT-IN-0002", "input:invalid");
+    }
+    let same = "urn:uuid:0c3151bd-1cbf-4d64-b04d-cd9187a4c6e0";
+    let reply = transaction(&server, &all, &[create(same, patient("x", "A")), create(same, patient("x", "B"))]);
+    assert!(matches!(reply.status, 400 | 422), "{}", reply.text());
+    assert_eq!(counted(&server), before);
+}
+
+#[test]
+fn a_conditional_create_inside_is_found_and_referred_to() {
+    let server = ward();
+    let mut known = create("urn:uuid:1", patient("x", "Amin"));
+    known["request"]["ifNoneExist"] = json!("identifier=urn:mrn|mrn-p1");
+    let mut result = observation("x", "p1", "laboratory");
+    result["subject"]["reference"] = json!("urn:uuid:1");
+    let reply = transaction(&server, &server.system(ALL), &[known, create("urn:uuid:2", result)]).expect(200);
+    assert_eq!(reply.json()["entry"][0]["response"]["status"], "200");
+    let id = reply.json()["entry"][1]["response"]["location"].as_str().unwrap().rsplit('/').nth(2).unwrap().to_owned();
+    let stored = server.get(&format!("Observation/{id}"), &server.system(ALL)).json();
+    assert_eq!(stored["subject"]["reference"], "Patient/p1");
+}
+
+#[test]
+fn a_reference_that_selects_none_or_several_refuses_the_whole() {
+    let server = ward();
+    for condition in ["Patient?identifier=urn:mrn|none", "Patient?gender=female", "Patient?", "Patient?_count=1"] {
+        let mut result = observation("x", "p1", "laboratory");
+        result["subject"]["reference"] = json!(condition);
+        let reply = transaction(&server, &server.system(ALL), &[create("urn:uuid:1", result)]);
+        server.refused(&reply, 422, "AMANAT-IN-0003", "input:content");
+    }
+}

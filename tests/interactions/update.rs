@@ -1,0 +1,101 @@
+//! update: `PUT Type/id`
+
+use super::{ALL, hidden_as_absent, ward};
+use crate::support::records::{observation, patient};
+use serde_json::json;
+
+#[test]
+fn an_update_makes_the_next_version() {
+    let server = ward();
+    let app = server.patient("p1", "patient/Observation.ru");
+    let reply = server.put("Observation/o1", &app, &observation("o1", "p1", "vital-signs"));
+    server.allowed(&reply, 200, "update", &["p1"]);
+    assert_eq!(reply.header("etag"), Some("W/\"2\""));
+    assert_eq!(server.trail_of(&reply)[0]["records"], json!(["Observation/o1/_history/2"]));
+}
+
+#[test]
+fn an_update_of_a_hidden_record_is_not_found() {
+    let server = ward();
+    let app = server.patient("p1", "patient/*.cruds");
+    let mine = observation("x", "p1", "laboratory");
+    hidden_as_absent(&server, &app, "PUT", "Observation/o2", "Observation/nope", Some(&mine));
+    hidden_as_absent(&server, &app, "PUT", "Patient/p2", "Patient/p9", Some(&patient("x", "New")));
+    let lab = server.system("system/Observation.cruds?category=laboratory");
+    hidden_as_absent(&server, &lab, "PUT", "Observation/v1", "Observation/nope", Some(&mine));
+    // Preconditions come after existence.
+    for (name, value) in [("If-Match", "W/\"7\""), ("If-None-Match", "*")] {
+        let ask = |id: &str| {
+            let body = observation(id, "p1", "laboratory");
+            server.call("PUT", &format!("Observation/{id}")).token(&app).header(name, value).json(&body).send()
+        };
+        assert_eq!(ask("o2").masked(), ask("nope").masked());
+        server.refused(&ask("o2"), 404, "AMANAT-REC-0001", "not-found");
+    }
+    // And so does content.
+    let broken = json!({"resourceType": "Observation", "colour": "red"});
+    hidden_as_absent(&server, &app, "PUT", "Observation/o2", "Observation/nope", Some(&broken));
+}
+
+#[test]
+fn an_update_moves_no_record_to_another_patient() {
+    let server = ward();
+    let app = server.patient("p1", "patient/*.cruds");
+    let reply = server.put("Observation/o1", &app, &observation("o1", "p2", "laboratory"));
+    server.refused(&reply, 403, "AMANAT-SCOPE-0002", "compartment");
+    let reply = server.put("Observation/o1", &server.system(ALL), &observation("o1", "p2", "laboratory"));
+    server.refused(&reply, 422, "AMANAT-IN-0003", "input:content");
+    let lab = server.system("system/Observation.cruds?category=laboratory");
+    let reply = server.put("Observation/o1", &lab, &observation("o1", "p1", "vital-signs"));
+    server.refused(&reply, 403, "AMANAT-SCOPE-0002", "compartment");
+    assert_eq!(server.get("Observation/o1", &app).header("etag"), Some("W/\"1\""));
+}
+
+#[test]
+fn a_stale_update_is_refused_and_a_current_one_is_not() {
+    let server = ward();
+    let all = server.system(ALL);
+    let body = observation("o1", "p1", "laboratory");
+    let put = |name: &str, value: &str| server.call("PUT", "Observation/o1").token(&all).header(name, value).json(&body).send();
+    server.refused(&put("If-Match", "W/\"9\""), 412, "AMANAT-REC-0003", "input:version");
+    server.refused(&put("If-None-Match", "*"), 412, "AMANAT-REC-0003", "input:version");
+    server.refused(&put("If-Match", "nonsense"), 400, "AMANAT-IN-0002", "input:invalid");
+    server.refused(&put("If-None-Match", "W/\"1\""), 400, "AMANAT-IN-0002", "input:invalid");
+    assert_eq!(put("If-Match", "W/\"1\"").expect(200).header("etag"), Some("W/\"2\""));
+    server.refused(&put("If-Match", "W/\"1\""), 412, "AMANAT-REC-0003", "input:version");
+}
+
+#[test]
+fn an_update_creates_where_nothing_is_and_the_grant_covers_the_type() {
+    let server = ward();
+    let all = server.system(ALL);
+    let body = observation("chosen", "p1", "laboratory");
+    let put = || server.call("PUT", "Observation/chosen").token(&all).header("If-None-Match", "*").json(&body).send();
+    let reply = put();
+    server.allowed(&reply, 201, "update", &["p1"]);
+    assert_eq!(reply.header("location"), Some("https://localhost:8443/fhir/Observation/chosen/_history/1"));
+    server.refused(&put(), 412, "AMANAT-REC-0003", "input:version");
+    let _ = server.delete("Observation/chosen", &all).expect(204);
+    assert_eq!(put().expect(200).header("etag"), Some("W/\"3\""), "versions go on after a delete");
+}
+
+#[test]
+fn ids_and_types_must_agree_and_views_are_not_put_back() {
+    let server = ward();
+    let all = server.system(ALL);
+    let mut nameless = observation("o1", "p1", "laboratory");
+    nameless.as_object_mut().unwrap().remove("id");
+    for body in [observation("other", "p1", "laboratory"), nameless, patient("o1", "x")] {
+        server.refused(&server.put("Observation/o1", &all, &body), 400, "AMANAT-IN-0002", "input:invalid");
+    }
+    for view in ["_elements=id,status,code", "_summary=true", "_summary=text", "_summary=data"] {
+        let part = server.get(&format!("Observation/o1?{view}"), &all).expect(200).json();
+        server.refused(&server.put("Observation/o1", &all, &part), 422, "AMANAT-IN-0003", "input:content");
+    }
+    server.refused(
+        &server.put("Observation/o1?x=1", &all, &observation("o1", "p1", "laboratory")),
+        400,
+        "AMANAT-IN-0002",
+        "input:invalid",
+    );
+}

@@ -1,0 +1,94 @@
+//! A change of consent bites on the next request, on every path.
+
+use crate::support::Server;
+use crate::support::records::{consent, observation, patient};
+use serde_json::json;
+
+fn filled() -> (Server, String, String) {
+    let server = Server::open();
+    server.seed(&[
+        patient("p1", "Amin"),
+        patient("p2", "Bano"),
+        observation("o1", "p1", "laboratory"),
+        observation("o2", "p2", "laboratory"),
+        observation("v1", "p1", "vital-signs"),
+        observation("v2", "p2", "vital-signs"),
+    ]);
+    let officer = server.system("system/Consent.cruds");
+    // A denial to everybody hides the consent itself: then only the patient can take it back.
+    let own = server.patient("p2", "patient/Consent.cruds");
+    (server, officer, own)
+}
+
+#[test]
+fn a_denial_bites_on_the_next_request_and_ends_when_it_is_taken_back() {
+    let (server, officer, own) = filled();
+    let token = server.clinician("d1", "user/*.rs");
+    let shown = || {
+        let read = server.get("Observation/o2", &token).status;
+        (read, server.get("Observation?_summary=count", &token).json()["total"].as_u64().unwrap())
+    };
+    assert_eq!(shown(), (200, 4));
+    let _ = server.put("Consent/k2", &officer, &consent("k2", "p2", "deny")).expect(201);
+    assert_eq!(shown(), (404, 2));
+    server.refused(&server.get("Observation/o2", &token), 404, "AMANAT-REC-0001", "not-found");
+    let mut ended = consent("k2", "p2", "deny");
+    ended["status"] = json!("inactive");
+    let _ = server.put("Consent/k2", &own, &ended).expect(200);
+    assert_eq!(shown(), (200, 4));
+    let _ = server.put("Consent/k2", &own, &consent("k2", "p2", "deny")).expect(200);
+    assert_eq!(shown(), (404, 2));
+    let patch = json!([{"op": "replace", "path": "/provision/type", "value": "permit"}]);
+    let _ = server.patch("Consent/k2", &own, &patch).expect(200);
+    assert_eq!(shown(), (200, 4));
+    let _ = server.put("Consent/k2", &own, &consent("k2", "p2", "deny")).expect(200);
+    let _ = server.delete("Consent/k2", &own).expect(204);
+    assert_eq!(shown(), (200, 4));
+    let entry = json!({"resource": consent("k3", "p2", "deny"), "request": {"method": "POST", "url": "Consent"}});
+    for kind in ["transaction", "batch"] {
+        let reply = server.post("", &officer, &json!({"resourceType": "Bundle", "type": kind, "entry": [entry]})).expect(200);
+        assert_eq!(shown(), (404, 2), "{kind}");
+        let place = reply.json()["entry"][0]["response"]["location"].as_str().unwrap().rsplit('/').nth(2).unwrap().to_owned();
+        let _ = server.delete(&format!("Consent/{place}"), &own).expect(204);
+        assert_eq!(shown(), (200, 4), "{kind}");
+    }
+}
+
+#[test]
+fn a_consent_begins_and_ends_with_its_period() {
+    let (server, officer, _) = filled();
+    let token = server.clinician("d1", "user/*.rs");
+    let mut bounded = consent("k2", "p2", "deny");
+    bounded["provision"]["period"] = json!({"start": "2026-06-01T12:10:00Z", "end": "2026-06-01T12:20:00Z"});
+    let _ = server.put("Consent/k2", &officer, &bounded).expect(201);
+    let status = || server.get("Observation/o2", &token).status;
+    assert_eq!(status(), 200);
+    server.wait(601);
+    assert_eq!(status(), 404);
+    server.wait(700);
+    assert_eq!(status(), 200);
+}
+
+#[test]
+fn a_link_from_before_a_denial_shows_less_and_has_no_gaps() {
+    let (server, officer, _) = filled();
+    let token = server.clinician("d1", "user/*.rs");
+    let paths = ["Observation?_count=1", "Observation?_count=1&_sort=-_lastUpdated", "Observation/_history?_count=1"];
+    for (at, path) in paths.into_iter().enumerate() {
+        let name = format!("k-{at}");
+        let first = server.get(path, &token).expect(200);
+        let denied = if first.keys()[0].ends_with('1') { "p2" } else { "p1" };
+        let _ = server.put(&format!("Consent/{name}"), &officer, &consent(&name, denied, "deny")).expect(201);
+        let mut next = first.next();
+        let mut seen = first.keys();
+        while let Some(link) = next {
+            let page = server.get(&link, &token).expect(200);
+            assert!(!page.text().contains(&format!("Patient/{denied}")), "{path}: {}", page.text());
+            assert_eq!(page.keys().len(), 1, "{path}: a page is full or the last");
+            seen.extend(page.keys());
+            next = page.next();
+        }
+        assert_eq!(seen.len(), 2, "{path}: {seen:?}");
+        let _ = server.delete(&format!("Consent/{name}"), &server.patient(denied, "patient/Consent.cruds")).expect(204);
+    }
+}

@@ -1,0 +1,6 @@
+//! One file for each promise of the house: what must hold on every path.
+
+mod absence;
+mod blind;
+mod consent;
+mod whole;

@@ -1,0 +1,11 @@
+//! A gateway in this process, an issuer that signs whatever a test wants, and a client that sends bytes as they are told.
+
+mod call;
+pub(crate) mod records;
+mod server;
+mod signer;
+mod trail;
+
+pub(crate) use call::{Call, Reply};
+pub(crate) use server::{BASE, Server};
+pub(crate) use signer::{ISSUER, Signer};

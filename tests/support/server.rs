@@ -1,0 +1,166 @@
+//! The gateway that a test talks to: in a thread and a folder of its own, on a free port, with a clock that stands still.
+
+use super::{Call, ISSUER, Reply, Signer};
+use amanat::clock::Clock;
+use amanat::config::{Config, Sources};
+use amanat::fhir::Instant;
+use amanat::smart::Client;
+use amanat::startup::{Assembly, start};
+use serde_json::{Value, json};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::mpsc::channel;
+use std::thread::JoinHandle;
+use tempfile::TempDir;
+use tokio::sync::oneshot;
+
+/// The FHIR base that the gateway believes to have.
+pub(crate) const BASE: &str = "https://localhost:8443/fhir";
+
+/// When its clock stands at first.
+const MOMENT: &str = "2026-06-01T12:00:00Z";
+
+/// A gateway that serves until it is dropped.
+pub(crate) struct Server {
+    folder: TempDir,
+    address: SocketAddr,
+    pub(crate) clock: Clock,
+    pub(crate) signer: Signer,
+    assembly: Arc<Assembly>,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Server {
+    /// Without a consent, everybody whom scopes let in.
+    pub(crate) fn open() -> Self {
+        Self::with("Policy-all-normal", "")
+    }
+
+    /// With this implicit policy, and further sections of the configuration.
+    pub(crate) fn with(implicit_policy: &str, sections: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let signer = Signer::new("k1");
+        std::fs::write(folder.path().join("jwks.json"), signer.key_set().to_string()).unwrap();
+        let file = folder.path().join("amanat.toml");
+        let text = format!(
+            "[server]\nlisten = \"127.0.0.1:0\"\nmanagement_listen = \"127.0.0.1:0\"\nworkers = 1\nbase_url = \"{BASE}\"\n\
+             [[issuers]]\nissuer = \"{ISSUER}\"\naudience = [\"{BASE}\"]\njwks_file = \"jwks.json\"\nalgorithms = [\"ES256\"]\n\
+             [consent]\nimplicit_policy = \"{implicit_policy}\"\n{sections}\n"
+        );
+        std::fs::write(&file, text).unwrap();
+        let clock = Clock::fixed(Instant::parse(MOMENT).unwrap());
+        let (config, hands) = (Config::load(Sources { file: Some(file), ..Sources::default() }).unwrap(), clock.clone());
+        let (stop, stopped) = oneshot::channel();
+        let (ready, readied) = channel();
+        let thread = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(async {
+                let running = start(config, hands).await.unwrap();
+                ready.send((running.https, Arc::clone(&running.assembly))).unwrap();
+                drop(stopped.await);
+                running.stop().await;
+            });
+        });
+        let (address, assembly) = readied.recv().unwrap();
+        Self { folder, address, clock, signer, assembly, stop: Some(stop), thread: Some(thread) }
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The file of the embedded store.
+    pub(crate) fn database(&self) -> PathBuf {
+        self.folder.path().join("amanat.db")
+    }
+
+    /// Registers a client with the gateway's own issuer.
+    pub(crate) fn register(&self, client: Client) {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        assert!(runtime.block_on(self.assembly.registry.store().add(client, self.clock.now())).unwrap());
+    }
+
+    /// Locks a client out.
+    pub(crate) fn disable(&self, client: &str) {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        assert!(runtime.block_on(self.assembly.registry.set_disabled(client, true)).unwrap());
+    }
+
+    /// Moves the clock on.
+    pub(crate) fn wait(&self, seconds: i64) {
+        self.clock.set(self.clock.now().plus_seconds(seconds));
+    }
+
+    /// A token of these claims; the ones that every token needs are added where they are missing.
+    pub(crate) fn token(&self, claims: Value) -> String {
+        let now = self.clock.now().seconds();
+        let mut all =
+            json!({"iss": ISSUER, "aud": BASE, "sub": "s1", "client_id": "c1", "iat": now, "exp": now + 3600, "jti": "j1"});
+        for (name, value) in claims.as_object().unwrap() {
+            all[name] = value.clone();
+        }
+        self.signer.sign(&all)
+    }
+
+    /// A client acting alone.
+    pub(crate) fn system(&self, scopes: &str) -> String {
+        self.token(json!({"scope": scopes}))
+    }
+
+    /// An app that a patient opened.
+    pub(crate) fn patient(&self, id: &str, scopes: &str) -> String {
+        let user = format!("Patient/{id}");
+        self.token(json!({"scope": scopes, "patient": id, "fhirUser": user, "client_id": "app", "sub": id}))
+    }
+
+    /// A practitioner through an app, for treatment.
+    pub(crate) fn clinician(&self, id: &str, scopes: &str) -> String {
+        let user = format!("Practitioner/{id}");
+        self.token(json!({"scope": scopes, "fhirUser": user, "client_id": "ward", "sub": id, "purpose_of_use": "TREAT"}))
+    }
+
+    pub(crate) fn call(&self, method: &str, path: &str) -> Call<'_> {
+        Call::new(self, method, path)
+    }
+
+    pub(crate) fn get(&self, path: &str, token: &str) -> Reply {
+        self.call("GET", path).token(token).send()
+    }
+
+    pub(crate) fn post(&self, path: &str, token: &str, body: &Value) -> Reply {
+        self.call("POST", path).token(token).json(body).send()
+    }
+
+    pub(crate) fn put(&self, path: &str, token: &str, body: &Value) -> Reply {
+        self.call("PUT", path).token(token).json(body).send()
+    }
+
+    pub(crate) fn patch(&self, path: &str, token: &str, body: &Value) -> Reply {
+        self.call("PATCH", path).token(token).json(body).send()
+    }
+
+    pub(crate) fn delete(&self, path: &str, token: &str) -> Reply {
+        self.call("DELETE", path).token(token).send()
+    }
+
+    /// Puts records in one transaction, each under its own id.
+    #[track_caller]
+    pub(crate) fn seed(&self, records: &[Value]) {
+        let entry = |record: &Value| {
+            let url = format!("{}/{}", record["resourceType"].as_str().unwrap(), record["id"].as_str().unwrap());
+            json!({"resource": record, "request": {"method": "PUT", "url": url}})
+        };
+        let entries: Vec<Value> = records.iter().map(entry).collect();
+        let bundle = json!({"resourceType": "Bundle", "type": "transaction", "entry": entries});
+        let _ = self.post("", &self.system("system/*.cruds system/Consent.cruds"), &bundle).expect(200);
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.stop.take().map(|stop| stop.send(()));
+        drop(self.thread.take().map(JoinHandle::join));
+    }
+}
