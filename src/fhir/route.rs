@@ -38,6 +38,7 @@ pub fn interaction(request: &Request, options: &RouteOptions<'_>) -> Result<Inte
         return Err(Refusal::NotSupported((*operation).to_owned()));
     }
     let parameters = parameters(request)?;
+    readable(request)?;
     let route = Route { request, options, parameters };
     match segments.as_slice() {
         [] => route.base(),
@@ -70,6 +71,17 @@ pub fn rendering(request: &Request) -> Result<Rendering, Refusal> {
     let mut rendering = prefer::rendering(&parameters(request)?)?;
     rendering.prefer = request.headers.prefer_return;
     Ok(rendering)
+}
+
+/// A body that says to be something else than it must be is not guessed at (`threats` T102).
+fn readable(request: &Request) -> Result<(), Refusal> {
+    let Some(kind) = request.headers.content_type.as_deref().filter(|_| request.form.is_none()) else { return Ok(()) };
+    let known = match request.method {
+        Method::Post | Method::Put => matches!(kind, "application/fhir+json" | "application/json" | "application/json+fhir"),
+        Method::Patch => kind == "application/json-patch+json",
+        Method::Get | Method::Head | Method::Delete => true,
+    };
+    if known { Ok(()) } else { Err(Refusal::MediaType) }
 }
 
 fn parameters(request: &Request) -> Result<Pairs, Refusal> {

@@ -110,7 +110,7 @@ const UNREACHED: &[(&str, &str)] = &[
 #[test]
 fn every_code_of_the_table_of_refusals_is_met_by_a_test() {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
-    let table = std::fs::read_to_string(folder.join("src/fhir/refusal.rs")).unwrap();
+    let table = std::fs::read_to_string(folder.join("src/fhir/refusal/table.rs")).unwrap();
     let codes: BTreeSet<&str> = table.split('"').filter(|text| text.starts_with("AMANAT-")).collect();
     assert!(codes.len() > 20, "the table was not found");
     let mut tests = String::new();

@@ -73,7 +73,7 @@ fn a_patch_that_cannot_be_applied_changes_nothing() {
             "AMANAT-IN-0003",
             "input:content",
         ),
-        (json!([{"op": "replace", "path": "/id", "value": "o9"}]), 400, "AMANAT-IN-0002", "input:invalid"),
+        (json!([{"op": "replace", "path": "/id", "value": "o9"}]), 422, "AMANAT-IN-0003", "input:content"),
         (json!([{"op": "replace", "path": "/resourceType", "value": "Patient"}]), 422, "AMANAT-IN-0003", "input:content"),
     ] {
         let reply = server.patch("Observation/o1", &all, &patch);
