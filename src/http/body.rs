@@ -59,7 +59,7 @@ where
     let mut chunks = pin!(chunks);
     let mut body = Vec::new();
     while let Some(chunk) = chunks.next().await {
-        let chunk = chunk.map_err(|_| Turned::invalid("The body breaks off or is not framed or packed correctly.").closing())?;
+        let chunk = chunk.map_err(|_| Turned::invalid("The body breaks off or is not framed or packed correctly.").broken())?;
         let size = body.len() + chunk.len();
         if size > bound {
             return Err(too_large("the body exceeds the bound of this server"));

@@ -103,8 +103,16 @@ async fn fhir(front: &Front, request: &HttpRequest, path: &str, payload: web::Pa
     match inbound::read(request, path, payload, &front.config.limits, id).await {
         Ok(inbound) => render::answer(front.route.answer(inbound).await),
         Err(turned) => {
-            front.gateway.turned_away(turned.noted(request.method().as_str(), id, inbound::address(request))).await;
-            turned.response()
+            let (response, broken) = (turned.response(), turned.is_broken());
+            let (gateway, method, id) = (Arc::clone(&front.gateway), request.method().to_string(), id.to_owned());
+            let address = inbound::address(request);
+            let entered = async move { gateway.turned_away(turned.noted(&method, &id, address)).await };
+            if broken {
+                actix_web::rt::spawn(entered);
+            } else {
+                entered.await;
+            }
+            response
         }
     }
 }

@@ -21,6 +21,7 @@ struct Reasons {
     problems: Vec<Problem>,
     /// What is still in the connection cannot be trusted to be a request.
     close: bool,
+    broken: bool,
     allow: Option<&'static str>,
 }
 
@@ -28,7 +29,7 @@ impl Turned {
     /// By a row of the table of refusals.
     pub(super) fn by(refusal: &Refusal) -> Self {
         let problems = refusal.problems().to_vec();
-        Self(Box::new(Reasons { told: refusal.told(), problems, close: false, allow: None }))
+        Self(Box::new(Reasons { told: refusal.told(), problems, close: false, broken: false, allow: None }))
     }
 
     /// One wrong thing about the request as a whole.
@@ -60,13 +61,25 @@ impl Turned {
             outcome: Outcome::Minor,
             reason: Cow::Borrowed("input:timeout"),
         };
-        Self(Box::new(Reasons { told, problems: Vec::new(), close: true, allow: None }))
+        Self(Box::new(Reasons { told, problems: Vec::new(), close: true, broken: false, allow: None }))
     }
 
     /// The connection is closed after the answer.
     pub(super) fn closing(mut self) -> Self {
         self.0.close = true;
         self
+    }
+
+    /// The framing itself is broken: actix closes the connection as soon as anything waits.
+    pub(super) fn broken(mut self) -> Self {
+        self.0.close = true;
+        self.0.broken = true;
+        self
+    }
+
+    /// Whether the answer must not wait.
+    pub(super) fn is_broken(&self) -> bool {
+        self.0.broken
     }
 
     /// HTTP status.
