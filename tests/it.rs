@@ -1,5 +1,14 @@
 //! The integration tests, one binary.
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test ends where it fails")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::format_push_string,
+    clippy::format_collect,
+    clippy::similar_names,
+    clippy::needless_pass_by_value,
+    reason = "a test ends where it fails, and reads better short than fast"
+)]
 #![expect(clippy::print_stdout, reason = "a test says what it left out, and its figures")]
 
 #[path = "house/compile_fail.rs"]

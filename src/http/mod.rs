@@ -45,7 +45,9 @@ async fn to_the_end(gateway: Arc<Gateway>, inbound: Inbound) -> Answer {
     let work = tokio::spawn(telemetry::noting(async move { Gateway::answer(&gateway, inbound).await }));
     match work.await {
         Ok((answer, client)) => {
-            client.iter().for_each(|client| telemetry::note_client(client));
+            if let Some(client) = &client {
+                telemetry::note_client(client);
+            }
             answer
         }
         Err(ended) => match ended.try_into_panic() {

@@ -91,7 +91,7 @@ impl Hospital {
                 running.stop().await;
             });
         });
-        let http = reqwest::blocking::Client::builder().timeout(Duration::from_secs(300)).build().unwrap();
+        let http = reqwest::blocking::Client::builder().timeout(Duration::from_mins(5)).build().unwrap();
         Self {
             address: told.recv().unwrap(),
             http,
