@@ -229,7 +229,7 @@ implicit_policy = "Policy-deny"
             f"amanat {layers}",
             [self.binary, "serve", "--config", str(self.configuration)],
             self.port,
-            environment={"AMANAT_BENCH_LAYERS": layers},
+            environment={"AMANAT_BENCH_LAYERS": layers, "AMANAT_LOG": "warn"},  # as nginx, without an access log
             folder=self.folder,
             log=str(self.material.folder / "amanat.log"),
         )

@@ -1,7 +1,7 @@
 //! The permit: that this caller may do this interaction, and on which rows.
 
 use super::reach::{Reach, open};
-use super::{Caller, Look, Predicate};
+use super::{Caller, Grant, Look, Predicate};
 use crate::fhir::{Interaction, Need, Refusal, ResourceType};
 use std::sync::Arc;
 
@@ -38,8 +38,18 @@ impl Permit {
             Predicate::None => Predicate::None,
             // What was done is not for the patient to withhold from those who watch over it: consent is about records, not about the trail.
             granted if resource_type == ResourceType::AuditEvent => granted,
-            granted => granted.and(self.narrowing.clone()),
+            granted => self.directives(resource_type, need).or(granted.and(self.narrowing.clone())),
         }
+    }
+
+    /// A consent officer is whom a scope that names Consent makes one: what a directive says of others does not hide it from them, else
+    /// nobody but the patient could ever revise a denial.
+    fn directives(&self, resource_type: ResourceType, need: Need) -> Predicate {
+        let officer = |(reach, grant): &(Reach<'_>, &Grant)| {
+            *reach == Reach::Everything && grant.resource_type.is_some() && grant.constraint.is_empty()
+        };
+        let named = resource_type == ResourceType::Consent && open(&self.caller, resource_type, need).any(|one| officer(&one));
+        if named { Predicate::All } else { Predicate::None }
     }
 
     /// The rows of a type that scopes and launch context alone open: the union over the grants that cover type and need.

@@ -10,6 +10,8 @@ use std::collections::HashMap;
 const WITHIN: u32 = 20;
 /// Bits of number and type: what stands right of the cluster.
 const CLUSTER: u32 = 28;
+/// Numbers of clusters: what is left of a row number, which is never negative.
+const CLUSTERS: u64 = (1 << 35) - 1;
 /// The cluster of records without a patient. No id can be empty, so no patient has this name.
 const NOBODY: &str = "";
 /// Names remembered at most, of each kind.
@@ -67,11 +69,7 @@ impl Names {
         let known = number(connection, Statement::new("SELECT no FROM patient_no WHERE id = ?").bind(id))?;
         let no = match known {
             Some(no) => no,
-            None => assigned(
-                connection,
-                Statement::new("INSERT INTO patient_no (id, no) SELECT ?, coalesce(max(no), 0) + 1 FROM patient_no RETURNING no")
-                    .bind(id),
-            )?,
+            None => numbered(connection, id)?,
         };
         remember(&mut self.patients, id, no);
         Ok(no)
@@ -107,6 +105,22 @@ impl Names {
     }
 }
 
+/// A number for a new patient, made of the id alone: numbers given in order of arrival would let the order of results tell that
+/// somebody hidden came first.
+fn numbered(connection: &mut SqliteConnection, id: &str) -> QueryResult<i64> {
+    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, id.as_bytes());
+    let hash = digest.as_ref().iter().take(8).fold(0u64, |all, &byte| (all << 8) | u64::from(byte));
+    let mut no = i64::try_from(hash & CLUSTERS).unwrap_or_default();
+    loop {
+        let insert = Statement::new("INSERT INTO patient_no (id, no) VALUES (?, ?) ON CONFLICT (no) DO NOTHING RETURNING no");
+        if let Some(no) = number(connection, insert.bind(id).bind(no))? {
+            return Ok(no);
+        }
+        // Two ids with one hash, once in a great many: the next number is as good.
+        no = (no + 1) & i64::try_from(CLUSTERS).unwrap_or(i64::MAX);
+    }
+}
+
 fn assigned(connection: &mut SqliteConnection, insert: Statement) -> QueryResult<i64> {
     number(connection, insert)?.ok_or(diesel::result::Error::NotFound)
 }
@@ -116,4 +130,26 @@ fn remember(map: &mut HashMap<String, i64>, name: &str, value: i64) {
         map.clear();
     }
     map.insert(name.to_owned(), value);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Names;
+    use diesel::connection::SimpleConnection as _;
+    use diesel::{Connection as _, SqliteConnection};
+
+    fn numbers(of: &[&str]) -> Vec<i64> {
+        let mut connection = SqliteConnection::establish(":memory:").unwrap();
+        connection.batch_execute("CREATE TABLE patient_no (id TEXT PRIMARY KEY, no INTEGER NOT NULL UNIQUE) STRICT").unwrap();
+        let mut names = Names::default();
+        let mut numbers: Vec<_> = of.iter().map(|id| (*id, names.patient(&mut connection, id).unwrap())).collect();
+        numbers.sort_unstable();
+        numbers.into_iter().map(|(_, no)| no).collect()
+    }
+
+    #[test]
+    fn the_number_of_a_patient_does_not_tell_who_came_before() {
+        assert_eq!(numbers(&["p1", "p2", "p3"]), numbers(&["p3", "p1", "p2"]));
+        assert_eq!(numbers(&["hidden", "p1"])[1], numbers(&["p1"])[0]);
+    }
 }
