@@ -148,7 +148,14 @@ fn writes(permit: &Permit, need: Need, record: &str, patients: &[&str]) -> bool 
 
 fn facts(record: &str, patients: &[&str]) -> Facts {
     let patients = patients.iter().map(|text| id(text)).collect();
-    Facts { key: key(record), version: Version::FIRST, updated: Instant(0), deleted: false, patients }
+    Facts {
+        key: key(record),
+        version: Version::FIRST,
+        updated: Instant(0),
+        deleted: false,
+        patients,
+        marks: crate::fhir::Marks::default(),
+    }
 }
 
 #[test]

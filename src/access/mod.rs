@@ -2,13 +2,17 @@
 
 mod authorize;
 mod caller;
+mod condition;
 mod permit;
 mod predicate;
 mod reach;
 mod scopes;
+mod verdicts;
 
 pub use authorize::authorize;
 pub use caller::Caller;
+pub use condition::{Condition, Test};
 pub use permit::{Permit, may_write};
-pub use predicate::{Look, Predicate, Verdicts};
+pub use predicate::{Look, Predicate};
 pub use scopes::{Form, Grant, Level, Scopes};
+pub use verdicts::{Group, Verdicts};

@@ -80,9 +80,15 @@ impl Permit {
         ResourceType::ALL.iter().copied().filter(|&one| open(&self.caller, one, need).next().is_some()).collect()
     }
 
-    /// Does this record lie among the rows? The decision in memory, equal to the one in the query.
+    /// Does this record lie among the rows? The decision in memory, equal to the one in the query where it can be made without
+    /// other records, and no where it cannot.
     pub fn admits(&self, need: Need, look: &Look<'_>) -> bool {
-        self.rows(look.facts().key.resource_type, need).holds(look)
+        self.rows(look.facts().key.resource_type, need).holds(look) == Some(true)
+    }
+
+    /// May a row that the query let through have passed? Only what is certainly outside is not.
+    pub fn confirms(&self, need: Need, look: &Look<'_>) -> bool {
+        self.rows(look.facts().key.resource_type, need).holds(look) != Some(false)
     }
 }
 
@@ -100,7 +106,8 @@ pub fn may_write(permit: &Permit, need: Need, new: &Look<'_>) -> Result<(), Refu
     }
     let facts = new.facts();
     let taken = open(&permit.caller, facts.key.resource_type, need).any(|(reach, grant)| {
-        reach.takes(facts) && (grant.constraint.is_empty() || Predicate::Criteria(Arc::clone(&grant.constraint)).holds(new))
+        reach.takes(facts)
+            && (grant.constraint.is_empty() || Predicate::Criteria(Arc::clone(&grant.constraint)).holds(new) == Some(true))
     });
     if taken { Ok(()) } else { Err(Refusal::WriteOutsideGrant) }
 }

@@ -1,9 +1,9 @@
 //! Which rows a caller may touch, as data: decided on facts here, compiled into SQL by a store.
 
+use super::Verdicts;
 use crate::fhir::search::{Criterion, IndexEntry};
 use crate::fhir::{Facts, Id};
 use std::cell::OnceCell;
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// A condition on a record's facts and index values.
@@ -25,22 +25,6 @@ pub enum Predicate {
     Criteria(Arc<[Criterion]>),
     /// Each patient of the record is permitted (a record without patient passes).
     EveryPatient(Verdicts),
-}
-
-/// For every patient, permitted or not.
-#[derive(Debug, Clone)]
-pub struct Verdicts {
-    /// What holds for a patient who is not an exception.
-    pub otherwise: bool,
-    /// Those for whom the opposite holds.
-    pub exceptions: Arc<BTreeSet<Id>>,
-}
-
-impl Verdicts {
-    /// May this patient's records be shown?
-    pub fn permits(&self, patient: &Id) -> bool {
-        self.otherwise != self.exceptions.contains(patient)
-    }
 }
 
 /// A record as a predicate sees it. Index values are computed when a criterion asks for them, and once.
@@ -95,19 +79,33 @@ impl Predicate {
         }
     }
 
-    /// Decides, in memory, what the store decides in its query. A criterion that needs other records (a chain) does not hold.
-    pub fn holds(&self, look: &Look<'_>) -> bool {
-        match self {
+    /// Decides, in memory, what the store decides in its query. A criterion that needs other records (a chain) does not hold; `None`
+    /// when a consent asks for another record.
+    pub fn holds(&self, look: &Look<'_>) -> Option<bool> {
+        Some(match self {
             Self::All => true,
             Self::None => false,
-            Self::And(all) => all.iter().all(|one| one.holds(look)),
-            Self::Or(any) => any.iter().any(|one| one.holds(look)),
+            Self::And(all) => return joined(all, look, false),
+            Self::Or(any) => return joined(any, look, true),
             Self::Patient(patient) => look.facts.patients.contains(patient),
             Self::WithoutPatient => look.facts.patients.is_empty(),
             Self::Criteria(criteria) => criteria.iter().all(|one| criterion_holds(one, look)),
-            Self::EveryPatient(verdicts) => look.facts.patients.iter().all(|patient| verdicts.permits(patient)),
+            Self::EveryPatient(verdicts) => return verdicts.permit(look.facts),
+        })
+    }
+}
+
+/// The first part that is `decisive` decides; else all must be known.
+fn joined(parts: &[Predicate], look: &Look<'_>, decisive: bool) -> Option<bool> {
+    let mut outcome = Some(!decisive);
+    for part in parts {
+        match part.holds(look) {
+            Some(holds) if holds == decisive => return Some(decisive),
+            Some(_) => {}
+            None => outcome = None,
         }
     }
+    outcome
 }
 
 fn criterion_holds(criterion: &Criterion, look: &Look<'_>) -> bool {

@@ -1,7 +1,7 @@
-use super::{Look, Predicate, Verdicts};
+use super::{Look, Predicate};
+use crate::access::{Condition, Verdicts};
 use crate::fhir::{Facts, Id, Instant, Key, ResourceType, Version};
 use proptest::prelude::*;
-use std::sync::Arc;
 
 fn id(text: &str) -> Id {
     Id::parse(text).unwrap()
@@ -9,8 +9,20 @@ fn id(text: &str) -> Id {
 
 fn holds(predicate: &Predicate, patients: &[Id]) -> bool {
     let key = Key::new(ResourceType::Observation, id("o"));
-    let facts = Facts { key, version: Version::FIRST, updated: Instant(0), deleted: false, patients: patients.to_vec() };
-    predicate.holds(&Look::new(&facts, &Vec::new))
+    let facts = Facts {
+        key,
+        version: Version::FIRST,
+        updated: Instant(0),
+        deleted: false,
+        patients: patients.to_vec(),
+        marks: crate::fhir::Marks::default(),
+    };
+    predicate.holds(&Look::new(&facts, &Vec::new)).unwrap()
+}
+
+fn every(otherwise: bool, exceptions: impl IntoIterator<Item = Id>) -> Predicate {
+    let exceptions = exceptions.into_iter().map(|patient| (patient, Condition::always(!otherwise)));
+    Predicate::EveryPatient(Verdicts::new(Condition::always(otherwise), exceptions))
 }
 
 fn patients() -> impl Strategy<Value = Vec<Id>> {
@@ -23,9 +35,7 @@ fn predicates() -> impl Strategy<Value = Predicate> {
         Just(Predicate::None),
         Just(Predicate::WithoutPatient),
         prop::sample::select(vec!["p1", "p2", "p3"]).prop_map(|text| Predicate::Patient(id(text))),
-        (any::<bool>(), patients()).prop_map(|(otherwise, exceptions)| {
-            Predicate::EveryPatient(Verdicts { otherwise, exceptions: Arc::new(exceptions.into_iter().collect()) })
-        }),
+        (any::<bool>(), patients()).prop_map(|(otherwise, exceptions)| { every(otherwise, exceptions) }),
     ];
     leaf.prop_recursive(3, 16, 3, |inner| {
         prop_oneof![
@@ -55,9 +65,7 @@ proptest! {
 
 #[test]
 fn a_record_of_two_patients_needs_both() {
-    let refuse = |patient: &str| {
-        Predicate::EveryPatient(Verdicts { otherwise: true, exceptions: Arc::new([id(patient)].into_iter().collect()) })
-    };
+    let refuse = |patient: &str| every(true, [id(patient)]);
     assert!(!holds(&refuse("p2"), &[id("p1"), id("p2")]));
     assert!(holds(&refuse("p3"), &[id("p1"), id("p2")]));
     assert!(holds(&refuse("p1"), &[]));

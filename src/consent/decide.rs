@@ -7,10 +7,8 @@ use super::name::Name;
 use super::requester::Requester;
 use super::rule::{Question, Site};
 use super::settings::{Combine, ConsentSettings, ImplicitPolicy};
-use crate::access::{Permit, Predicate, Verdicts};
+use crate::access::{Condition, Permit, Predicate, Verdicts};
 use crate::fhir::{Id, Instant};
-use std::collections::BTreeSet;
-use std::sync::Arc;
 
 /// What consents say to one requester, and how long.
 #[derive(Debug, Clone)]
@@ -27,22 +25,19 @@ pub fn verdicts(directory: &Directory, requester: &Requester, settings: &Consent
     let site = Site::of(settings);
     let asking = Asking { requester, settings, site: &site, now };
     let otherwise = asking.permits_without_consent();
-    let mut exceptions: BTreeSet<Id> = BTreeSet::new();
+    let mut exceptions: Vec<(Id, Condition)> = Vec::new();
     let mut valid_until = Instant(i64::MAX);
     for (patient, consents) in directory.patients() {
         let boundaries = consents.clone().flat_map(|consent| &consent.boundaries).copied();
         valid_until = boundaries.filter(|boundary| *boundary > now).fold(valid_until, Ord::min);
-        if asking.permits(patient, &consents) != otherwise {
-            exceptions.insert(patient.clone());
-        }
+        exceptions.push((patient.clone(), Condition::always(asking.permits(patient, &consents))));
     }
     if let Some(own) = requester.own_patient()
         && directory.consents(own).next().is_none()
-        && asking.permits(own, &std::iter::empty()) != otherwise
     {
-        exceptions.insert(own.clone());
+        exceptions.push((own.clone(), Condition::always(asking.permits(own, &std::iter::empty()))));
     }
-    Ruling { verdicts: Verdicts { otherwise, exceptions: Arc::new(exceptions) }, valid_until }
+    Ruling { verdicts: Verdicts::new(Condition::always(otherwise), exceptions), valid_until }
 }
 
 /// Decides for one patient.
@@ -53,7 +48,7 @@ pub fn permits(directory: &Directory, requester: &Requester, settings: &ConsentS
 
 /// The permit on those rows alone of which every patient permits it.
 pub fn narrow(permit: Permit, verdicts: &Verdicts) -> Permit {
-    if verdicts.otherwise && verdicts.exceptions.is_empty() {
+    if verdicts.permit_all() {
         return permit;
     }
     permit.narrowed(Predicate::EveryPatient(verdicts.clone()))

@@ -1,6 +1,6 @@
 use super::super::settings::Untyped;
 use super::{Combine, ConsentSettings, ImplicitPolicy, permits, verdicts};
-use crate::access::{Caller, Scopes};
+use crate::access::{Caller, Condition, Scopes};
 use crate::consent::{Actions, Compiled, Directory, Requester, compile, problems_on_write};
 use crate::fhir::json::Document;
 use crate::fhir::{Id, Instant, Key, ResourceType, Version};
@@ -83,7 +83,11 @@ fn p1() -> Id {
 fn shown(consents: &[Value], requester: &Requester, settings: &ConsentSettings) -> bool {
     let directory = directory(consents);
     let one = permits(&directory, requester, settings, now(), &p1());
-    assert_eq!(verdicts(&directory, requester, settings, now()).verdicts.permits(&p1()), one, "one patient and all agree");
+    assert_eq!(
+        verdicts(&directory, requester, settings, now()).verdicts.of(&p1()) == &Condition::All,
+        one,
+        "one patient and all agree"
+    );
     one
 }
 
@@ -208,7 +212,7 @@ fn a_ruling_ends_where_the_next_period_begins_or_ends() {
     let directory = directory(&[until("2025-06"), until("2025-07-15"), until("2024")]);
     let ruling = verdicts(&directory, &ali(&["TREAT"]), &settings(ImplicitPolicy::Deny), now());
     assert_eq!(ruling.valid_until, at("2025-07-01T00:00:00Z"));
-    assert!(ruling.verdicts.permits(&p1()));
+    assert_eq!(ruling.verdicts.of(&p1()), &Condition::All);
 }
 
 #[test]
@@ -324,7 +328,12 @@ fn the_worked_vectors_of_the_requirement_come_out_on_ordinary_records() {
         let ruling = verdicts(&directory, &Requester::new(&caller, actions), &chosen, at(request["now"].as_str().unwrap()));
         for (record, patient) in [("Observation/bp", "p1"), ("Patient/p1", "p1"), ("Observation/p2bp", "p2")] {
             let expected = vector["expect"]["visible"].as_array().unwrap().iter().any(|one| one == record);
-            assert_eq!(ruling.verdicts.permits(&Id::parse(patient).unwrap()), expected, "{} {title}: {record}", vector["id"]);
+            assert_eq!(
+                ruling.verdicts.of(&Id::parse(patient).unwrap()) == &Condition::All,
+                expected,
+                "{} {title}: {record}",
+                vector["id"]
+            );
         }
         seen += 1;
     }

@@ -22,4 +22,4 @@ pub use decide::{Ruling, narrow, permits, verdicts};
 pub use directory::Directory;
 pub use problems::{Findings, problems_on_write};
 pub use requester::{Actions, Requester};
-pub use settings::{Combine, Confidentiality, ConsentSettings, ImplicitPolicy, Untyped};
+pub use settings::{Combine, ConsentSettings, ImplicitPolicy, Untyped};

@@ -1,5 +1,6 @@
 //! `[consent]` of the configuration, as far as it decides at this level.
 
+use crate::fhir::Confidentiality;
 use serde::Deserialize;
 
 /// How consents are read and what holds where none speaks.
@@ -39,19 +40,6 @@ pub enum ImplicitPolicy {
     /// Everybody whom scopes let in.
     #[serde(rename = "Policy-all-normal")]
     AllNormal,
-}
-
-/// Codes of v3-Confidentiality, least to most.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Deserialize)]
-#[expect(missing_docs, reason = "the codes are the standard's own")]
-pub enum Confidentiality {
-    U,
-    L,
-    M,
-    #[default]
-    N,
-    R,
-    V,
 }
 
 /// How a provision without `type` is read.

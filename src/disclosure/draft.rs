@@ -7,7 +7,7 @@ use crate::fhir::json::{Document, Element, JsonFault};
 use crate::fhir::search::IndexEntry;
 use crate::fhir::search::{extract, order};
 use crate::fhir::stamp::prepare;
-use crate::fhir::{Facts, Id, Instant, Key, Need, Problem, Refusal, ResourceType, Version};
+use crate::fhir::{Facts, Id, Instant, Key, Marks, Need, Problem, Refusal, ResourceType, Version};
 use crate::fhir::{patch, patients_of, rewrite, shape};
 
 /// Content that has the form of a record of its type. It is not yet known whether the caller may write it.
@@ -93,7 +93,7 @@ impl Draft {
         let patients = patients_of(&self.document, &key, base);
         let entries = extract(&self.document, self.resource_type, base);
         let version = old.map_or(Version::FIRST, |old| old.facts.version.next());
-        let facts = Facts { key: key.clone(), version, updated: now, deleted: false, patients };
+        let facts = Facts { key: key.clone(), version, updated: now, deleted: false, patients, marks: Marks::default() };
         may_write(permit, need, &Look::new(&facts, &|| entries.clone()))?;
         keeps_its_patient(&facts, old)?;
         let (add, remove) = difference(entries, old_entries(old, base)?);

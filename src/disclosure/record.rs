@@ -58,7 +58,7 @@ fn values(row: &Row, base: &str) -> Vec<IndexEntry> {
 /// The second look: does the permit hold for this very row? A no is a defect of the first look; the row stays inside.
 pub(super) fn passes(permit: &Permit, need: Need, row: &Row, base: &str) -> bool {
     let compute = || values(row, base);
-    let holds = permit.admits(need, &Look::new(&row.facts, &compute));
+    let holds = permit.confirms(need, &Look::new(&row.facts, &compute));
     if !holds {
         metrics::counter!("amanat_release_second_look_withheld_total").increment(1);
         tracing::error!(

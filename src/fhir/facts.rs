@@ -3,7 +3,7 @@
 use super::compartment::compartments_of;
 use super::json::{Document, Element};
 use super::search::Pointer;
-use super::{Id, Instant, Key, ResourceType, Version};
+use super::{Id, Instant, Key, Marks, ResourceType, Version};
 use std::collections::BTreeSet;
 
 /// Facts of one version of a record. Stored beside the content; computed from it by `fhir`, never by hand.
@@ -20,6 +20,8 @@ pub struct Facts {
     /// Every patient of whose compartment it is a member (R4 `CompartmentDefinition` patient), a Patient being its own; for containers
     /// also each patient that an entry, item or member names; sorted, without repetition.
     pub patients: Vec<Id>,
+    /// Labels, dates and what it names.
+    pub marks: Marks,
 }
 
 /// The patients that a record belongs to: sorted, without repetition.

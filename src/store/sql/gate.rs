@@ -16,7 +16,7 @@ pub(super) fn by_facts(predicate: &Predicate, facts: &Facts) -> Option<bool> {
         Predicate::Patient(patient) => Some(facts.patients.contains(patient)),
         Predicate::WithoutPatient => Some(facts.patients.is_empty()),
         Predicate::Criteria(criteria) => criteria.is_empty().then_some(true),
-        Predicate::EveryPatient(verdicts) => Some(facts.patients.iter().all(|patient| verdicts.permits(patient))),
+        Predicate::EveryPatient(verdicts) => verdicts.permit(facts),
     }
 }
 

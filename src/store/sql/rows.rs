@@ -1,7 +1,7 @@
 //! From table row to [`Row`].
 
 use crate::disclosure::{Sealed, SealedContent};
-use crate::fhir::{Facts, Id, Instant, Key, ResourceType, Version};
+use crate::fhir::{Facts, Id, Instant, Key, Marks, ResourceType, Version};
 use crate::store::{Row, StoreError};
 use diesel::sql_types::{BigInt, Nullable, Text};
 
@@ -33,7 +33,14 @@ impl Found {
         let patients = patients_of(&patients).collect();
         Ok(Self {
             rid,
-            facts: Facts { key, version: Version(version), updated: Instant(updated), deleted: deleted != 0, patients },
+            facts: Facts {
+                key,
+                version: Version(version),
+                updated: Instant(updated),
+                deleted: deleted != 0,
+                patients,
+                marks: Marks::default(),
+            },
         })
     }
 }

@@ -2,7 +2,7 @@
 
 use super::super::names::type_of;
 use super::{On, Sql};
-use crate::access::{Permit, Predicate, Verdicts};
+use crate::access::{Condition, Permit, Predicate, Verdicts};
 use crate::fhir::{Id, Need, ResourceType};
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -72,23 +72,30 @@ impl Sql {
     }
 
     /// No patient of the record is denied. Most records have one patient, and most searches are about one: that one's own verdict is
-    /// looked up here, so that the set of exceptions is opened for records of several patients only.
+    /// looked up here, so that the sets of patients are opened for records of several patients only.
     fn every_patient(&mut self, verdicts: &Verdicts, on: On<'_>, confined: Option<&Id>) -> &mut Self {
-        if verdicts.exceptions.is_empty() && verdicts.otherwise {
+        if verdicts.permit_all() {
             return self.say("1");
         }
         let a = self.alias();
         self.say(&format!("NOT EXISTS (SELECT 1 FROM record_patient {a} WHERE {a}.rid = {}", on.rid));
-        if let Some(patient) = confined.filter(|patient| verdicts.permits(patient)) {
+        if let Some(patient) = confined.filter(|patient| *verdicts.of(patient) == Condition::All) {
             self.say(&format!(" AND {a}.patient_no <> ")).patient_number(patient);
         }
-        if !verdicts.exceptions.is_empty() {
-            let (set, each, word) = (self.alias(), self.alias(), if verdicts.otherwise { "IN" } else { "NOT IN" });
-            self.say(&format!(" AND {a}.patient_no {word} (SELECT {each}.no FROM json_each("));
-            self.value(listed(&verdicts.exceptions));
-            self.say(&format!(") {set} CROSS JOIN patient_no {each} ON {each}.id = {set}.value)"));
+        self.say(" AND NOT CASE");
+        for group in verdicts.groups() {
+            let (set, each) = (self.alias(), self.alias());
+            self.say(&format!(" WHEN {a}.patient_no IN (SELECT {each}.no FROM json_each("));
+            self.value(listed(&group.patients));
+            self.say(&format!(") {set} CROSS JOIN patient_no {each} ON {each}.id = {set}.value) THEN "));
+            self.condition(&group.condition, on);
         }
-        self.say(")")
+        self.say(" ELSE ").condition(verdicts.otherwise(), on).say(" END)")
+    }
+
+    /// A condition on the marks of a record.
+    fn condition(&mut self, condition: &Condition, _on: On<'_>) -> &mut Self {
+        self.say(if *condition == Condition::All { "1" } else { "0" })
     }
 }
 

@@ -1,5 +1,5 @@
 use super::*;
-use crate::access::Verdicts;
+use crate::access::{Condition, Verdicts};
 use crate::disclosure::Guard;
 
 #[tokio::test]
@@ -102,9 +102,9 @@ async fn a_read_shows_only_what_the_predicate_lets_through() {
     world.put(Record::new("Observation/o2", &["p1", "p2"])).await;
     world.put(Record::new("Observation/o3", &[])).await;
     let lab = Predicate::Criteria(Arc::new([matching(&parameters().category, coded("lab"))]));
-    let denied = |otherwise, who: &[&str]| {
-        let exceptions = Arc::new(who.iter().map(|one| id(one)).collect());
-        Predicate::EveryPatient(Verdicts { otherwise, exceptions })
+    let denied = |otherwise: bool, who: &[&str]| {
+        let exceptions = who.iter().map(|one| (id(one), Condition::always(!otherwise)));
+        Predicate::EveryPatient(Verdicts::new(Condition::always(otherwise), exceptions))
     };
     let cases: Vec<(Predicate, [bool; 3])> = vec![
         (Predicate::All, [true, true, true]),

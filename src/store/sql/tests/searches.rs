@@ -1,7 +1,7 @@
 use super::super::compile::{Searched, choose};
 use super::super::select;
 use super::*;
-use crate::access::Verdicts;
+use crate::access::{Condition, Verdicts};
 use crate::fhir::CompartmentOwner;
 use crate::fhir::search::{Include, Sort, SortKey, Total};
 use crate::store::{Cursor, StoreError};
@@ -52,7 +52,7 @@ async fn criteria_and_permit_hold_together() {
     let query = observations(vec![matching(&parameters().patient, about("p1")), matching(&parameters().code, coded("a"))]);
     assert_eq!(world.ids(&everything(), &query).await, ["o0", "o2", "o4"]);
     assert!(world.ids(&permit(Predicate::Patient(id("p2"))), &query).await.is_empty());
-    let every = Predicate::EveryPatient(Verdicts { otherwise: true, exceptions: Arc::new([id("p2")].into()) });
+    let every = Predicate::EveryPatient(Verdicts::new(Condition::All, [(id("p2"), Condition::None)]));
     let about_one = observations(vec![matching(&parameters().patient, about("p1"))]);
     assert_eq!(world.ids(&permit(every.clone()), &about_one).await, ["o0", "o2", "o4", "o6", "o8"], "not the shared one");
     let page = world.search(&permit(every), &observations(Vec::new())).await;
@@ -183,7 +183,7 @@ async fn includes_bring_what_may_be_read_once() {
     back.shape.reverse_includes = vec![include(ResourceType::Observation, false)];
     let included = ids(&world.search(&everything(), &back).await.included);
     assert_eq!(included, ["o0", "o2", "o4", "o6", "o8", "both"]);
-    let every = Predicate::EveryPatient(Verdicts { otherwise: true, exceptions: Arc::new([id("p2")].into()) });
+    let every = Predicate::EveryPatient(Verdicts::new(Condition::All, [(id("p2"), Condition::None)]));
     assert_eq!(ids(&world.search(&permit(every), &back).await.included), ["o0", "o2", "o4", "o6", "o8"]);
     let bounds = PageBounds { included: 2, ..BOUNDS };
     let page = world.store.search(&everything(), &back, None, bounds).await.unwrap();
@@ -276,7 +276,7 @@ fn plan(world: &World, permit: &Permit, query: &SearchQuery) -> Vec<String> {
 async fn the_common_searches_scan_no_table_and_sort_nothing() {
     let world = world().await;
     let p = parameters();
-    let every = Predicate::EveryPatient(Verdicts { otherwise: true, exceptions: Arc::new([id("p2")].into()) });
+    let every = Predicate::EveryPatient(Verdicts::new(Condition::All, [(id("p2"), Condition::None)]));
     let queries = [
         observations(vec![matching(&p.patient, about("p1")), matching(&p.category, coded("lab"))]),
         observations(vec![matching(&p.code, coded("a"))]),

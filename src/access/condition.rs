@@ -1,0 +1,146 @@
+//! What remains of a patient's consents for one caller once everything is folded that is the same for a whole request: a condition
+//! on the marks of a record.
+
+use crate::fhir::{Confidentiality, Dates, Fact, Facts, Interval, Key, ResourceType, is_hub};
+
+/// A condition on one record.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Condition {
+    /// Every record.
+    All,
+    /// No record.
+    None,
+    /// Those that the other does not hold for.
+    Not(Box<Condition>),
+    /// All of these.
+    And(Vec<Condition>),
+    /// Any of these.
+    Or(Vec<Condition>),
+    /// One test.
+    Test(Test),
+}
+
+/// A test of one mark.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Test {
+    /// Not more confidential than this.
+    ConfidentialityAtMost(Confidentiality),
+    /// At least as confidential as this.
+    ConfidentialityAtLeast(Confidentiality),
+    /// Some sensitivity is among these bits.
+    SensitiveToAny(u64),
+    /// There is a sensitivity, and none but these bits.
+    SensitiveOnlyTo(u64),
+    /// Some handling code is among these bits.
+    Handled(u64),
+    /// Of this type.
+    Type(ResourceType),
+    /// This very record, in any version.
+    Record(Key),
+    /// It has this fact.
+    Has(Fact),
+    /// The named record refers to it, or is it. A hub is not drawn in by that. Only a store can tell.
+    ReferredToBy(Key),
+    /// There are dates, and all lie inside. The timeless are inside.
+    DatesInside(Interval),
+    /// Some date meets the interval; a record without date may. The timeless do not.
+    DatesMeet(Interval),
+}
+
+impl Condition {
+    /// Both.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::None, _) | (_, Self::None) => Self::None,
+            (Self::All, one) | (one, Self::All) => one,
+            (Self::And(mut all), one) => {
+                all.push(one);
+                Self::And(all)
+            }
+            (one, other) => Self::And(vec![one, other]),
+        }
+    }
+
+    /// Either.
+    #[must_use]
+    pub fn or(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::All, _) | (_, Self::All) => Self::All,
+            (Self::None, one) | (one, Self::None) => one,
+            (Self::Or(mut any), one) => {
+                any.push(one);
+                Self::Or(any)
+            }
+            (one, other) => Self::Or(vec![one, other]),
+        }
+    }
+
+    /// The opposite.
+    #[must_use]
+    pub fn not(self) -> Self {
+        match self {
+            Self::All => Self::None,
+            Self::None => Self::All,
+            Self::Not(inner) => *inner,
+            one => Self::Not(Box::new(one)),
+        }
+    }
+
+    /// `All` or `None`.
+    pub fn always(holds: bool) -> Self {
+        if holds { Self::All } else { Self::None }
+    }
+
+    /// Decides in memory; `None` when another record would have to be looked at.
+    pub fn holds(&self, facts: &Facts) -> Option<bool> {
+        match self {
+            Self::All => Some(true),
+            Self::None => Some(false),
+            Self::Not(inner) => inner.holds(facts).map(|holds| !holds),
+            Self::And(all) => joined(all, facts, false),
+            Self::Or(any) => joined(any, facts, true),
+            Self::Test(test) => test.holds(facts),
+        }
+    }
+}
+
+/// The first part that is `decisive` decides; else all must be known.
+fn joined(parts: &[Condition], facts: &Facts, decisive: bool) -> Option<bool> {
+    let mut outcome = Some(!decisive);
+    for part in parts {
+        match part.holds(facts) {
+            Some(holds) if holds == decisive => return Some(decisive),
+            Some(_) => {}
+            None => outcome = None,
+        }
+    }
+    outcome
+}
+
+impl Test {
+    fn holds(&self, facts: &Facts) -> Option<bool> {
+        let marks = &facts.marks;
+        Some(match self {
+            Self::ConfidentialityAtMost(most) => marks.confidentiality <= *most,
+            Self::ConfidentialityAtLeast(least) => marks.confidentiality >= *least,
+            Self::SensitiveToAny(bits) => marks.sensitivity & bits != 0,
+            Self::SensitiveOnlyTo(bits) => marks.sensitivity != 0 && marks.sensitivity & !bits == 0,
+            Self::Handled(bits) => marks.handling & bits != 0,
+            Self::Type(of) => facts.key.resource_type == *of,
+            Self::Record(key) => facts.key == *key,
+            Self::Has(fact) => marks.facts.contains(*fact),
+            Self::ReferredToBy(key) if facts.key == *key => true,
+            Self::ReferredToBy(_) if is_hub(facts.key.resource_type) => false,
+            Self::ReferredToBy(_) => return None,
+            Self::DatesInside(span) => match &marks.dates {
+                Dates::Timeless => true,
+                Dates::At(all) => !all.is_empty() && all.iter().all(|one| span.low <= one.low && one.high <= span.high),
+            },
+            Self::DatesMeet(span) => match &marks.dates {
+                Dates::Timeless => false,
+                Dates::At(all) => all.is_empty() || all.iter().any(|one| one.low < span.high && span.low < one.high),
+            },
+        })
+    }
+}

@@ -1,0 +1,73 @@
+//! For every patient, what a caller may see of records that belong to them.
+
+use super::Condition;
+use crate::fhir::{Facts, Id};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+/// For every patient a condition on records. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Verdicts {
+    otherwise: Arc<Condition>,
+    groups: Arc<[Group]>,
+    of: Arc<HashMap<Id, usize>>,
+}
+
+/// Patients to whose records one condition applies.
+#[derive(Debug, Clone)]
+pub struct Group {
+    /// The condition.
+    pub condition: Condition,
+    /// To whose records.
+    pub patients: Arc<BTreeSet<Id>>,
+}
+
+impl Verdicts {
+    /// `otherwise` for everyone but those named. Equal conditions make one group; who has the same as everyone is no exception.
+    pub fn new(otherwise: Condition, exceptions: impl IntoIterator<Item = (Id, Condition)>) -> Self {
+        let mut sets: BTreeMap<Condition, BTreeSet<Id>> = BTreeMap::new();
+        for (patient, condition) in exceptions {
+            if condition != otherwise {
+                sets.entry(condition).or_default().insert(patient);
+            }
+        }
+        let groups: Arc<[Group]> =
+            sets.into_iter().map(|(condition, patients)| Group { condition, patients: Arc::new(patients) }).collect();
+        let places = groups.iter().enumerate().flat_map(|(at, group)| group.patients.iter().map(move |one| (one.clone(), at)));
+        Self { of: Arc::new(places.collect()), otherwise: Arc::new(otherwise), groups }
+    }
+
+    /// What holds for patients in no group.
+    pub fn otherwise(&self) -> &Condition {
+        &self.otherwise
+    }
+
+    /// Patients for whom something else holds; none is in two groups.
+    pub fn groups(&self) -> &[Group] {
+        &self.groups
+    }
+
+    /// What holds for a patient.
+    pub fn of(&self, patient: &Id) -> &Condition {
+        self.of.get(patient).and_then(|at| self.groups.get(*at)).map_or(&*self.otherwise, |group| &group.condition)
+    }
+
+    /// Whether everything is permitted, whosever it is.
+    pub fn permit_all(&self) -> bool {
+        self.groups.is_empty() && *self.otherwise == Condition::All
+    }
+
+    /// Do all patients of the record permit it? A record without patient passes. `None` when another record would have to be
+    /// looked at to tell.
+    pub fn permit(&self, facts: &Facts) -> Option<bool> {
+        let mut outcome = Some(true);
+        for patient in &facts.patients {
+            match self.of(patient).holds(facts) {
+                Some(false) => return Some(false),
+                Some(true) => {}
+                None => outcome = None,
+            }
+        }
+        outcome
+    }
+}

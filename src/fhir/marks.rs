@@ -1,0 +1,240 @@
+//! What a consent may decide by, of one version of a record: its labels, its dates, and the set of what it names.
+
+use super::{Instant, Key, ResourceType};
+use aws_lc_rs::digest;
+use serde::Deserialize;
+
+/// Codes of v3-Confidentiality, least to most.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Deserialize)]
+#[expect(missing_docs, reason = "the codes are the standard's own")]
+pub enum Confidentiality {
+    U,
+    L,
+    M,
+    #[default]
+    N,
+    R,
+    V,
+}
+
+impl Confidentiality {
+    const ALL: [(Self, &'static str); 6] =
+        [(Self::U, "U"), (Self::L, "L"), (Self::M, "M"), (Self::N, "N"), (Self::R, "R"), (Self::V, "V")];
+
+    /// The code.
+    pub fn code(self) -> &'static str {
+        Self::ALL.iter().find(|(one, _)| *one == self).map_or("V", |(_, code)| code)
+    }
+
+    /// Reads a code.
+    pub fn parse(code: &str) -> Option<Self> {
+        Self::ALL.iter().find(|(_, known)| *known == code).map(|(one, _)| *one)
+    }
+
+    /// Its place in the order, 0 for U to 5 for V: how a store keeps it.
+    pub fn rank(self) -> i64 {
+        Self::ALL.iter().zip(0..).find(|((one, _), _)| *one == self).map_or(5, |(_, rank)| rank)
+    }
+
+    /// The code of a rank; what is no rank is the most confidential.
+    pub fn of_rank(rank: i64) -> Self {
+        usize::try_from(rank).ok().and_then(|at| Self::ALL.get(at)).map_or(Self::V, |(one, _)| *one)
+    }
+}
+
+/// A stretch of time, its end not included.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Interval {
+    /// The first moment.
+    pub low: Instant,
+    /// The first moment after.
+    pub high: Instant,
+}
+
+/// When what a record tells took place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Dates {
+    /// A Patient, `RelatedPerson` or Person: always.
+    Timeless,
+    /// At these times; none when the record gives no date.
+    At(Vec<Interval>),
+}
+
+impl Default for Dates {
+    fn default() -> Self {
+        Self::At(Vec::new())
+    }
+}
+
+/// The first eight bytes of the SHA-256 of one thing that a record names. So few are never mistaken by chance, and none can be
+/// made on purpose without 2^63 attempts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Fact([u8; 8]);
+
+impl Fact {
+    fn of(kind: u8, parts: [&str; 2]) -> Self {
+        let mut context = digest::Context::new(&digest::SHA256);
+        context.update(&[kind]);
+        for part in parts {
+            context.update(part.as_bytes());
+            context.update(&[0]);
+        }
+        let mut first = [0; 8];
+        first.iter_mut().zip(context.finish().as_ref()).for_each(|(to, from)| *to = *from);
+        Self(first)
+    }
+
+    /// It is this record, or refers to it.
+    pub fn names(key: &Key) -> Self {
+        Self::of(b'r', [key.resource_type.name(), key.id.as_str()])
+    }
+
+    /// This record, named by reference, is an author.
+    pub fn author(key: &Key) -> Self {
+        Self::of(b'a', [key.resource_type.name(), key.id.as_str()])
+    }
+
+    /// Whom this URL, or this identifier (`system|value`), names is an author.
+    pub fn author_named(name: &str) -> Self {
+        Self::of(b'n', ["", name])
+    }
+
+    /// The coding is among the primary ones.
+    pub fn primary(system: &str, code: &str) -> Self {
+        Self::of(b'p', [system, code])
+    }
+
+    /// The coding stands somewhere in the record.
+    pub fn coding(system: &str, code: &str) -> Self {
+        Self::of(b'c', [system, code])
+    }
+
+    /// A coding with this code, of whatever system, stands somewhere in the record.
+    pub fn code(code: &str) -> Self {
+        Self::of(b'o', ["", code])
+    }
+
+    /// It claims this profile, by canonical URL with the version if there is one (`url|version`).
+    pub fn profile(canonical: &str) -> Self {
+        Self::of(b'f', ["", canonical])
+    }
+
+    /// Some content of it has this MIME type.
+    pub fn mime(kind: &str) -> Self {
+        Self::of(b'm', ["", kind])
+    }
+
+    /// As bytes.
+    pub fn bytes(self) -> [u8; 8] {
+        self.0
+    }
+}
+
+/// A set of facts, packed: eight bytes each. The first is the record's own name ([`Fact::names`] of its key), so that a store can
+/// ask by it whether another record refers to this one.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct FactSet(Vec<u8>);
+
+impl FactSet {
+    /// The facts of a record, its own name first.
+    pub fn of(key: &Key, others: impl IntoIterator<Item = Fact>) -> Self {
+        let own = Fact::names(key);
+        let mut others: Vec<Fact> = others.into_iter().filter(|fact| *fact != own).collect();
+        others.sort_unstable();
+        others.dedup();
+        Self(std::iter::once(own).chain(others).flat_map(Fact::bytes).collect())
+    }
+
+    /// As a store kept them.
+    pub fn packed(bytes: Vec<u8>) -> Self {
+        Self(bytes)
+    }
+
+    /// As a store keeps them.
+    pub fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// Is it among them?
+    pub fn contains(&self, fact: Fact) -> bool {
+        self.0.chunks_exact(8).any(|one| one == fact.0)
+    }
+}
+
+/// What consents decide by. Without marks at all (`Marks::default()`) a record counts as *normal*, undated and naming nothing.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Marks {
+    /// The confidentiality that counts: explicit label, labelling rules, floor of what is stigmatizing, and the high-water mark of
+    /// the versions before.
+    pub confidentiality: Confidentiality,
+    /// Sensitivities, a bit each (`consent` § 3.3).
+    pub sensitivity: u64,
+    /// Handling codes, a bit each.
+    pub handling: u64,
+    /// When.
+    pub dates: Dates,
+    /// What it names.
+    pub facts: FactSet,
+    /// The version of the labelling rules that made these; 0 for none yet.
+    pub ruleset: i64,
+}
+
+impl Marks {
+    /// The stricter of two versions' labels on the rest of this one (high-water mark, history).
+    #[must_use]
+    pub fn raised_to(mut self, other: &Self) -> Self {
+        self.confidentiality = self.confidentiality.max(other.confidentiality);
+        self.sensitivity |= other.sensitivity;
+        self.handling |= other.handling;
+        self
+    }
+}
+
+/// Types of which a record is never drawn in because it refers to, or is referred to by, another (`consent` § 5, hubs).
+pub fn is_hub(of: ResourceType) -> bool {
+    matches!(
+        of,
+        ResourceType::Patient
+            | ResourceType::Practitioner
+            | ResourceType::PractitionerRole
+            | ResourceType::Organization
+            | ResourceType::Location
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Confidentiality, Fact, FactSet, Marks};
+    use crate::fhir::Key;
+
+    #[test]
+    fn ranks_and_codes_are_those_of_the_standard_in_order() {
+        let all = ["U", "L", "M", "N", "R", "V"].map(|code| Confidentiality::parse(code).unwrap());
+        assert!(all.is_sorted());
+        for (one, rank) in all.into_iter().zip(0..) {
+            assert_eq!((one.rank(), Confidentiality::of_rank(rank), Confidentiality::parse(one.code())), (rank, one, Some(one)));
+        }
+        assert_eq!((Confidentiality::of_rank(-1), Confidentiality::of_rank(6)), (Confidentiality::V, Confidentiality::V));
+    }
+
+    #[test]
+    fn a_set_begins_with_the_own_name_and_holds_each_fact_once() {
+        let key = Key::parse("Observation/o1").unwrap();
+        let other = Fact::names(&Key::parse("Patient/p1").unwrap());
+        let set = FactSet::of(&key, [other, Fact::coding("s", "c"), other, Fact::names(&key)]);
+        assert_eq!(set.bytes().len(), 24);
+        assert_eq!(set.bytes()[..8], Fact::names(&key).bytes());
+        assert!(set.contains(other) && set.contains(Fact::coding("s", "c")));
+        assert!(!set.contains(Fact::primary("s", "c")) && !set.contains(Fact::coding("sc", "")));
+        assert_eq!(FactSet::packed(set.bytes().to_vec()), set);
+    }
+
+    #[test]
+    fn raising_never_lowers() {
+        let low = Marks { confidentiality: Confidentiality::L, sensitivity: 1, ..Marks::default() };
+        let high = Marks { confidentiality: Confidentiality::V, sensitivity: 2, handling: 4, ..Marks::default() };
+        let raised = low.clone().raised_to(&high);
+        assert_eq!((raised.confidentiality, raised.sensitivity, raised.handling), (Confidentiality::V, 3, 4));
+        assert_eq!(high.clone().raised_to(&low).confidentiality, Confidentiality::V);
+    }
+}
