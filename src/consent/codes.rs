@@ -17,7 +17,18 @@ pub(super) const PARTICIPATION: &str = "http://terminology.hl7.org/CodeSystem/v3
 pub(super) const PCF: &str = "https://profiles.ihe.net/ITI/PCF/";
 
 /// Canonical system, and what is accepted for it: a deny under a wrong name that silently matches nothing is a leak.
-const ALIASES: [(&str, &[&str]); 5] = [
+const ALIASES: [(&str, &[&str]); 7] = [
+    (
+        "http://terminology.hl7.org/CodeSystem/v3-Confidentiality",
+        &[
+            "http://hl7.org/fhir/v3/Confidentiality",
+            "urn:oid:2.16.840.1.113883.5.25",
+            "2.16.840.1.113883.5.25",
+            "http://terminology.hl7.org/ValueSet/v3-Confidentiality",
+            "http://terminology.hl7.org/ValueSet/v3-ConfidentialityClassification",
+        ],
+    ),
+    ("http://hl7.org/fhir/resource-types", &["http://hl7.org/fhir/ValueSet/resource-types", "http://hl7.org/fhir/fhir-types"]),
     (
         ACT_REASON,
         &[

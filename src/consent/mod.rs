@@ -13,6 +13,7 @@ mod name;
 mod problems;
 mod requester;
 mod rule;
+mod sensitivity;
 mod settings;
 mod span;
 
@@ -22,4 +23,5 @@ pub use decide::{Ruling, narrow, permits, verdicts};
 pub use directory::Directory;
 pub use problems::{Findings, problems_on_write};
 pub use requester::{Actions, Requester};
+pub use sensitivity::{Label, LocalSensitivity, OTHER, Vocabulary, bit_of, handling_of};
 pub use settings::{Combine, ConsentSettings, ImplicitPolicy, Untyped};
