@@ -152,6 +152,7 @@ impl Desk {
             organization: client.organization,
             purposes,
             certificate: client.certificate,
+            emergency: None,
         })
     }
 

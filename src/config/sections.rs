@@ -92,6 +92,23 @@ pub struct Audit {
     pub node: String,
 }
 
+/// `[consent.break_glass]`: who may get emergency access, and for how long.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BreakGlass {
+    /// Whether there is emergency access at all.
+    pub enabled: bool,
+    /// Role words of users who may have it; nobody, while this is empty.
+    pub roles: Vec<String>,
+    /// Values of `acr` that are strong enough.
+    pub acr: Vec<String>,
+    /// Codes of the reasons that may be given.
+    pub reasons: Vec<String>,
+    /// How long it lasts when nothing else is asked for.
+    pub minutes: u32,
+    /// The longest that may be asked for.
+    pub max_minutes: u32,
+}
+
 /// `[limits]`: a bound for everything that comes from outside.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
@@ -133,6 +150,7 @@ pub(super) fn read(settings: &mut Settings) -> Option<Config> {
     let (server, tls, store) = (server(settings), tls(settings), store(settings));
     let issuers = (0..settings.elements("issuers")).map(|at| issuer(settings, at)).collect::<Option<Vec<_>>>();
     let consent = consent(settings);
+    let (break_glass, purpose_required) = (break_glass(settings), settings.or("consent.purpose_required", false));
     let audit = audit(settings);
     let (limits, smart) = (limits(settings), smart(settings));
     let config = Config {
@@ -141,6 +159,8 @@ pub(super) fn read(settings: &mut Settings) -> Option<Config> {
         store: store?,
         issuers: issuers?,
         consent,
+        break_glass,
+        purpose_required,
         audit,
         limits,
         smart,
@@ -233,6 +253,35 @@ fn consent(settings: &mut Settings) -> ConsentSettings {
         local_purposes: settings.or("consent.local_purposes", usual.local_purposes),
         custodian: settings.or("consent.custodian", usual.custodian),
     }
+}
+
+/// A minute is the least that can be given, four hours the most (`consent` § 7).
+const LONGEST_EMERGENCY: u32 = 240;
+
+fn break_glass(settings: &mut Settings) -> BreakGlass {
+    let reasons = ["unconscious", "immediate-danger", "child-protection", "public-health-threat", "other"];
+    let found = BreakGlass {
+        enabled: settings.or("consent.break_glass.enabled", true),
+        roles: settings.or("consent.break_glass.roles", Vec::new()),
+        acr: settings.or("consent.break_glass.acr", Vec::new()),
+        reasons: settings.or("consent.break_glass.reasons", reasons.map(str::to_owned).to_vec()),
+        minutes: settings.or("consent.break_glass.minutes", 60),
+        max_minutes: settings.or("consent.break_glass.max_minutes", LONGEST_EMERGENCY),
+    };
+    if !(1..=LONGEST_EMERGENCY).contains(&found.max_minutes) {
+        settings.fault("consent.break_glass.max_minutes", "must lie between 1 and 240");
+    }
+    if found.minutes == 0 || found.minutes > found.max_minutes {
+        settings.fault("consent.break_glass.minutes", "must lie between 1 and `consent.break_glass.max_minutes`");
+    }
+    if found.enabled && !found.roles.is_empty() && found.acr.is_empty() {
+        settings
+            .fault("consent.break_glass.acr", "must name what counts as a strong sign-in, or nobody in a role could ever use it");
+    }
+    if found.acr.iter().any(|acr| acr.is_empty() || acr.chars().any(|c| c.is_whitespace() || c == '"' || c == '\\')) {
+        settings.fault("consent.break_glass.acr", "holds a value with a blank, a quote or a backslash");
+    }
+    found
 }
 
 fn limits(settings: &mut Settings) -> Limits {

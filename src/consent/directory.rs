@@ -1,6 +1,6 @@
 //! Every consent of the store, compiled, by patient: an immutable snapshot that a write replaces at the cost of a few hundred pointers.
 
-use super::compiled::Compiled;
+use super::compiled::{Compiled, Standing};
 use crate::fhir::{Id, Key, Version};
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -12,6 +12,15 @@ pub struct Directory {
     epoch: u64,
     patients: Shards<Id, Arc<[Held]>>,
     placed: Shards<Key, Placed>,
+}
+
+/// What a new consent means for those on file.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Succession {
+    /// Those in force that it takes the place of.
+    pub replaced: Vec<Key>,
+    /// One that is newer is on file, so that the new one says nothing.
+    pub outdated: bool,
 }
 
 /// A consent of a patient.
@@ -72,6 +81,16 @@ impl Directory {
     /// The consents of a patient, grouped by family.
     pub(super) fn consents(&self, patient: &Id) -> impl Iterator<Item = &Compiled> + Clone {
         self.patients.find(patient).into_iter().flat_map(|held| held.iter()).map(|held| &*held.consent)
+    }
+
+    /// What a new consent means for those on file of the same patient, policy and organizations.
+    pub fn succession(&self, new: &Compiled) -> Succession {
+        let held = new.patient.as_ref().and_then(|patient| self.patients.find(patient));
+        let family = held.into_iter().flat_map(|held| held.iter()).filter(|held| held.consent.family == new.family);
+        let (older, newer): (Vec<&Held>, Vec<&Held>) =
+            family.filter(|held| held.consent.dated.is_some()).partition(|held| held.consent.dated <= new.dated);
+        let active = older.into_iter().filter(|held| held.consent.standing == Standing::Active);
+        Succession { replaced: active.map(|held| held.key.clone()).collect(), outdated: !newer.is_empty() }
     }
 
     /// Every patient with a consent, and those consents grouped by family.

@@ -5,6 +5,7 @@ mod column;
 mod draft;
 mod forward;
 mod frame;
+mod input;
 mod outcome;
 mod own;
 mod parcel;
@@ -20,10 +21,13 @@ pub use column::{SealedColumn, SealedContent};
 pub use draft::{Draft, deletion, patched};
 pub use forward::{Change, Commit, Committed, Expected, Forwarded, Guard, Stored};
 pub use frame::{PageFrame, history, responses, searchset};
+pub use input::{Input, input};
 pub use own::own_record;
 pub use parcel::{Part, unpack};
 pub use pending::{Pending, refuse, release};
-pub use policy::{ConsentChange, compiled, consent_changes, consent_of, consent_problems};
+pub use policy::{
+    ConsentChange, Said, compiled, compiled_draft, consent_changes, consent_of, consent_problems, says_of, was_in_force,
+};
 pub use record::{found, show};
 pub use released::{Answer, HeaderWord, Refused, Released};
 pub use sealed::{Row, Sealed};

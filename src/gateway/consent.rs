@@ -1,7 +1,7 @@
 //! What the patients allow, kept ready: the directory of consents and the verdicts made of it.
 
 use crate::access::{Caller, Permit};
-use crate::consent::{self, Actions, ConsentSettings, Directory, Requester, Ruling};
+use crate::consent::{self, Actions, Compiled, ConsentSettings, Directory, Requester, Ruling, Succession};
 use crate::disclosure::{ConsentChange, consent_of};
 use crate::fhir::{Instant, Refusal};
 use crate::store::RecordStore;
@@ -62,6 +62,11 @@ impl ConsentOffice {
             directory.put(&key, version, compiled);
         }
         self.directory.store(Arc::new(directory));
+    }
+
+    /// What a new consent means for those on file.
+    pub(super) fn succession(&self, new: &Compiled) -> Succession {
+        self.directory.load().succession(new)
     }
 
     /// The permit on the rows that the patients let this caller see.

@@ -4,13 +4,17 @@
 //! interaction does between permit and answer is its own file.
 
 mod batch;
+mod break_glass;
 mod capabilities;
 mod condition;
 mod consent;
 mod create;
 mod delete;
+mod directive;
+mod emergency;
 mod history;
 mod inbound;
+mod operate;
 mod page;
 mod patch;
 mod read;
@@ -24,6 +28,7 @@ mod update;
 mod write;
 
 pub use consent::ConsentOffice;
+pub use emergency::{Emergency, EmergencyRules};
 pub use inbound::Inbound;
 pub use page::LinkKey;
 pub use token::{TokenReply, TokenRequest};
@@ -75,6 +80,10 @@ pub struct Parts {
     pub authenticator: Authenticator,
     /// What patients allow.
     pub consent: ConsentOffice,
+    /// Who has emergency access.
+    pub emergency: Emergency,
+    /// A token without any purpose of use is refused.
+    pub purpose_required: bool,
     /// Seals page links.
     pub link_key: LinkKey,
     /// The time.
@@ -105,6 +114,8 @@ struct Errand {
     visit: Visit,
     rendering: Rendering,
     body: Sealed,
+    /// The certificate that the client connected with: SHA-256, base64url.
+    peer: Option<String>,
 }
 
 impl Gateway {
@@ -117,6 +128,7 @@ impl Gateway {
         let shown = tokio::sync::Mutex::new(parts.ledger.shown().await.map_err(|_| Refusal::TrailUnavailable)?);
         let gateway = Self { parts, capabilities, shown, turned_away: turned_away::Allowance::default() };
         gateway.parts.consent.load(gateway.parts.store.as_ref(), &gateway.parts.base).await?;
+        gateway.parts.emergency.load(gateway.parts.clock.now()).await?;
         Ok(gateway)
     }
 
@@ -157,7 +169,8 @@ impl Gateway {
         let interaction = parsed?;
         let rendering = rendering(&inbound.request)?;
         visit.record = inbound::named_record(&interaction);
-        let mut errand = Errand { visit: visit.clone(), rendering, body: inbound.body };
+        let peer = inbound.certificate.map(|certificate| certificate.thumbprint);
+        let mut errand = Errand { visit: visit.clone(), rendering, body: inbound.body, peer };
         let pending = self.perform(&caller, interaction, &mut errand).await;
         *visit = errand.visit;
         pending.map(|pending| (pending, errand.rendering))
@@ -168,13 +181,18 @@ impl Gateway {
         if crate::layers::off(crate::layers::Layer::Token) {
             return Ok(crate::layers::system());
         }
-        self.parts.authenticator.authenticate(inbound.bearer()?, inbound.certificate.as_ref(), now).await
+        let caller = self.parts.authenticator.authenticate(inbound.bearer()?, inbound.certificate.as_ref(), now).await?;
+        self.parts.emergency.of(&caller, now)?;
+        Ok(caller)
     }
 
     /// From the caller's interaction to its answer, unreleased. Entries of a batch begin here too.
     async fn perform(&self, caller: &Arc<Caller>, interaction: Interaction, errand: &mut Errand) -> Result<Pending, Refusal> {
         if let Interaction::Page(token) = &interaction {
             return self.page(caller, token, errand).await;
+        }
+        if let Interaction::Operate(operation) = interaction {
+            return self.operate(caller, operation, errand).await;
         }
         let permit = self.permit(caller, interaction, errand)?;
         match permit.interaction() {
@@ -183,7 +201,7 @@ impl Gateway {
             Interaction::Vread(key, version) => self.vread(&permit, key, *version, errand).await,
             Interaction::History(query) => self.history(&permit, query, None, errand).await,
             Interaction::Search(query) => self.search(&permit, query, None, errand).await,
-            Interaction::Page(_) => Err(Refusal::NotFound),
+            Interaction::Page(_) | Interaction::Operate(_) => Err(Refusal::NotFound),
             Interaction::Create(resource_type, condition) => {
                 self.create(&permit, *resource_type, condition.as_deref(), errand).await
             }

@@ -7,7 +7,7 @@ use super::{Errand, Gateway};
 use crate::access::{Caller, Permit};
 use crate::audit::Entry;
 use crate::disclosure::{
-    Change, Commit, Draft, Expected, Guard, Part, Pending, Row, consent_problems, deletion, found, patched, responses, written,
+    Change, Commit, Draft, Expected, Guard, Part, Pending, Row, deletion, found, patched, responses, written,
 };
 use crate::fhir::search::SearchQuery;
 use crate::fhir::{Id, Interaction, Key, Need, Problem, Refusal, Rendering, ResourceType, Return, WriteCondition};
@@ -118,7 +118,7 @@ impl Gateway {
     /// Authorizes an entry and looks at what it is about.
     async fn step(&self, caller: &Arc<Caller>, part: &Part, plan: &mut Plan, errand: &Errand) -> Result<Step, Failed> {
         let parsed = self.entry_interaction(part, errand)?;
-        if let Interaction::Page(_) | Interaction::Capabilities = parsed {
+        if let Interaction::Page(_) | Interaction::Capabilities | Interaction::Operate(_) = parsed {
             return Err(Refusal::Invalid(vec![Problem::of("invalid", "this cannot be an entry of a transaction")]).into());
         }
         let permit = self.permit(caller, parsed, errand)?;
@@ -197,6 +197,7 @@ impl Gateway {
             return Ok(Act::Nothing);
         }
         demand(condition, Some(&old))?;
+        self.may_delete(&old).await?;
         Ok(Act::Delete { old })
     }
 
@@ -235,7 +236,7 @@ impl Gateway {
             Act::Found(_) | Act::Nothing | Act::Read => return Err(Refusal::Internal.into()),
         };
         let draft = self.linked(&step.permit, draft, targets, plan).await?;
-        consent_problems(&draft, errand.visit.now)?;
+        self.directed(&step.permit, &draft, old.filter(|row| !row.facts.deleted), errand.visit.now)?;
         Ok(draft.change(&step.permit, need, key.clone(), old, base, errand.visit.now)?)
     }
 

@@ -41,6 +41,19 @@ impl From<crate::store::StoreError> for Refusal {
     }
 }
 
+impl From<CommitError> for Refusal {
+    fn from(error: CommitError) -> Self {
+        match error {
+            CommitError::Stale => Self::Conflict,
+            CommitError::Trail => Self::TrailUnavailable,
+            CommitError::Unavailable(reason) => {
+                tracing::error!(reason, "the record store failed");
+                Self::StoreUnavailable
+            }
+        }
+    }
+}
+
 /// Decides and commits until nothing comes between, a few times at most.
 macro_rules! until_settled {
     ($attempt:expr) => {{
@@ -79,11 +92,7 @@ impl Gateway {
     pub(super) async fn commit(&self, commit: Commit) -> Result<Committed, Failed> {
         let committed = self.parts.store.commit(commit).await.map_err(|error| match error {
             CommitError::Stale => Failed::Stale,
-            CommitError::Trail => Failed::Refused(Refusal::TrailUnavailable),
-            CommitError::Unavailable(reason) => {
-                tracing::error!(reason, "the record store failed");
-                Failed::Refused(Refusal::StoreUnavailable)
-            }
+            other => Failed::Refused(other.into()),
         })?;
         self.take_over(&committed.stored)?;
         Ok(committed)

@@ -4,9 +4,10 @@ use crate::audit::{Site, Trail, TrailSource};
 use crate::clock::Clock;
 use crate::config::{self, Config, JwksSource};
 use crate::fhir::Refusal;
-use crate::gateway::{ConsentOffice, Gateway, Limits, LinkKey, Parts};
+use crate::gateway::{ConsentOffice, Emergency, EmergencyRules, Gateway, Limits, LinkKey, Parts};
 use crate::identity::{Algorithm, Authenticator, IssuerSettings, Issuers, IssuersFault, KeysAt, PublishedKeys, Reach};
 use crate::smart::{AssertionRules, ClientStore, ClientStoreError, Kept, KeyRing, KeyRingFault, Registry, TokenEndpoint};
+use crate::store::emergency::EmergencyStore;
 use crate::store::sql::{SqliteOptions, SqliteStore};
 use crate::store::{RecordStore, StoreError};
 use std::sync::Arc;
@@ -99,6 +100,8 @@ async fn parts(
         ledger: Arc::clone(store) as Arc<dyn TrailSource>,
         authenticator,
         consent: ConsentOffice::new(config.consent.clone()),
+        emergency: Emergency::new(emergency_rules(&config.break_glass), Arc::clone(store) as Arc<dyn EmergencyStore>),
+        purpose_required: config.purpose_required,
         link_key: link_key(store).await?,
         clock: clock.clone(),
         limits: limits(&config.limits),
@@ -141,6 +144,17 @@ async fn link_key(store: &SqliteStore) -> Result<LinkKey, OpenError> {
     aws_lc_rs::rand::fill(&mut fresh).map_err(|_| OpenError::Setting("the system has no random numbers".to_owned()))?;
     let kept = store.setting_or("link-key", fresh).await?;
     LinkKey::new(&kept).ok_or_else(|| OpenError::Setting("the stored key of page links is damaged".to_owned()))
+}
+
+fn emergency_rules(found: &config::BreakGlass) -> EmergencyRules {
+    EmergencyRules {
+        enabled: found.enabled,
+        roles: found.roles.clone(),
+        acr: found.acr.clone(),
+        reasons: found.reasons.clone(),
+        minutes: found.minutes,
+        max_minutes: found.max_minutes,
+    }
 }
 
 fn limits(limits: &config::Limits) -> Limits {

@@ -8,6 +8,7 @@ mod commit;
 mod compile;
 mod connection;
 mod cursor;
+mod emergency;
 mod gate;
 mod history;
 mod include;
@@ -170,6 +171,15 @@ impl RecordStore for SqliteStore {
 
     fn consents(&self) -> Answering<'_, Vec<Row>> {
         Box::pin(self.ledger.read(|connection| point::all(connection, ResourceType::Consent)))
+    }
+
+    fn current(&self, of: ResourceType) -> Answering<'_, Vec<Row>> {
+        Box::pin(self.ledger.read(move |connection| point::all(connection, of)))
+    }
+
+    fn consent_versions<'a>(&'a self, key: &'a Key) -> Answering<'a, Vec<Row>> {
+        let key = key.clone();
+        Box::pin(self.ledger.read(move |connection| point::versions(connection, &key)))
     }
 
     fn versions<'a>(&'a self, keys: &'a [Key]) -> Answering<'a, Vec<Option<(Version, bool)>>> {
