@@ -2,5 +2,7 @@
 
 mod absence;
 mod blind;
+mod break_glass;
 mod consent;
+mod directives;
 mod whole;

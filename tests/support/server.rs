@@ -80,6 +80,7 @@ impl Server {
     pub(crate) fn register(&self, client: Client) {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         assert!(runtime.block_on(self.assembly.registry.store().add(client, self.clock.now())).unwrap());
+        runtime.block_on(self.assembly.registry.refresh()).unwrap();
     }
 
     /// Locks a client out.
