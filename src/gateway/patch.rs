@@ -4,7 +4,7 @@ use super::update::demand;
 use super::write::{Failed, mutable, until_settled};
 use super::{Errand, Gateway};
 use crate::access::Permit;
-use crate::disclosure::{Guard, Pending, consent_problems, patched};
+use crate::disclosure::{Guard, Pending, patched};
 use crate::fhir::search::SearchQuery;
 use crate::fhir::{Key, Need, Refusal, WriteCondition};
 
@@ -34,7 +34,7 @@ impl Gateway {
         }
         demand(condition, Some(&old))?;
         let draft = self.resolved(permit, patched(&errand.body, &old)?, &mut guards).await?;
-        let warnings = consent_problems(&draft, errand.visit.now)?;
+        let warnings = self.parts.consent.problems(&draft, errand.visit.now)?;
         let change = draft.change(permit, Need::Update, key.clone(), Some(&old), &self.parts.base, errand.visit.now)?;
         self.conclude(permit, change, guards, &warnings, errand).await
     }
