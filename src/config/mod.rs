@@ -7,7 +7,7 @@ mod settings;
 mod tests;
 
 pub use base_url::BaseUrl;
-pub use sections::{Audit, BreakGlass, Exposure, Issuer, JwksSource, Limits, Server, Smart, Store, Tls};
+pub use sections::{Audit, Emergency, Exposure, Issuer, JwksSource, Limits, Server, Smart, Store, Tls};
 pub use settings::Effective;
 
 use crate::consent::ConsentSettings;
@@ -28,8 +28,8 @@ pub struct Config {
     pub issuers: Vec<Issuer>,
     /// `[consent]`
     pub consent: ConsentSettings,
-    /// `[consent.break_glass]`
-    pub break_glass: BreakGlass,
+    /// `[consent.break_glass]`, as far as it says who may have it, and why.
+    pub emergency: Emergency,
     /// `consent.purpose_required`: a token without any purpose of use is refused.
     pub purpose_required: bool,
     /// `[audit]`

@@ -2,7 +2,7 @@
 
 use super::settings::Settings;
 use super::{BaseUrl, Config};
-use crate::consent::ConsentSettings;
+use crate::consent::{BreakGlass, ConsentSettings, LocalSensitivity};
 use crate::fhir::Id;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
@@ -92,21 +92,15 @@ pub struct Audit {
     pub node: String,
 }
 
-/// `[consent.break_glass]`: who may get emergency access, and for how long.
+/// `[consent.break_glass]`, as far as it says who may have emergency access, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BreakGlass {
-    /// Whether there is emergency access at all.
-    pub enabled: bool,
+pub struct Emergency {
     /// Role words of users who may have it; nobody, while this is empty.
     pub roles: Vec<String>,
     /// Values of `acr` that are strong enough.
     pub acr: Vec<String>,
     /// Codes of the reasons that may be given.
     pub reasons: Vec<String>,
-    /// How long it lasts when nothing else is asked for.
-    pub minutes: u32,
-    /// The longest that may be asked for.
-    pub max_minutes: u32,
 }
 
 /// `[limits]`: a bound for everything that comes from outside.
@@ -150,7 +144,7 @@ pub(super) fn read(settings: &mut Settings) -> Option<Config> {
     let (server, tls, store) = (server(settings), tls(settings), store(settings));
     let issuers = (0..settings.elements("issuers")).map(|at| issuer(settings, at)).collect::<Option<Vec<_>>>();
     let consent = consent(settings);
-    let (break_glass, purpose_required) = (break_glass(settings), settings.or("consent.purpose_required", false));
+    let (emergency, purpose_required) = (emergency(settings, &consent), settings.or("consent.purpose_required", false));
     let audit = audit(settings);
     let (limits, smart) = (limits(settings), smart(settings));
     let config = Config {
@@ -159,7 +153,7 @@ pub(super) fn read(settings: &mut Settings) -> Option<Config> {
         store: store?,
         issuers: issuers?,
         consent,
-        break_glass,
+        emergency,
         purpose_required,
         audit,
         limits,
@@ -243,8 +237,8 @@ fn issuer(settings: &mut Settings, at: usize) -> Option<Issuer> {
 }
 
 fn consent(settings: &mut Settings) -> ConsentSettings {
-    let usual = ConsentSettings::default();
-    ConsentSettings {
+    let (usual, glass) = (ConsentSettings::default(), BreakGlass::default());
+    let consent = ConsentSettings {
         implicit_policy: settings.or("consent.implicit_policy", usual.implicit_policy),
         implicit_max_conf: settings.or("consent.implicit_max_conf", usual.implicit_max_conf),
         untyped: settings.or("consent.untyped", usual.untyped),
@@ -252,31 +246,70 @@ fn consent(settings: &mut Settings) -> ConsentSettings {
         require_verified: settings.or("consent.require_verified", usual.require_verified),
         local_purposes: settings.or("consent.local_purposes", usual.local_purposes),
         custodian: settings.or("consent.custodian", usual.custodian),
+        time_zone: settings.optional("consent.time_zone").unwrap_or(usual.time_zone),
+        local_sensitivities: local_sensitivities(settings),
+        break_glass: BreakGlass {
+            enabled: settings.or("consent.break_glass.enabled", glass.enabled),
+            override_denials: settings.or("consent.break_glass.override", glass.override_denials),
+            override_absolute: settings.or("consent.break_glass.override_absolute", glass.override_absolute),
+            minutes: settings.or("consent.break_glass.minutes", glass.minutes),
+            max_minutes: settings.or("consent.break_glass.max_minutes", glass.max_minutes),
+            never_override_labels: settings.or("consent.break_glass.never_override_labels", glass.never_override_labels),
+        },
+    };
+    for (key, text) in consent.faults() {
+        settings.fault(key, text);
+    }
+    only(settings, "consent.source_ttl", "60s".to_owned(), "consents come from the own store alone, where they are never stale");
+    only(
+        settings,
+        "consent.source_down",
+        "deny".to_owned(),
+        "consents come from the own store alone, without which nothing is answered",
+    );
+    only(settings, "consent.withheld_hint", false, "this version never says that something was withheld");
+    consent
+}
+
+/// Sensitivities of the site's own: `[[consent.local_sensitivities]]`.
+fn local_sensitivities(settings: &mut Settings) -> Vec<LocalSensitivity> {
+    let mut all = Vec::new();
+    for at in 0..settings.elements("consent.local_sensitivities") {
+        let key = |name: &str| format!("consent.local_sensitivities[{at}].{name}");
+        let (system, code) = (settings.required(&key("system")), settings.required(&key("code")));
+        let (stigma, parents) = (settings.or(&key("stigma"), false), settings.or(&key("parents"), Vec::new()));
+        all.extend(system.zip(code).map(|(system, code)| LocalSensitivity { system, code, stigma, parents }));
+    }
+    all
+}
+
+/// A setting of which this version knows one value.
+fn only<T>(settings: &mut Settings, key: &str, value: T, why: &str)
+where
+    T: serde::de::DeserializeOwned + std::fmt::Debug + PartialEq + Clone,
+{
+    let given = settings.or(key, value.clone());
+    if given != value {
+        settings.fault(key, format!("can only be {value:?}: {why}"));
     }
 }
 
-/// A minute is the least that can be given, four hours the most (`consent` § 7).
+/// Four hours are the most that emergency access may last (`consent` § 7).
 const LONGEST_EMERGENCY: u32 = 240;
 
-fn break_glass(settings: &mut Settings) -> BreakGlass {
+fn emergency(settings: &mut Settings, consent: &ConsentSettings) -> Emergency {
     let reasons = ["unconscious", "immediate-danger", "child-protection", "public-health-threat", "other"];
-    let found = BreakGlass {
-        enabled: settings.or("consent.break_glass.enabled", true),
+    let found = Emergency {
         roles: settings.or("consent.break_glass.roles", Vec::new()),
         acr: settings.or("consent.break_glass.acr", Vec::new()),
         reasons: settings.or("consent.break_glass.reasons", reasons.map(str::to_owned).to_vec()),
-        minutes: settings.or("consent.break_glass.minutes", 60),
-        max_minutes: settings.or("consent.break_glass.max_minutes", LONGEST_EMERGENCY),
     };
-    if !(1..=LONGEST_EMERGENCY).contains(&found.max_minutes) {
+    if consent.break_glass.max_minutes > LONGEST_EMERGENCY {
         settings.fault("consent.break_glass.max_minutes", "must lie between 1 and 240");
     }
-    if found.minutes == 0 || found.minutes > found.max_minutes {
-        settings.fault("consent.break_glass.minutes", "must lie between 1 and `consent.break_glass.max_minutes`");
-    }
-    if found.enabled && !found.roles.is_empty() && found.acr.is_empty() {
-        settings
-            .fault("consent.break_glass.acr", "must name what counts as a strong sign-in, or nobody in a role could ever use it");
+    if consent.break_glass.enabled && !found.roles.is_empty() && found.acr.is_empty() {
+        let text = "must name what counts as a strong sign-in, or nobody in a role could ever use it";
+        settings.fault("consent.break_glass.acr", text);
     }
     if found.acr.iter().any(|acr| acr.is_empty() || acr.chars().any(|c| c.is_whitespace() || c == '"' || c == '\\')) {
         settings.fault("consent.break_glass.acr", "holds a value with a blank, a quote or a backslash");

@@ -1,27 +1,40 @@
 //! May this record be shown: what patients said in their Consents, to whom and for what. Pure.
 //!
-//! Semantics are those of IHE PCF *Basic* on FHIR R4: period, actor, action, purpose, nested exceptions, base and implicit policies,
-//! supersession and strengths. A permit reads narrow, a deny reads broad, and what cannot be evaluated denies. A consent
-//! that decides by the content of a record (labels, class, code, data) is not enforceable yet and therefore denies.
+//! Semantics are those of IHE PCF *Basic*, *Intermediate* and *Advanced* on FHIR R4, with everything else that R4 lets a provision say. A
+//! permit reads narrow, a deny reads broad, and what cannot be evaluated denies.
+//!
+//! There are two evaluators. [`verdicts`] folds what is the same for a whole request and leaves a condition on records, which a
+//! store runs in its query. [`reference`] decides one record at a time, rule by rule as the requirement words them, and says why; tests hold
+//! the first to the second.
 
 mod codes;
 mod compile;
 mod compiled;
+mod criteria;
 mod decide;
 mod directory;
 mod name;
 mod problems;
+mod program;
 mod requester;
 mod rule;
 mod sensitivity;
 mod settings;
+mod shards;
+mod site;
 mod span;
+mod standing;
+mod succession;
+mod tidy;
 
-pub use compile::{compile, compile_at};
+pub use compile::compile;
 pub use compiled::Compiled;
-pub use decide::{Ruling, narrow, permits, verdicts};
-pub use directory::{Directory, Succession};
-pub use problems::{Findings, problems_on_write};
+pub use decide::{Question, Ruling, narrow, verdict_of, verdicts};
+pub use directory::Directory;
+pub use problems::{Filing, Findings, problems_on_write};
 pub use requester::{Actions, Requester};
 pub use sensitivity::{Label, LocalSensitivity, OTHER, Vocabulary, bit_of, handling_of};
-pub use settings::{Combine, ConsentSettings, ImplicitPolicy, Untyped};
+pub use settings::{BreakGlass, Combine, ConsentSettings, ImplicitPolicy, Untyped, Zone};
+pub use site::Site;
+pub use standing::{CLINICIAN, Identified, Standing};
+pub use succession::{Succession, succession};

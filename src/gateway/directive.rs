@@ -4,8 +4,8 @@ use super::write::{Failed, new_id, until_settled, version_made};
 use super::{Errand, Gateway};
 use crate::access::{Caller, Permit, authorize};
 use crate::disclosure::{
-    Change, Commit, Draft, Guard, Input, Pending, Row, Said, Sealed, compiled_draft, consent_problems, input, patched, says_of,
-    was_in_force, written,
+    Change, Commit, Draft, Guard, Input, Pending, Row, Said, Sealed, compiled_draft, input, patched, says_of, was_in_force,
+    written,
 };
 use crate::fhir::{Id, Instant, Interaction, Key, Need, Operation, Problem, Refusal, Rendering, ResourceType, Return, Touched};
 use std::sync::Arc;
@@ -35,7 +35,7 @@ impl Gateway {
                 return Err(Refusal::ConsentFavours);
             }
         }
-        consent_problems(draft, now)
+        self.parts.consent.problems(draft, now)
     }
 
     /// The records that stand for a caller who is a clinician; none for anybody else.
@@ -73,7 +73,7 @@ impl Gateway {
             return Err(Refusal::Unprocessable(vec![Problem::at("business-rule", "Consent.status", text)]).into());
         }
         let mut warnings = self.directed(permit, &draft, None, now)?;
-        let succession = self.parts.consent.succession(&compiled_draft(&draft, base));
+        let succession = self.parts.consent.succession(&compiled_draft(&draft, self.parts.consent.site()));
         if succession.outdated {
             let text = "a newer consent of the same policy is on file, and speaks instead of this one";
             warnings.push(Problem::at("business-rule", "Consent.dateTime", text));

@@ -127,7 +127,7 @@ impl Gateway {
         let capabilities = capabilities::statement(&parts.base, &parts.token_endpoint, parts.clock.now());
         let shown = tokio::sync::Mutex::new(parts.ledger.shown().await.map_err(|_| Refusal::TrailUnavailable)?);
         let gateway = Self { parts, capabilities, shown, turned_away: turned_away::Allowance::default() };
-        gateway.parts.consent.load(gateway.parts.store.as_ref(), &gateway.parts.base).await?;
+        gateway.parts.consent.load(gateway.parts.store.as_ref()).await?;
         gateway.parts.emergency.load(gateway.parts.clock.now()).await?;
         Ok(gateway)
     }

@@ -99,8 +99,8 @@ async fn parts(
         trail: crate::layers::trail(Arc::clone(store) as Arc<dyn Trail>),
         ledger: Arc::clone(store) as Arc<dyn TrailSource>,
         authenticator,
-        consent: ConsentOffice::new(config.consent.clone()),
-        emergency: Emergency::new(emergency_rules(&config.break_glass), Arc::clone(store) as Arc<dyn EmergencyStore>),
+        consent: ConsentOffice::new(crate::consent::Site::new(&config.consent, &base)),
+        emergency: Emergency::new(emergency_rules(config), Arc::clone(store) as Arc<dyn EmergencyStore>),
         purpose_required: config.purpose_required,
         link_key: link_key(store).await?,
         clock: clock.clone(),
@@ -146,14 +146,15 @@ async fn link_key(store: &SqliteStore) -> Result<LinkKey, OpenError> {
     LinkKey::new(&kept).ok_or_else(|| OpenError::Setting("the stored key of page links is damaged".to_owned()))
 }
 
-fn emergency_rules(found: &config::BreakGlass) -> EmergencyRules {
+fn emergency_rules(config: &Config) -> EmergencyRules {
+    let (glass, emergency) = (&config.consent.break_glass, &config.emergency);
     EmergencyRules {
-        enabled: found.enabled,
-        roles: found.roles.clone(),
-        acr: found.acr.clone(),
-        reasons: found.reasons.clone(),
-        minutes: found.minutes,
-        max_minutes: found.max_minutes,
+        enabled: glass.enabled,
+        roles: emergency.roles.clone(),
+        acr: emergency.acr.clone(),
+        reasons: emergency.reasons.clone(),
+        minutes: glass.minutes,
+        max_minutes: glass.max_minutes,
     }
 }
 

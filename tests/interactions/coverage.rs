@@ -76,8 +76,7 @@ fn every_interaction_has_a_door_that_refuses() {
 #[test]
 fn every_route_has_a_door_that_refuses() {
     let operations = OPERATIONS.iter().map(|(method, path, _)| (*method, shape(path)));
-    let doors: BTreeSet<(&str, String)> =
-        DOORS.iter().map(|door| (door.method, shape(door.path))).chain(operations).collect();
+    let doors: BTreeSet<(&str, String)> = DOORS.iter().map(|door| (door.method, shape(door.path))).chain(operations).collect();
     let paths = [
         "",
         "?_id=o1",

@@ -7,7 +7,8 @@ use amanat::smart::Client;
 use diesel::prelude::*;
 use serde_json::{Value, json};
 
-const SITE: &str = "[consent.break_glass]\nroles = [\"emergency-physician\"]\nacr = [\"urn:strong\"]\nreasons = [\"unconscious\"]\n";
+const SITE: &str =
+    "[consent.break_glass]\nroles = [\"emergency-physician\"]\nacr = [\"urn:strong\"]\nreasons = [\"unconscious\"]\n";
 
 const SCOPES: &str = "user/*.rs user/Observation.cruds user/AuditEvent.rs";
 
@@ -49,7 +50,8 @@ fn physician(server: &Server, changes: Value) -> String {
 }
 
 fn ask(server: &Server, token: &str, patient: &str) -> Reply {
-    let given = [json!({"name": "reason", "valueCode": "unconscious"}), json!({"name": "text", "valueString": "found unresponsive"})];
+    let given =
+        [json!({"name": "reason", "valueCode": "unconscious"}), json!({"name": "text", "valueString": "found unresponsive"})];
     server.post(&format!("Patient/{patient}/$break-glass"), token, &parameters(&given))
 }
 
@@ -98,7 +100,9 @@ fn who_lacks_a_precondition_is_refused_alike_for_any_patient() {
         replies.iter().for_each(|reply| server.refused(reply, 403, "AMANAT-BTG-0001", &format!("break-glass:{why}")));
         assert_eq!(replies[0].masked(), replies[1].masked());
     }
-    for changes in [json!({"auth_time": now - 301}), json!({"acr": "urn:weak"}), json!({"acr": "urn:strong", "auth_time": now - 3600})] {
+    for changes in
+        [json!({"auth_time": now - 301}), json!({"acr": "urn:weak"}), json!({"acr": "urn:strong", "auth_time": now - 3600})]
+    {
         let token = physician(&server, changes);
         let replies = ["p1", "nobody"].map(|patient| ask(&server, &token, patient));
         for reply in &replies {
@@ -139,7 +143,10 @@ fn a_grant_opens_one_patient_to_one_user_and_nothing_else() {
     let token = token_of(&reply);
     let claims = claims_of(&token);
     assert_eq!(claims["extensions"]["hl7-b2b"]["purpose_of_use"], json!(["BTG"]));
-    assert_eq!((&claims["patient"], &claims["fhirUser"], &claims["client_id"]), (&json!("p1"), &json!("Practitioner/d1"), &json!("ward")));
+    assert_eq!(
+        (&claims["patient"], &claims["fhirUser"], &claims["client_id"]),
+        (&json!("p1"), &json!("Practitioner/d1"), &json!("ward"))
+    );
     assert_eq!(claims["exp"].as_i64().unwrap(), server.clock.now().seconds() + 3600);
     assert_eq!(claims["scope"], "patient/*.rs patient/Observation.rs", "reading only, this patient only, no trail");
     let read = server.get("Observation/o1", &token).expect(200);
@@ -165,7 +172,9 @@ fn a_grant_ends_by_itself_by_its_user_and_with_its_client() {
     let first = token_of(&ask(&server, &physician(&server, json!({})), "p1").expect(200));
     let _ = server.get("Observation/o1", &first).expect(200);
     let none = parameters(&[]);
-    let stranger = server.token(json!({"scope": SCOPES, "fhirUser": "Practitioner/d2", "client_id": "ward", "sub": "d2", "purpose_of_use": "TREAT"}));
+    let stranger = server.token(
+        json!({"scope": SCOPES, "fhirUser": "Practitioner/d2", "client_id": "ward", "sub": "d2", "purpose_of_use": "TREAT"}),
+    );
     server.refused(&server.post("Patient/p1/$end-break-glass", &stranger, &none), 404, "AMANAT-REC-0001", "not-found");
     server.refused(&server.post("Patient/p2/$end-break-glass", &first, &none), 404, "AMANAT-REC-0001", "not-found");
     let ended = server.post("Patient/p1/$end-break-glass", &first, &none).expect(200);
@@ -190,18 +199,33 @@ fn a_grant_is_told_reviewed_and_entered_with_the_answer() {
     let entries = server.trail_of(&reply);
     assert_eq!(entries.len(), 1, "{entries:?}");
     let entry = &entries[0];
-    assert_eq!((&entry["event"], &entry["agent"]["purposes"]), (&json!({"kind": "override", "word": "started"}), &json!(["BTG"])));
+    assert_eq!(
+        (&entry["event"], &entry["agent"]["purposes"]),
+        (&json!({"kind": "override", "word": "started"}), &json!(["BTG"]))
+    );
     assert_eq!(entry["patients"], json!(["p1"]));
     assert!(!entry.to_string().contains("unresponsive"), "the words of the user are no matter of the trail");
-    let told = "SELECT count(*) AS n FROM notice WHERE rule = 'R9' AND taken = 0 AND recipient IN ('privacy-office', 'Patient/p1')";
+    let told =
+        "SELECT count(*) AS n FROM notice WHERE rule = 'R9' AND taken = 0 AND recipient IN ('privacy-office', 'Patient/p1')";
     assert_eq!(count(&server, told), 2);
-    assert_eq!(count(&server, "SELECT count(*) AS n FROM review_case WHERE state = 'open' AND due - opened = 72 * 3600 * 1000"), 1);
+    assert_eq!(
+        count(&server, "SELECT count(*) AS n FROM review_case WHERE state = 'open' AND due - opened = 72 * 3600 * 1000"),
+        1
+    );
     let _ = ask(&server, &token, "p1").expect(200);
-    assert_eq!(count(&server, "SELECT count(*) AS n FROM notice WHERE recipient = 'privacy-office' AND text LIKE '%Not the first%'"), 1);
+    assert_eq!(
+        count(&server, "SELECT count(*) AS n FROM notice WHERE recipient = 'privacy-office' AND text LIKE '%Not the first%'"),
+        1
+    );
     let auditor = server.system("system/AuditEvent.rs");
     let events = server.get("AuditEvent?patient=p1", &auditor).expect(200).json();
-    let started: Vec<&Value> = events["entry"].as_array().unwrap().iter().map(|entry| &entry["resource"])
-        .filter(|event| event["subtype"][0]["code"] == "110127").collect();
+    let started: Vec<&Value> = events["entry"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|entry| &entry["resource"])
+        .filter(|event| event["subtype"][0]["code"] == "110127")
+        .collect();
     assert_eq!(started.len(), 2, "{events}");
     assert_eq!(started[0]["purposeOfEvent"][0]["coding"][0]["code"], "BTG");
 }

@@ -136,14 +136,16 @@ fn only_patient_proxy_and_officer_file() {
     server.refused(&file(&server, &plain, &consent("x", "p1", "permit")), 403, "AMANAT-SCOPE-0001", "scope");
     let own = server.patient("p1", "patient/Consent.cruds");
     server.refused(&file(&server, &own, &consent("x", "p2", "permit")), 403, "AMANAT-SCOPE-0002", "compartment");
-    let claims = json!({"scope": "patient/Consent.cu", "patient": "p1", "fhirUser": "RelatedPerson/r1", "client_id": "app", "sub": "r1"});
+    let claims =
+        json!({"scope": "patient/Consent.cu", "patient": "p1", "fhirUser": "RelatedPerson/r1", "client_id": "app", "sub": "r1"});
     let _ = file(&server, &server.token(claims), &consent("x", "p1", "deny")).expect(200);
     let mut draft = consent("x", "p1", "permit");
     draft["status"] = json!("draft");
     server.refused(&file(&server, &own, &draft), 422, "AMANAT-IN-0003", "input:content");
     let paper = json!({"resourceType": "DocumentReference", "status": "current", "subject": {"reference": "Patient/p1"},
         "content": [{"attachment": {"contentType": "text/plain"}}]});
-    let given = [json!({"name": "consent", "resource": consent("x", "p1", "permit")}), json!({"name": "document", "resource": paper})];
+    let given =
+        [json!({"name": "consent", "resource": consent("x", "p1", "permit")}), json!({"name": "document", "resource": paper})];
     let both = parameters(&given);
     server.refused(&server.post("Consent/$fileConsent", &own, &both), 403, "AMANAT-SCOPE-0001", "scope");
     let wide = server.patient("p1", "patient/Consent.cu patient/DocumentReference.crs");
