@@ -2,15 +2,16 @@
 
 use super::screen::Failure;
 use crate::access::Scopes;
-use crate::audit::{Event, TAIL_CAVEAT, Verifier};
+use crate::audit::{Agent, Entry, Event, TAIL_CAVEAT, Verifier};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::disclosure::Sealed;
-use crate::fhir::{Headers, Id, Key, Method, Request};
+use crate::fhir::{Headers, Id, Instant, Key, Method, Request};
 use crate::gateway::Inbound;
 use crate::identity::{Reach, normalised_purpose};
 use crate::smart::{Client, ClientKeys, ClientStore, Grant, issue};
 use crate::startup::{Assembly, assemble};
+use crate::store::emergency::{Case, Disposition, EmergencyStore as _, Review};
 use crate::store::sql::TrailRow;
 use serde::Serialize;
 use std::fmt::Display;
@@ -101,8 +102,43 @@ impl Desk {
         let found = self.clients().set_disabled(id, true).await.map_err(failed)?;
         if found {
             self.changed("client-disabled", id).await?;
+            // What the client holds of emergency access ends with it.
+            self.parts.gateway.refresh().await;
         }
         Ok(found)
+    }
+
+    /// The present moment.
+    pub(super) fn now(&self) -> Instant {
+        self.clock.now()
+    }
+
+    /// Cases of emergency access, those due first at the front.
+    pub(super) async fn cases(&self, all: bool) -> Result<Vec<Case>, Failure> {
+        self.parts.store.cases(all).await.map_err(failed)
+    }
+
+    /// Closes a case, with an entry.
+    pub(super) async fn close_case(&self, case: &str, by: &str, disposition: Disposition, note: &str) -> Result<(), Failure> {
+        let now = self.clock.now();
+        let agent =
+            Agent { client: "amanat".to_owned(), subject: by.to_owned(), purposes: vec!["BTG".to_owned()], ..Agent::default() };
+        let entry = Entry::concluded(Event::Override("reviewed"), agent, now, uuid::Uuid::now_v7().to_string());
+        let review = Review {
+            case: case.to_owned(),
+            disposition,
+            reviewer: by.to_owned(),
+            note: note.to_owned(),
+            now,
+            entry: entry.asking(&format!("case={case} disposition={} by={by}", disposition.word())),
+        };
+        self.parts.store.close_case(review).await.map(drop).map_err(failed)
+    }
+
+    /// Ends emergency access before its time; how many grants that were.
+    pub(super) async fn end_emergency(&self, grant: Option<&str>, user: Option<&Key>, by: &str) -> Result<usize, Failure> {
+        let ended = self.parts.gateway.end_emergency(grant, user, by).await;
+        ended.map_err(|refusal| Failure::Failed(refusal.told().text.into_owned()))
     }
 
     /// Notes a change of the registry, and lets a gateway in this process know of it.

@@ -17,6 +17,7 @@ mod inbound;
 mod operate;
 mod page;
 mod patch;
+mod purpose;
 mod read;
 mod references;
 mod search;
@@ -107,6 +108,7 @@ pub struct Gateway {
     /// Up to which entry the trail is readable as AuditEvent.
     shown: tokio::sync::Mutex<i64>,
     turned_away: turned_away::Allowance,
+    purposes: purpose::Purposes,
 }
 
 /// One request on its way: what every stage may need of it.
@@ -126,7 +128,8 @@ impl Gateway {
     pub async fn open(parts: Parts) -> Result<Self, Refusal> {
         let capabilities = capabilities::statement(&parts.base, &parts.token_endpoint, parts.clock.now());
         let shown = tokio::sync::Mutex::new(parts.ledger.shown().await.map_err(|_| Refusal::TrailUnavailable)?);
-        let gateway = Self { parts, capabilities, shown, turned_away: turned_away::Allowance::default() };
+        let (turned_away, purposes) = (turned_away::Allowance::default(), purpose::Purposes::new(parts.purpose_required));
+        let gateway = Self { parts, capabilities, shown, turned_away, purposes };
         gateway.parts.consent.load(gateway.parts.store.as_ref()).await?;
         gateway.parts.emergency.load(gateway.parts.clock.now()).await?;
         Ok(gateway)
@@ -166,6 +169,8 @@ impl Gateway {
         let caller = self.caller(&inbound, visit.now).await?;
         visit.agent = Agent::of(&caller, inbound.address.clone());
         telemetry::note_client(&caller.client);
+        let caller = self.purposes.of(caller, inbound.request.headers.purposes.as_deref())?;
+        visit.agent.purposes.clone_from(&caller.purposes);
         let interaction = parsed?;
         let rendering = rendering(&inbound.request)?;
         visit.record = inbound::named_record(&interaction);
@@ -224,7 +229,8 @@ impl Gateway {
         if crate::layers::off(crate::layers::Layer::Consent) {
             return Ok(permit);
         }
-        Ok(self.parts.consent.narrow(permit, errand.visit.now))
+        let grant = self.parts.emergency.of(caller, errand.visit.now)?;
+        Ok(self.parts.consent.narrow(permit, grant.as_deref(), errand.visit.now))
     }
 
     fn bounds(&self, count: Option<u32>) -> PageBounds {
