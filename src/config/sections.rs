@@ -247,7 +247,12 @@ fn consent(settings: &mut Settings) -> ConsentSettings {
         settings.fault(key, text);
     }
     only(settings, "consent.source_ttl", "60s".to_owned(), "consents come from the own store alone, where they are never stale");
-    only(settings, "consent.source_down", "deny".to_owned(), "consents come from the own store alone, without which nothing is answered");
+    only(
+        settings,
+        "consent.source_down",
+        "deny".to_owned(),
+        "consents come from the own store alone, without which nothing is answered",
+    );
     only(settings, "consent.withheld_hint", false, "this version never says that something was withheld");
     consent
 }

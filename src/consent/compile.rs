@@ -22,9 +22,19 @@ pub fn compile(document: &Document, site: &Site) -> Compiled {
 
 /// Reads a Consent, and what there is to say about it to its author.
 pub(super) fn read(document: &Document, site: &Site) -> Read {
-    let mut reading = Reading { site, faults: Vec::new(), unknown: Vec::new(), remarks: Vec::new(), named: Vec::new(), boundaries: Vec::new() };
+    let mut reading = Reading::at(site);
     let compiled = reading.consent(document.root());
     Read { compiled, unknown: reading.unknown, remarks: reading.remarks, named: reading.named }
+}
+
+/// The criteria of something that is like a provision, by itself.
+///
+/// # Errors
+/// What cannot be read.
+pub(super) fn criteria_alone(provision: Element<'_>, site: &Site) -> Result<Criteria, String> {
+    let mut reading = Reading::at(site);
+    let criteria = reading.criteria(provision, &Criteria::default(), "residual");
+    reading.faults.first().map_or(Ok(criteria), |fault| Err(fault.expression.clone().unwrap_or_default()))
 }
 
 /// A Consent that was read.
@@ -47,7 +57,11 @@ struct Reading<'s> {
     boundaries: Vec<Instant>,
 }
 
-impl Reading<'_> {
+impl<'s> Reading<'s> {
+    fn at(site: &'s Site) -> Self {
+        Self { site, faults: Vec::new(), unknown: Vec::new(), remarks: Vec::new(), named: Vec::new(), boundaries: Vec::new() }
+    }
+
     fn consent(&mut self, root: Element<'_>) -> Compiled {
         let (privacy, scope_certain) = privacy(root);
         let (patient, patient_certain) = self.patient(root);
@@ -99,7 +113,9 @@ impl Reading<'_> {
         let reference = root.get("patient").and_then(|patient| patient.text_at("reference"));
         let found = match reference.as_deref().map(|text| Name::of_reference(text, &self.site.base)) {
             Some(Name::Local(key)) if key.resource_type == ResourceType::Patient => (Some(key.id), true),
-            Some(Name::Elsewhere(url)) => (key_in(&url).filter(|key| key.resource_type == ResourceType::Patient).map(|key| key.id), false),
+            Some(Name::Elsewhere(url)) => {
+                (key_in(&url).filter(|key| key.resource_type == ResourceType::Patient).map(|key| key.id), false)
+            }
             _ => (None, false),
         };
         match found {
@@ -176,41 +192,63 @@ impl Reading<'_> {
         let site = self.site;
         Criteria {
             period: provision.get("period").map_or(inherited.period, |one| self.period(one, path)),
-            actors: self.listed(provision, "actor", path, |element, reading, at| {
-                let actor = actor(element, &site.base);
-                let local = actor.names.iter().filter_map(|name| if let Name::Local(key) = name { Some(key) } else { None });
-                reading.named.extend(local.map(|key| (format!("{at}.reference"), key.clone())));
-                actor
-            }).or_else(|| inherited.actors.clone()),
-            actions: self.listed(provision, "action", path, |element, reading, at| {
-                reading.known(action(element), at, "No such action in consentaction.")
-            }).map(|all| actions(&all)).or_else(|| inherited.actions.clone()),
-            purposes: self.listed(provision, "purpose", path, |element, reading, at| reading.purpose(element, at)).or_else(|| inherited.purposes.clone()),
-            labels: self.listed(provision, "securityLabel", path, |element, reading, at| {
-                reading.known(label(element, site), at, "No such confidentiality or sensitivity is known here.")
-            }).map(|all| labels(&all, site)).or_else(|| inherited.labels.clone()),
-            classes: self.listed(provision, "class", path, |element, reading, at| {
-                let class = class(element);
-                let known = (class != Class::Unknown).then_some(());
-                reading.known(known, at, "No such type, or a system that does not class records here.");
-                class
-            }).or_else(|| inherited.classes.clone()),
+            actors: self
+                .listed(provision, "actor", path, |element, reading, at| {
+                    let actor = actor(element, &site.base);
+                    let local = actor.names.iter().filter_map(|name| if let Name::Local(key) = name { Some(key) } else { None });
+                    reading.named.extend(local.map(|key| (format!("{at}.reference"), key.clone())));
+                    actor
+                })
+                .or_else(|| inherited.actors.clone()),
+            actions: self
+                .listed(provision, "action", path, |element, reading, at| {
+                    reading.known(action(element), at, "No such action in consentaction.")
+                })
+                .map(|all| actions(&all))
+                .or_else(|| inherited.actions.clone()),
+            purposes: self
+                .listed(provision, "purpose", path, |element, reading, at| reading.purpose(element, at))
+                .or_else(|| inherited.purposes.clone()),
+            labels: self
+                .listed(provision, "securityLabel", path, |element, reading, at| {
+                    reading.known(label(element, site), at, "No such confidentiality or sensitivity is known here.")
+                })
+                .map(|all| labels(&all, site))
+                .or_else(|| inherited.labels.clone()),
+            classes: self
+                .listed(provision, "class", path, |element, reading, at| {
+                    let class = class(element);
+                    let known = (class != Class::Unknown).then_some(());
+                    reading.known(known, at, "No such type, or a system that does not class records here.");
+                    class
+                })
+                .or_else(|| inherited.classes.clone()),
             codes: self.listed(provision, "code", path, |element, _, _| concept(element)).or_else(|| inherited.codes.clone()),
             data_period: provision.get("dataPeriod").map_or(inherited.data_period, |one| self.data_period(one, path)),
-            records: self.listed(provision, "data", path, |element, reading, at| {
-                let datum = datum(element, &site.base);
-                if datum.is_none() {
-                    reading.fault(&format!("{at}.meaning"), "How the record is meant is missing or unknown.");
-                }
-                datum
-            }).map(|all| all.into_iter().flatten().collect()).or_else(|| inherited.records.clone()),
+            records: self
+                .listed(provision, "data", path, |element, reading, at| {
+                    let datum = datum(element, &site.base);
+                    if datum.is_none() {
+                        reading.fault(&format!("{at}.meaning"), "How the record is meant is missing or unknown.");
+                    }
+                    datum
+                })
+                .map(|all| all.into_iter().flatten().collect())
+                .or_else(|| inherited.records.clone()),
         }
     }
 
     /// Every item of a repeating element, read; `None` when the element is absent. One without items cannot be evaluated.
-    fn listed<T>(&mut self, provision: Element<'_>, name: &str, path: &str, mut one: impl FnMut(Element<'_>, &mut Self, &str) -> T) -> Option<Vec<T>> {
+    fn listed<T>(
+        &mut self,
+        provision: Element<'_>,
+        name: &str,
+        path: &str,
+        mut one: impl FnMut(Element<'_>, &mut Self, &str) -> T,
+    ) -> Option<Vec<T>> {
         let found = provision.get(name)?;
-        let all: Vec<T> = found.flattened().enumerate().map(|(at, item)| one(item, self, &format!("{path}.{name}[{at}]"))).collect();
+        let all: Vec<T> =
+            found.flattened().enumerate().map(|(at, item)| one(item, self, &format!("{path}.{name}[{at}]"))).collect();
         if all.is_empty() {
             self.fault(&format!("{path}.{name}"), "The element is empty.");
         }

@@ -3,8 +3,8 @@
 use super::codes;
 use super::compiled::{Compiled, Status};
 use super::directory::Directory;
-use super::program::{Asked, Spoken, spoken, taken_as};
 use super::name::{Recognition, recognize};
+use super::program::{Asked, Spoken, spoken, taken_as};
 use super::requester::Requester;
 use super::rule::Effect;
 use super::sensitivity::{bit_of, handling_of};
@@ -42,7 +42,12 @@ impl Ruling {
     /// The ruling after the consents of these patients changed; all others keep what they had. Equal to [`verdicts`] of the changed
     /// directory, as long as requester, site and memberships are the same and this ruling is still valid.
     #[must_use]
-    pub fn revised<'p>(&self, directory: &Directory, question: &Question<'_>, patients: impl IntoIterator<Item = &'p Id>) -> Self {
+    pub fn revised<'p>(
+        &self,
+        directory: &Directory,
+        question: &Question<'_>,
+        patients: impl IntoIterator<Item = &'p Id>,
+    ) -> Self {
         let mut valid_until = self.valid_until;
         let mut changes = Vec::new();
         for patient in patients {

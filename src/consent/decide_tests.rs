@@ -83,7 +83,9 @@ fn p1() -> Id {
 fn plain(condition: &Condition) -> bool {
     let key = Key::parse("Observation/o").unwrap();
     let marks = Marks::default();
-    condition.holds(&Facts { key, version: Version(1), updated: Instant(0), deleted: false, patients: vec![p1()], marks }).unwrap()
+    condition
+        .holds(&Facts { key, version: Version(1), updated: Instant(0), deleted: false, patients: vec![p1()], marks })
+        .unwrap()
 }
 
 fn decided(directory: &Directory, requester: &Requester, settings: &ConsentSettings) -> bool {

@@ -43,10 +43,12 @@ pub struct Findings {
 pub fn problems_on_write(document: &Document, filing: &Filing<'_>) -> Findings {
     let Read { compiled, unknown, mut remarks, named } = read(document, filing.site);
     let mut wrong: Vec<Problem> = compiled.faults().iter().cloned().chain(unknown).collect();
-    wrong.extend(named.iter().filter(|(_, key)| is_membership(key.resource_type) && !(filing.resolves)(key)).map(|(path, key)| {
-        let text = format!("{key} is not on file with its members: nobody can tell who belongs to it.");
-        Problem::at("not-found", path.as_str(), text)
-    }));
+    wrong.extend(named.iter().filter(|(_, key)| is_membership(key.resource_type) && !(filing.resolves)(key)).map(
+        |(path, key)| {
+            let text = format!("{key} is not on file with its members: nobody can tell who belongs to it.");
+            Problem::at("not-found", path.as_str(), text)
+        },
+    ));
     if let Some(rule) = &compiled.rule {
         nested_outside(rule, "Consent.provision", compiled.period, &mut remarks);
     }
@@ -81,7 +83,11 @@ fn nested_outside(rule: &Rule, path: &str, root: Option<Span>, remarks: &mut Vec
         let path = format!("{path}.provision[{at}]");
         let outside = root.zip(exception.criteria.period).is_some_and(|(root, own)| own.low < root.low || own.high > root.high);
         if outside {
-            remarks.push(Problem::at("business-rule", format!("{path}.period"), "The period of the whole consent bounds this one."));
+            remarks.push(Problem::at(
+                "business-rule",
+                format!("{path}.period"),
+                "The period of the whole consent bounds this one.",
+            ));
         }
         nested_outside(exception, &path, root, remarks);
     }

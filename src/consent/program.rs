@@ -41,7 +41,8 @@ impl Own {
         Self { permit: tidy(own(criteria, Effect::Permit)), deny: tidy(own(criteria, Effect::Deny)) }
     }
 
-    fn read_as(&self, effect: Effect) -> &Condition {
+    /// Read narrow for a permit, broad for a deny.
+    pub(super) fn read_as(&self, effect: Effect) -> &Condition {
         match effect {
             Effect::Permit => &self.permit,
             Effect::Deny => &self.deny,
@@ -117,7 +118,11 @@ fn actors_match(criteria: &Criteria, effect: Effect, asked: Asked<'_>) -> bool {
         listed.peek().is_none()
             || listed.any(|actor| {
                 let found = recognize(&actor.names, |name| {
-                    if custodian { name.among(&question.site.custodian) } else { question.requester.recognizes(name, question.resolves) }
+                    if custodian {
+                        name.among(&question.site.custodian)
+                    } else {
+                        question.requester.recognizes(name, question.resolves)
+                    }
                 });
                 taken_as(effect, found)
             })

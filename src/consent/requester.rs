@@ -125,11 +125,6 @@ impl Requester {
         self.actions
     }
 
-    /// Everything that stands for the caller.
-    pub(super) fn names(&self) -> &BTreeSet<Name> {
-        &self.names
-    }
-
     /// The patient that the caller is.
     pub(super) fn own_patient(&self) -> Option<&Id> {
         self.own.as_ref()
@@ -199,8 +194,5 @@ impl Requester {
 
 /// Types that mean whoever belongs to them: one that is not on file may mean anybody (`consent` § 5).
 pub(super) fn is_membership(of: ResourceType) -> bool {
-    matches!(
-        of,
-        ResourceType::Group | ResourceType::CareTeam | ResourceType::PractitionerRole | ResourceType::HealthcareService
-    )
+    matches!(of, ResourceType::Group | ResourceType::CareTeam | ResourceType::PractitionerRole | ResourceType::HealthcareService)
 }

@@ -38,7 +38,8 @@ impl ConsentSettings {
         let mut faults = Vec::new();
         let words = Vocabulary::new(&self.local_sensitivities);
         let (glass, labels) = (&self.break_glass, "consent.break_glass.never_override_labels");
-        let unknown = glass.never_override_labels.iter().filter(|code| bit_of(code) == 0 && words.closure_of_local(code).is_none());
+        let unknown =
+            glass.never_override_labels.iter().filter(|code| bit_of(code) == 0 && words.closure_of_local(code).is_none());
         faults.extend(unknown.map(|code| (labels, format!("holds `{code}`, which is no sensitivity that is known here"))));
         if glass.minutes == 0 || glass.minutes > glass.max_minutes {
             faults.push(("consent.break_glass.minutes", "must be at least 1 and at most `max_minutes`".to_owned()));
