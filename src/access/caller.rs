@@ -47,6 +47,8 @@ pub struct SignIn {
     pub certificate: Option<String>,
     /// The grant of emergency access that the token belongs to. Only the gateway's own tokens have one.
     pub grant: Option<String>,
+    /// `extensions.ihe_pcf.residual`, as JSON: a restriction beyond what patients say.
+    pub residual: Option<String>,
     /// The purposes that the client is registered for; empty when it is not registered, or for none.
     pub registered_purposes: Vec<String>,
 }

@@ -5,9 +5,10 @@ use crate::access::Scopes;
 use crate::audit::{Agent, Entry, Event, TAIL_CAVEAT, Verifier};
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::consent::ConsentSettings;
 use crate::disclosure::Sealed;
-use crate::fhir::{Headers, Id, Instant, Key, Method, Request};
-use crate::gateway::Inbound;
+use crate::fhir::{Headers, Id, Instant, Interaction, Key, Method, Refusal, Request, RouteOptions, interaction};
+use crate::gateway::{Explained, Inbound, Shift, Somebody};
 use crate::identity::{Reach, normalised_purpose};
 use crate::smart::{Client, ClientKeys, ClientStore, Grant, issue};
 use crate::startup::{Assembly, assemble};
@@ -113,6 +114,32 @@ impl Desk {
         self.clock.now()
     }
 
+    /// Why somebody sees a record, or does not. The question is audited.
+    pub(super) async fn explain(&self, somebody: &Somebody, record: &str) -> Result<Explained, Failure> {
+        let key = Key::parse(record).ok_or_else(|| Failure::Usage(format!("--record: `{record}` is not one")))?;
+        self.parts.gateway.note_question(&format!("explain {record}")).await;
+        self.parts.gateway.explain(somebody, &key).await.map_err(refused)
+    }
+
+    /// The same for what a search finds.
+    pub(super) async fn explain_search(&self, somebody: &Somebody, search: &str) -> Result<Vec<Explained>, Failure> {
+        let (path, query) = search.split_once('?').unwrap_or((search, ""));
+        let request =
+            Request { method: Method::Get, path: path.to_owned(), query: query.to_owned(), form: None, headers: Headers::default() };
+        let options = RouteOptions { base: &self.parts.issuer, now: self.clock.now(), max_count: 100 };
+        let Interaction::Search(search) = interaction(&request, &options).map_err(refused)? else {
+            return Err(Failure::Usage(format!("--search: `{search}` is not one")));
+        };
+        self.parts.gateway.note_question(&format!("explain {path}?{query}")).await;
+        self.parts.gateway.explain_search(somebody, *search).await.map_err(refused)
+    }
+
+    /// Who would gain or lose what under a draft. The question is audited.
+    pub(super) async fn shadow(&self, draft: &ConsentSettings, since: Instant) -> Result<Vec<Shift>, Failure> {
+        self.parts.gateway.note_question(&format!("explain shadow since={since}")).await;
+        self.parts.gateway.shadow(draft, since).await.map_err(refused)
+    }
+
     /// Cases of emergency access, those due first at the front.
     pub(super) async fn cases(&self, all: bool) -> Result<Vec<Case>, Failure> {
         self.parts.store.cases(all).await.map_err(failed)
@@ -137,8 +164,7 @@ impl Desk {
 
     /// Ends emergency access before its time; how many grants that were.
     pub(super) async fn end_emergency(&self, grant: Option<&str>, user: Option<&Key>, by: &str) -> Result<usize, Failure> {
-        let ended = self.parts.gateway.end_emergency(grant, user, by).await;
-        ended.map_err(|refusal| Failure::Failed(refusal.told().text.into_owned()))
+        self.parts.gateway.end_emergency(grant, user, by).await.map_err(refused)
     }
 
     /// Notes a change of the registry, and lets a gateway in this process know of it.
@@ -262,6 +288,12 @@ impl Desk {
             Failure::Failed(format!("the synthetic people were refused: {}", String::from_utf8_lossy(&refused.into_body())))
         })
     }
+}
+
+fn refused(refusal: Refusal) -> Failure {
+    let problems: Vec<&str> = refusal.problems().iter().map(|problem| problem.text.as_str()).collect();
+    let told = refusal.told();
+    Failure::Failed(if problems.is_empty() { told.text.into_owned() } else { problems.join("; ") })
 }
 
 fn failed(error: impl Display) -> Failure {

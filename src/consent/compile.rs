@@ -22,10 +22,19 @@ pub fn compile(document: &Document, site: &Site) -> Compiled {
 
 /// Reads a Consent, and what there is to say about it to its author.
 pub(super) fn read(document: &Document, site: &Site) -> Read {
-    let mut reading =
-        Reading { site, faults: Vec::new(), unknown: Vec::new(), remarks: Vec::new(), named: Vec::new(), boundaries: Vec::new() };
+    let mut reading = Reading::at(site);
     let compiled = reading.consent(document.root());
     Read { compiled, unknown: reading.unknown, remarks: reading.remarks, named: reading.named }
+}
+
+/// The criteria of something that is like a provision, by itself.
+///
+/// # Errors
+/// What cannot be read.
+pub(super) fn criteria_alone(provision: Element<'_>, site: &Site) -> Result<Criteria, String> {
+    let mut reading = Reading::at(site);
+    let criteria = reading.criteria(provision, &Criteria::default(), "residual");
+    reading.faults.first().map_or(Ok(criteria), |fault| Err(fault.expression.clone().unwrap_or_default()))
 }
 
 /// A Consent that was read.
@@ -48,7 +57,11 @@ struct Reading<'s> {
     boundaries: Vec<Instant>,
 }
 
-impl Reading<'_> {
+impl<'s> Reading<'s> {
+    fn at(site: &'s Site) -> Self {
+        Self { site, faults: Vec::new(), unknown: Vec::new(), remarks: Vec::new(), named: Vec::new(), boundaries: Vec::new() }
+    }
+
     fn consent(&mut self, root: Element<'_>) -> Compiled {
         let (privacy, scope_certain) = privacy(root);
         let (patient, patient_certain) = self.patient(root);

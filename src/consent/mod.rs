@@ -13,10 +13,13 @@ mod compiled;
 mod criteria;
 mod decide;
 mod directory;
+mod memberships;
 mod name;
 mod problems;
 mod program;
+pub mod reference;
 mod requester;
+mod residual;
 mod rule;
 mod sensitivity;
 mod settings;
@@ -27,12 +30,26 @@ mod standing;
 mod succession;
 mod tidy;
 
+#[cfg(test)]
+#[path = "mistakes_tests.rs"]
+mod mistakes_tests;
+#[cfg(test)]
+#[path = "problems_tests.rs"]
+mod problems_tests;
+#[cfg(test)]
+mod samples;
+#[cfg(test)]
+#[path = "vectors_tests.rs"]
+mod vectors_tests;
+
 pub use compile::compile;
 pub use compiled::Compiled;
 pub use decide::{Question, Ruling, narrow, verdict_of, verdicts};
 pub use directory::Directory;
+pub use memberships::Memberships;
 pub use problems::{Filing, Findings, problems_on_write};
 pub use requester::{Actions, Requester};
+pub use residual::{ResidualError, residual};
 pub use sensitivity::{Label, LocalSensitivity, OTHER, Vocabulary, bit_of, handling_of};
 pub use settings::{BreakGlass, Combine, ConsentSettings, ImplicitPolicy, Untyped, Zone};
 pub use site::Site;

@@ -41,7 +41,8 @@ impl Own {
         Self { permit: tidy(own(criteria, Effect::Permit)), deny: tidy(own(criteria, Effect::Deny)) }
     }
 
-    fn read_as(&self, effect: Effect) -> &Condition {
+    /// Read narrow for a permit, broad for a deny.
+    pub(super) fn read_as(&self, effect: Effect) -> &Condition {
         match effect {
             Effect::Permit => &self.permit,
             Effect::Deny => &self.deny,

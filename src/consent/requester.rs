@@ -129,11 +129,6 @@ impl Requester {
         self.actions
     }
 
-    /// Everything that stands for the caller.
-    pub(super) fn names(&self) -> &BTreeSet<Name> {
-        &self.names
-    }
-
     /// The patient that the caller is.
     pub(super) fn own_patient(&self) -> Option<&Id> {
         self.own.as_ref()

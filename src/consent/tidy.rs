@@ -71,6 +71,6 @@ mod tests {
         assert_eq!(tidy(Condition::Or(vec![])), Condition::None);
         assert_eq!(tidy(Condition::And(vec![])), Condition::All);
         let not = Condition::Not(Box::new(Condition::Or(vec![a.clone(), b.clone().not()])));
-        assert_eq!(tidy(not), Condition::And(vec![b, a.not()]));
+        assert_eq!(tidy(not), Condition::And(vec![a.not(), b]));
     }
 }

@@ -22,6 +22,23 @@ pub fn compiled(content: &Sealed, site: &consent::Site) -> Result<Compiled, Refu
     open(content).map(|document| consent::compile(&document, site))
 }
 
+/// Takes what a record says about who belongs to whom over into the memberships; `None` for a deletion. Nothing to take of other types.
+///
+/// # Errors
+/// [`Refusal::Internal`] when stored content is damaged.
+pub fn take_membership(
+    memberships: &mut consent::Memberships,
+    (key, version): (&Key, Version),
+    content: Option<&Sealed>,
+    site: &consent::Site,
+) -> Result<(), Refusal> {
+    if consent::Memberships::TYPES.contains(&key.resource_type) {
+        let document = content.map(open).transpose()?;
+        memberships.put(key, version, document.as_ref(), site);
+    }
+    Ok(())
+}
+
 /// A change of the directory of consents: `None` removes.
 pub type ConsentChange = (Key, Version, Option<Compiled>);
 

@@ -26,7 +26,7 @@ impl Gateway {
         if draft.resource_type() != ResourceType::Consent {
             return Ok(Vec::new());
         }
-        let names = self.clinician(permit.caller());
+        let names = self.clinician(permit.caller(), now);
         if !names.is_empty() {
             let base = &self.parts.base;
             let favoured = says_of(draft, Said::Permit, &names, base)
@@ -38,13 +38,15 @@ impl Gateway {
         self.parts.consent.problems(draft, now)
     }
 
-    /// The records that stand for a caller who is a clinician; none for anybody else.
-    fn clinician(&self, caller: &Caller) -> Vec<Key> {
-        let user = caller.user.as_ref();
-        match user.map(|user| user.resource_type) {
-            Some(ResourceType::Practitioner | ResourceType::PractitionerRole) => user.cloned().into_iter().collect(),
-            _ => Vec::new(),
+    /// The records that stand for a caller who is a clinician: themselves, their roles, teams and groups. What is good for their
+    /// organization is not for that in their own favour. None for anybody else.
+    fn clinician(&self, caller: &Caller, now: Instant) -> Vec<Key> {
+        use ResourceType::{CareTeam, Group, Practitioner, PractitionerRole};
+        if !caller.user.as_ref().is_some_and(|user| matches!(user.resource_type, Practitioner | PractitionerRole)) {
+            return Vec::new();
         }
+        let personal = |key: &Key| matches!(key.resource_type, Practitioner | PractitionerRole | CareTeam | Group);
+        self.parts.consent.stands_for(caller, now).into_iter().filter(personal).collect()
     }
 
     /// A Consent that ever was in force is kept: who relied on it must be able to show it.
@@ -116,7 +118,7 @@ impl Gateway {
 
     fn revoked(&self, permit: &Permit, old: &Row, now: Instant) -> Result<Change, Refusal> {
         let draft = patched(&Sealed::from_wire(REVOKED.to_vec()), old)?;
-        let names = self.clinician(permit.caller());
+        let names = self.clinician(permit.caller(), now);
         if !names.is_empty() && row_says(old, Said::Deny, &names, &self.parts.base)? {
             return Err(Refusal::ConsentFavours);
         }

@@ -9,7 +9,7 @@ use crate::consent::reference::Trace;
 use crate::disclosure::{Input, Pending, input};
 use crate::fhir::search::SearchQuery;
 use crate::fhir::{
-    Facts, Id, Instant, Interaction, Key, Need, Operation, Problem, ReadConditions, Refusal, ResourceType, Touched,
+    Facts, Id, Instant, Interaction, Key, Need, Operation, Problem, ReadConditions, Refusal, ResourceType,
 };
 use crate::identity::normalised_purpose;
 use crate::smart::Client;
@@ -194,10 +194,4 @@ fn records(given: &Input, patient: &Id) -> Result<Vec<Key>, Refusal> {
         return Err(wrong("record", "at most a hundred records can be asked about at once"));
     }
     Ok(if named.is_empty() { vec![Key::new(ResourceType::Patient, patient.clone())] } else { named })
-}
-
-/// Which record a question was about, for the trail.
-pub(super) fn asked_about(explained: &Explained) -> Option<Touched> {
-    let key = Key::parse(&explained.decision.record)?;
-    Some(Touched { resource_type: key.resource_type, id: key.id, version: None })
 }

@@ -12,6 +12,8 @@ mod create;
 mod delete;
 mod directive;
 mod emergency;
+mod explain;
+mod explain_words;
 mod history;
 mod inbound;
 mod operate;
@@ -21,6 +23,7 @@ mod purpose;
 mod read;
 mod references;
 mod search;
+mod shadow;
 mod token;
 mod trail_view;
 mod transaction;
@@ -30,8 +33,10 @@ mod write;
 
 pub use consent::ConsentOffice;
 pub use emergency::{Emergency, EmergencyRules};
+pub use explain::{Explained, Somebody};
 pub use inbound::Inbound;
 pub use page::LinkKey;
+pub use shadow::Shift;
 pub use token::{TokenReply, TokenRequest};
 pub use turned_away::TurnedAway;
 
@@ -230,7 +235,7 @@ impl Gateway {
             return Ok(permit);
         }
         let grant = self.parts.emergency.of(caller, errand.visit.now)?;
-        Ok(self.parts.consent.narrow(permit, grant.as_deref(), errand.visit.now))
+        self.parts.consent.narrow(permit, grant.as_deref(), errand.visit.now)
     }
 
     fn bounds(&self, count: Option<u32>) -> PageBounds {

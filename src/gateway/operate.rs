@@ -12,7 +12,7 @@ impl Gateway {
         match &operation {
             Operation::BreakGlass(patient) => self.break_glass(caller, patient, errand).await,
             Operation::EndBreakGlass(patient) => self.end_break_glass(caller, patient, errand).await,
-            Operation::ExplainAccess(..) => Err(Refusal::NotSupported("$explain-access".to_owned())),
+            Operation::ExplainAccess(patient, _) => self.explain_access(caller, patient, &operation, errand).await,
             Operation::FileConsent => self.file_consent(caller, errand).await,
             Operation::RevokeConsent => self.revoke_consent(caller, errand).await,
         }

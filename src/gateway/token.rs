@@ -140,6 +140,15 @@ impl Gateway {
         self.note_about(event, "amanat").await;
     }
 
+    /// Writes an entry about a question that was put at the command line.
+    pub async fn note_question(&self, question: &str) {
+        let agent = Agent { client: "amanat".to_owned(), ..Agent::default() };
+        let entry = Entry::concluded(Event::Rest("operation"), agent, self.parts.clock.now(), uuid::Uuid::now_v7().to_string());
+        if self.parts.trail.append(entry.asking(question)).await.is_err() {
+            tracing::error!("the trail cannot be written");
+        }
+    }
+
     /// Writes an entry about a client.
     pub async fn note_about(&self, event: Event, client: &str) {
         let agent = Agent { client: client.to_owned(), ..Agent::default() };

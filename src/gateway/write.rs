@@ -2,7 +2,7 @@
 
 use super::{Errand, Gateway};
 use crate::access::{Permit, Predicate};
-use crate::disclosure::{Change, Commit, Committed, Guard, Pending, Stored, consent_changes, written};
+use crate::disclosure::{Change, Commit, Committed, Guard, Pending, Stored, written};
 use crate::fhir::{Id, Interaction, Need, Problem, Refusal, Rendering, ResourceType, Return, Touched};
 use crate::store::CommitError;
 
@@ -94,13 +94,8 @@ impl Gateway {
             CommitError::Stale => Failed::Stale,
             other => Failed::Refused(other.into()),
         })?;
-        self.take_over(&committed.stored)?;
+        self.parts.consent.changed(&committed.stored)?;
         Ok(committed)
-    }
-
-    fn take_over(&self, stored: &[Stored]) -> Result<(), Refusal> {
-        self.parts.consent.changed(consent_changes(stored, self.parts.consent.site())?);
-        Ok(())
     }
 }
 

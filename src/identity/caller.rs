@@ -57,6 +57,7 @@ pub(super) fn caller(
             roles: roles(claims)?,
             certificate,
             grant: grant(claims, issuer)?,
+            residual: extension(claims, "ihe_pcf")?.and_then(|pcf| pcf.get("residual")).map(|rules| rules.raw().to_owned()),
             registered_purposes: registration.map(|registration| registration.purposes.clone()).unwrap_or_default(),
         },
     })

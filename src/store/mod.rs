@@ -7,7 +7,7 @@ use crate::access::Permit;
 pub use crate::disclosure::Row;
 use crate::disclosure::{Commit, Committed};
 use crate::fhir::search::SearchQuery;
-use crate::fhir::{HistoryQuery, Key, Need, ResourceType, Version};
+use crate::fhir::{Facts, HistoryQuery, Key, Need, ResourceType, Version};
 use std::future::Future;
 use std::pin::Pin;
 
@@ -115,6 +115,12 @@ pub trait RecordStore: Send + Sync {
 
     /// Every current record of a type that decisions are made with (who belongs to which group, role or organization). Never an answer.
     fn current(&self, of: ResourceType) -> Answering<'_, Vec<Row>>;
+
+    /// The facts of a record, whoever may see it, read by its key on the calling thread: to explain a decision. Never an answer.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn facts(&self, key: &Key) -> Result<Option<Facts>, StoreError>;
 
     /// Every version of a Consent, to tell whether it ever was in force. Never an answer.
     fn consent_versions<'a>(&'a self, key: &'a Key) -> Answering<'a, Vec<Row>>;

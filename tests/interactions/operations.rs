@@ -1,6 +1,7 @@
 //! Operations: where they are called, by which method, with which parameters, under which scopes.
 
 use super::{ALL, ward};
+use crate::support::records::{observation, patient};
 use crate::support::{ISSUER, Server};
 use serde_json::{Value, json};
 
@@ -128,4 +129,33 @@ fn an_unknown_purpose_or_one_that_the_client_does_not_have_is_refused() {
     let token = |purpose: &str| server.token(json!({"scope": "system/*.rs", "purpose_of_use": purpose}));
     let _ = server.get("Observation/o1", &token("TREAT")).expect(200);
     server.refused(&server.get("Observation/o1", &token("HMARKT")), 403, "AMANAT-PURPOSE-0001", "purpose:not-registered");
+}
+
+#[test]
+fn a_header_selects_among_the_purposes_of_the_token_and_adds_none() {
+    let server = ward();
+    let token = server.token(json!({"scope": "system/*.rs", "purpose_of_use": ["TREAT", "HPAYMT"]}));
+    let ask = |purposes: &str| server.call("GET", "Observation/o1").token(&token).header("X-Purpose-Of-Use", purposes).send();
+    let reply = ask("urn:oid:2.16.840.1.113883.5.8#TREAT").expect(200);
+    assert_eq!(server.trail_of(&reply)[0]["agent"]["purposes"], json!(["TREAT"]));
+    server.refused(&ask("TREAT, HMARKT"), 403, "AMANAT-PURPOSE-0001", "purpose:not-held");
+    server.refused(&ask("FUN"), 403, "AMANAT-PURPOSE-0001", "purpose:unknown");
+    server.refused(&ask(" , "), 400, "AMANAT-IN-0002", "input:invalid");
+    let strict = Server::with("Policy-all-normal", "purpose_required = true\n");
+    let seeder = strict.token(json!({"scope": "system/*.cruds", "purpose_of_use": "TREAT"}));
+    let _ = strict.put("Patient/p1", &seeder, &patient("p1", "Amin")).expect(201);
+    let _ = strict.put("Observation/o1", &seeder, &observation("o1", "p1", "laboratory")).expect(201);
+    let none = strict.token(json!({"scope": "system/*.rs"}));
+    strict.refused(&strict.get("Observation/o1", &none), 403, "AMANAT-PURPOSE-0001", "purpose:missing");
+    let _ = strict.get("Observation/o1", &strict.token(json!({"scope": "system/*.rs", "purpose_of_use": "TREAT"}))).expect(200);
+}
+
+#[test]
+fn a_residual_restriction_of_the_token_withholds_beside_the_consents() {
+    let server = ward();
+    let with = |rules: Value| server.token(json!({"scope": "system/*.rs", "extensions": {"ihe_pcf": {"residual": rules}}}));
+    let label = |code: &str| json!([{"type": "forbid", "securityLabel": [{"system": "http://terminology.hl7.org/CodeSystem/v3-Confidentiality", "code": code}]}]);
+    server.refused(&server.get("Observation/o1", &with(label("N"))), 404, "AMANAT-REC-0001", "not-found");
+    let _ = server.get("Observation/o1", &with(label("V"))).expect(200);
+    server.refused(&server.get("Observation/o1", &with(json!([{"type": "hide"}]))), 401, "AMANAT-AUTH-0002", "token:residual");
 }

@@ -250,3 +250,25 @@ fn the_purpose_alone_is_no_grant() {
     let claimed = physician(&server, json!({"extensions": {"amanat": {"break_glass": "x", "client_issuer": ISSUER}}}));
     server.refused(&server.get("Observation/o1", &claimed), 404, "AMANAT-REC-0001", "not-found");
 }
+
+#[test]
+fn the_policy_for_emergencies_alone_opens_under_a_grant_and_never_else() {
+    let server = Server::with("Policy-break-glass-only", SITE);
+    server.seed(&[patient("p1", "Amin"), observation("o1", "p1", "laboratory")]);
+    server.register(ward(&["TREAT", "BTG"]));
+    let claimed = physician(&server, json!({"purpose_of_use": "BTG"}));
+    server.refused(&server.get("Observation/o1", &claimed), 404, "AMANAT-REC-0001", "not-found");
+    let token = token_of(&ask(&server, &physician(&server, json!({})), "p1").expect(200));
+    let _ = server.get("Observation/o1", &token).expect(200);
+}
+
+#[test]
+fn a_grant_overrides_a_denial_only_where_the_site_says_so() {
+    for (setting, status) in [("", 404), ("override = true\n", 200)] {
+        let server = Server::with("Policy-all-normal", &format!("{SITE}{setting}"));
+        server.seed(&[patient("p1", "Amin"), observation("o1", "p1", "laboratory"), consent("k1", "p1", "deny")]);
+        server.register(ward(&["TREAT", "BTG"]));
+        let token = token_of(&ask(&server, &physician(&server, json!({})), "p1").expect(200));
+        assert_eq!(server.get("Observation/o1", &token).status, status, "{setting}");
+    }
+}

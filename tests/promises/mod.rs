@@ -5,4 +5,6 @@ mod blind;
 mod break_glass;
 mod consent;
 mod directives;
+mod explained;
+mod memberships;
 mod whole;

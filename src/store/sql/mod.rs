@@ -35,7 +35,7 @@ use crate::audit::Receipt;
 use crate::clock::Clock;
 use crate::disclosure::{Commit, Committed};
 use crate::fhir::search::SearchQuery;
-use crate::fhir::{HistoryQuery, Key, Need, ResourceType, Version};
+use crate::fhir::{Facts, HistoryQuery, Key, Need, ResourceType, Version};
 use connection::{Place, Use, number};
 use diesel::migration::MigrationSource;
 use diesel::sqlite::Sqlite;
@@ -175,6 +175,10 @@ impl RecordStore for SqliteStore {
 
     fn current(&self, of: ResourceType) -> Answering<'_, Vec<Row>> {
         Box::pin(self.ledger.read(move |connection| point::all(connection, of)))
+    }
+
+    fn facts(&self, key: &Key) -> Result<Option<Facts>, StoreError> {
+        self.ledger.inline(|connection| point::facts(connection, key))
     }
 
     fn consent_versions<'a>(&'a self, key: &'a Key) -> Answering<'a, Vec<Row>> {

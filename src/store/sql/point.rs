@@ -5,7 +5,7 @@ use super::gate;
 use super::rows::{Columns, Whole, WholeRow};
 use super::statement::Statement;
 use crate::access::Predicate;
-use crate::fhir::{Key, ResourceType, Version};
+use crate::fhir::{Facts, Key, ResourceType, Version};
 use crate::store::{Row, StoreError};
 use diesel::prelude::*;
 use diesel::sql_types::BigInt;
@@ -73,6 +73,11 @@ pub(super) fn all(connection: &mut SqliteConnection, of: ResourceType) -> Result
                 FROM record r INDEXED BY record_live WHERE r.type = ? AND r.deleted = 0 ORDER BY r.rid";
     let rows = Statement::new(text).bind(i64::from(of.code())).rows::<Columns, WholeRow>(connection)?;
     rows.into_iter().map(|row| Whole::read(row).map(|whole| whole.row)).collect()
+}
+
+/// The facts of a live record, whoever may see it.
+pub(super) fn facts(connection: &mut SqliteConnection, key: &Key) -> Result<Option<Facts>, StoreError> {
+    Ok(by_key(connection, key)?.map(|found| found.row.facts).filter(|facts| !facts.deleted))
 }
 
 /// Every version of a record, whoever may see it; the current one first.
