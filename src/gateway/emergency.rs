@@ -84,11 +84,11 @@ impl Emergency {
     /// Ends grants; they hold no more on the next request.
     pub(super) async fn end(&self, grants: &[String], by: &str, now: Instant, entry: Entry) -> Result<Receipt, Refusal> {
         let _changing = self.changing.lock().await;
+        let receipt = self.store.end(grants, by, now, entry).await?;
         let mut live = Live::clone(&self.live.load());
         live.retain(|id, _| !grants.contains(id));
-        // Before the store: should it fail, an end that was asked for counts.
         self.keep(live);
-        Ok(self.store.end(grants, by, now, entry).await?)
+        Ok(receipt)
     }
 
     /// The grants that hold and fit.
