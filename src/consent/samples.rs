@@ -38,9 +38,10 @@ pub(super) fn facts(of: &Value) -> Facts {
         0 => 1 << super::OTHER,
         bit => bit,
     });
-    let (mut named, mut add) = (Vec::new(), |fact: Fact| named.push(fact));
+    let mut named = Vec::new();
+    let mut add = |fact: Fact| named.push(fact);
     for author in texts(&of["authors"]) {
-        Key::parse(author).map_or_else(|| add(Fact::author_named(author)), |key| add(Fact::author(&key)));
+        add(Key::parse(author).map_or_else(|| Fact::author_named(author), |key| Fact::author(&key)));
     }
     texts(&of["references"]).into_iter().for_each(|one| add(Fact::names(&self::key(one))));
     let split = |coding: &str| coding.rsplit_once('|').map(|(system, code)| (system.to_owned(), code.to_owned())).unwrap();
