@@ -1,13 +1,13 @@
 //! New content on its way in: read, checked, compared with the old, and forwarded.
 
 use super::record::open;
-use super::{Change, Expected, Forwarded, Row, Sealed};
+use super::{Change, Expected, Forwarded, Marking, Row, Sealed};
 use crate::access::{Look, Permit, may_write};
 use crate::fhir::json::{Document, Element, JsonFault};
 use crate::fhir::search::IndexEntry;
 use crate::fhir::search::{extract, order};
 use crate::fhir::stamp::prepare;
-use crate::fhir::{Facts, Id, Instant, Key, Marks, Need, Problem, Refusal, ResourceType, Version};
+use crate::fhir::{Facts, Id, Instant, Key, Need, Problem, Refusal, ResourceType, Version};
 use crate::fhir::{patch, patients_of, rewrite, shape};
 
 /// Content that has the form of a record of its type. It is not yet known whether the caller may write it.
@@ -87,19 +87,21 @@ impl Draft {
         need: Need,
         key: Key,
         old: Option<&Row>,
-        base: &str,
+        marking: &Marking<'_>,
         now: Instant,
     ) -> Result<Change, Refusal> {
+        let base = marking.base;
         let patients = patients_of(&self.document, &key, base);
         let entries = extract(&self.document, self.resource_type, base);
         let version = old.map_or(Version::FIRST, |old| old.facts.version.next());
-        let facts = Facts { key: key.clone(), version, updated: now, deleted: false, patients, marks: Marks::default() };
+        let marks = marking.marks(&self.document, &key, old)?;
+        let facts = Facts { key: key.clone(), version, updated: now, deleted: false, patients, marks };
         may_write(permit, need, &Look::new(&facts, &|| entries.clone()))?;
         keeps_its_patient(&facts, old)?;
         let (add, remove) = difference(entries, old_entries(old, base)?);
         let expected = old.map_or(Expected::Absent, |old| Expected::Version(old.facts.version));
         let content = Forwarded { prepared: prepare(&self.document, self.resource_type, &key.id) };
-        Ok(Change { key, expected, content: Some(content), patients: facts.patients, add, remove })
+        Ok(Change { key, expected, content: Some(content), patients: facts.patients, marks: facts.marks, add, remove })
     }
 }
 
@@ -128,6 +130,7 @@ pub fn deletion(old: &Row, base: &str) -> Result<Change, Refusal> {
         expected: Expected::Version(old.facts.version),
         content: None,
         patients: old.facts.patients.clone(),
+        marks: old.facts.marks.clone(),
         add: Vec::new(),
         remove: old_entries(Some(old), base)?,
     })

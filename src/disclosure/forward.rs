@@ -5,7 +5,7 @@ use crate::audit::{Entry, Receipt};
 use crate::disclosure::Sealed;
 use crate::fhir::search::{IndexEntry, SearchQuery};
 use crate::fhir::stamp::Prepared;
-use crate::fhir::{Id, Instant, Key, Need, Version};
+use crate::fhir::{Id, Instant, Key, Marks, Need, Version};
 
 /// Content that passed the checks, waiting for its version and time.
 pub struct Forwarded {
@@ -22,6 +22,8 @@ pub struct Change {
     pub content: Option<Forwarded>,
     /// The patients of the new content (of the old, for a delete).
     pub patients: Vec<Id>,
+    /// What consents decide by: of the new content and of every version before (of the old, for a delete).
+    pub marks: Marks,
     /// Index rows that the record gains.
     pub add: Vec<IndexEntry>,
     /// Index rows that it loses.

@@ -32,7 +32,8 @@ pub use turned_away::TurnedAway;
 use crate::access::{Caller, Permit, authorize};
 use crate::audit::{Agent, Site, Trail};
 use crate::clock::Clock;
-use crate::disclosure::{Answer, Pending, Sealed, Visit, refuse, release};
+use crate::consent::Labelling;
+use crate::disclosure::{Answer, Marking, Pending, Sealed, Visit, refuse, release};
 use crate::fhir::{Instant, Interaction, Refusal, Rendering, RouteOptions, interaction, rendering};
 use crate::identity::Authenticator;
 use crate::smart::TokenEndpoint;
@@ -75,6 +76,8 @@ pub struct Parts {
     pub authenticator: Authenticator,
     /// What patients allow.
     pub consent: ConsentOffice,
+    /// What records are marked by.
+    pub labelling: Labelling,
     /// Seals page links.
     pub link_key: LinkKey,
     /// The time.
@@ -207,6 +210,11 @@ impl Gateway {
             return Ok(permit);
         }
         Ok(self.parts.consent.narrow(permit, errand.visit.now))
+    }
+
+    /// By which rules content is marked.
+    fn marking(&self) -> Marking<'_> {
+        Marking { labelling: &self.parts.labelling, base: &self.parts.base }
     }
 
     fn bounds(&self, count: Option<u32>) -> PageBounds {

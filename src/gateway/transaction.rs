@@ -236,7 +236,7 @@ impl Gateway {
         };
         let draft = self.linked(&step.permit, draft, targets, plan).await?;
         consent_problems(&draft, errand.visit.now)?;
-        Ok(draft.change(&step.permit, need, key.clone(), old, base, errand.visit.now)?)
+        Ok(draft.change(&step.permit, need, key.clone(), old, &self.marking(), errand.visit.now)?)
     }
 
     /// References to other entries become `Type/id`; conditional ones what they select.

@@ -13,6 +13,7 @@ mod history;
 mod include;
 mod index;
 mod ledger;
+mod marks;
 mod names;
 mod point;
 mod rows;
