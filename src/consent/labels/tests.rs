@@ -127,3 +127,72 @@ fn whatever_marks_depend_on_changes_the_ruleset() {
         assert!(!all[..at].contains(one), "{all:?}");
     }
 }
+
+#[derive(serde::Deserialize)]
+struct Told {
+    id: String,
+    patients: Vec<String>,
+    conf: String,
+    sens: Vec<String>,
+    authors: Vec<String>,
+    references: Vec<String>,
+    dates: Vec<(String, String)>,
+    primary_codes: Vec<String>,
+    any_codes: Vec<String>,
+}
+
+/// The records of the shared consent vectors, and the facts that they must have.
+#[test]
+fn the_shared_fixture_has_the_facts_that_it_is_told_to_have() {
+    use crate::fhir::{Dates, Mentions, Reading, patients_of};
+    let corpora = std::env::var("AMANAT_CORPORA").unwrap_or_else(|_| concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/corpora").into());
+    let folder = std::path::Path::new(&corpora).join("../requirements/consent-vectors");
+    let read = |name: &str| std::fs::read_to_string(folder.join(name));
+    let (Ok(records), Ok(facts)) = (read("fixture.json"), read("fixture-facts.json")) else {
+        println!("skipped: no consent vectors at {}", folder.display());
+        return;
+    };
+    let records = Document::parse(records.as_bytes()).unwrap();
+    let facts: Vec<Told> = serde_json::from_str(&facts).unwrap();
+    let entries = records.root().get("bundle").unwrap().get("entry").unwrap().items();
+    let by_key = |wanted: &str| {
+        let of = |one: &crate::fhir::json::Element<'_>| {
+            format!("{}/{}", one.text_at("resourceType").unwrap(), one.text_at("id").unwrap()) == wanted
+        };
+        let found = entries.clone().map(|entry| entry.get("resource").unwrap()).find(of).unwrap();
+        Document::parse(found.raw().as_bytes()).unwrap()
+    };
+    let labelling = Labelling::default();
+    for told in &facts {
+        let (key, document) = (Key::parse(&told.id).unwrap(), by_key(&told.id));
+        let reading = Reading { base: "", zone: &TimeZone::UTC, canonical: super::codes::canonical };
+        let found = Mentions::read(&document, key.resource_type, &reading);
+        let pairs = |all: &std::collections::BTreeSet<(String, String)>| -> Vec<String> {
+            all.iter().map(|(system, code)| format!("{system}|{code}")).collect()
+        };
+        let keys = |all: &std::collections::BTreeSet<Key>| all.iter().map(ToString::to_string).collect::<Vec<_>>();
+        let dates: Vec<(String, String)> = match &found.dates {
+            Dates::Timeless => Vec::new(),
+            Dates::At(all) => all.iter().map(|one| (one.low.to_string(), one.high.to_string())).collect(),
+        };
+        let written = |text: &str| crate::fhir::Instant::parse(text).unwrap().to_string();
+        let expected: Vec<_> = told.dates.iter().map(|(low, high)| (written(low), written(high))).collect();
+        let sorted = |all: &[String]| {
+            let mut all = all.to_vec();
+            all.sort();
+            all
+        };
+        let name = &told.id;
+        assert_eq!(dates, expected, "{name}");
+        assert_eq!(sorted(&keys(&found.references)), sorted(&told.references), "{name}");
+        assert_eq!(sorted(&keys(&found.authors)), sorted(&told.authors), "{name}");
+        assert_eq!(sorted(&pairs(&found.primary)), sorted(&told.primary_codes), "{name}");
+        assert_eq!(sorted(&pairs(&found.codings)), sorted(&told.any_codes), "{name}");
+        let patients: Vec<_> = patients_of(&document, &key, "").iter().map(|id| format!("Patient/{id}")).collect();
+        assert_eq!(patients, told.patients, "{name}");
+        let marks = labelling.marks(&document, &key, "");
+        assert_eq!(marks.confidentiality.code(), told.conf, "{name}");
+        assert_eq!(marks.sensitivity, told.sens.iter().fold(0, |bits, code| bits | bit_of(code)), "{name}");
+    }
+    assert!(facts.len() > 10);
+}

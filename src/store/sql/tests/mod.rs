@@ -1,6 +1,7 @@
 //! Tests of the store: a small world of parameters and records, and what is asked of it.
 
 mod commits;
+mod conditions;
 mod histories;
 mod ledger;
 mod oracle;
