@@ -5,7 +5,7 @@ use crate::audit::{Entry, Receipt};
 use crate::disclosure::Sealed;
 use crate::fhir::search::{IndexEntry, SearchQuery};
 use crate::fhir::stamp::Prepared;
-use crate::fhir::{Id, Instant, Key, Marks, Need, Version};
+use crate::fhir::{Facts, Id, Instant, Key, Marks, Need, Version};
 
 /// Content that passed the checks, waiting for its version and time.
 pub struct Forwarded {
@@ -28,6 +28,18 @@ pub struct Change {
     pub add: Vec<IndexEntry>,
     /// Index rows that it loses.
     pub remove: Vec<IndexEntry>,
+}
+
+impl Change {
+    /// The facts that the record will have.
+    pub fn facts(&self, updated: Instant) -> Facts {
+        let version = match self.expected {
+            Expected::Absent => Version::FIRST,
+            Expected::Version(version) => version.next(),
+        };
+        let (key, patients, marks) = (self.key.clone(), self.patients.clone(), self.marks.clone());
+        Facts { key, version, updated, deleted: self.content.is_none(), patients, marks }
+    }
 }
 
 /// The state that a change was decided on.

@@ -25,7 +25,7 @@ pub mod stamp;
 pub mod subset;
 
 pub use compartment::compartments_of;
-pub use facts::{Facts, patients_of};
+pub use facts::{Facts, belongs_with, patients_of};
 pub use id::{Id, Key, Version};
 pub use instant::Instant;
 pub use interaction::{CompartmentOwner, HistoryQuery, HistoryScope, Interaction, Need, ReadConditions, WriteCondition};

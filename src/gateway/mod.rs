@@ -15,6 +15,7 @@ mod page;
 mod patch;
 mod read;
 mod references;
+mod relabel;
 mod search;
 mod token;
 mod trail_view;

@@ -128,6 +128,22 @@ fn whatever_marks_depend_on_changes_the_ruleset() {
     }
 }
 
+#[test]
+fn the_rules_to_begin_with_can_be_used() {
+    let rules = LabelRules::parse(include_str!("../../../fhir-profiles/labels/default.toml"), &Vocabulary::default()).unwrap();
+    assert!(rules.version() > 0);
+    for (system, code, label) in [
+        (ICD, "F10.2", "ETHUD"),
+        (ICD, "F32.1", "PSY"),
+        ("http://hl7.org/fhir/sid/icd-10-cm", "B20", "HIV"),
+        ("http://loinc.org", "75622-1", "HIV"),
+        (ICD, "O80", "PREGNANT"),
+    ] {
+        assert_eq!(rules.of(system, code).sensitivity, bit_of(label), "{code}");
+    }
+    assert_eq!(rules.of(ICD, "I10").sensitivity | rules.of("http://loinc.org", "85354-9").sensitivity, 0);
+}
+
 #[derive(serde::Deserialize)]
 struct Told {
     id: String,

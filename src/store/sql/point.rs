@@ -6,7 +6,7 @@ use super::marks;
 use super::rows::{Columns, Whole, WholeRow, whole_columns};
 use super::statement::Statement;
 use crate::access::Predicate;
-use crate::fhir::{Key, ResourceType, Version};
+use crate::fhir::{Facts, Key, ResourceType, Version};
 use crate::store::{Row, StoreError};
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Nullable};
@@ -77,6 +77,12 @@ pub(super) fn version(connection: &mut SqliteConnection, key: &Key) -> QueryResu
 pub(super) fn all(connection: &mut SqliteConnection, of: ResourceType) -> Result<Vec<Row>, StoreError> {
     let rows = Statement::new(LIVE).bind(i64::from(of.code())).rows::<Columns, WholeRow>(connection)?;
     rows.into_iter().map(|row| Whole::read(row).map(|whole| whole.row)).collect()
+}
+
+/// The facts of the live ones of these, whoever may see them.
+pub(super) fn facts(connection: &mut SqliteConnection, keys: &[Key]) -> Result<Vec<Facts>, StoreError> {
+    let found = keys.iter().map(|key| by_key(connection, key)).collect::<Result<Vec<_>, _>>()?;
+    Ok(found.into_iter().flatten().map(|whole| whole.row.facts).filter(|facts| !facts.deleted).collect())
 }
 
 /// The number of the last change.
