@@ -112,12 +112,7 @@ impl Condition {
 }
 
 /// The first part that is `decisive` decides; else all must be known.
-fn joined(
-    parts: &[Condition],
-    facts: &Facts,
-    refers: &mut dyn FnMut(&Key) -> Option<bool>,
-    decisive: bool,
-) -> Option<bool> {
+fn joined(parts: &[Condition], facts: &Facts, refers: &mut dyn FnMut(&Key) -> Option<bool>, decisive: bool) -> Option<bool> {
     let mut outcome = Some(!decisive);
     for part in parts {
         match part.holds_given(facts, refers) {

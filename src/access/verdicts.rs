@@ -52,6 +52,12 @@ impl Verdicts {
         self.of.get(patient).and_then(|at| self.groups.get(*at)).map_or(&*self.otherwise, |group| &group.condition)
     }
 
+    /// The same for records of these patients alone; those of anybody else are nobody's to see.
+    #[must_use]
+    pub fn only(&self, patients: &BTreeSet<Id>) -> Self {
+        Self::new(Condition::None, patients.iter().map(|patient| (patient.clone(), self.of(patient).clone())))
+    }
+
     /// Whether everything is permitted, whosever it is.
     pub fn permit_all(&self) -> bool {
         self.groups.is_empty() && *self.otherwise == Condition::All

@@ -23,7 +23,7 @@ pub use compile::{compile, compile_at};
 pub use compiled::Compiled;
 pub use decide::{Ruling, narrow, permits, verdicts};
 pub use directory::Directory;
-pub use labels::{LabelRules, Labelling, LabelRulesError};
+pub use labels::{LabelRules, LabelRulesError, Labelling};
 pub use problems::{Findings, problems_on_write};
 pub use requester::{Actions, Requester};
 pub use sensitivity::{Label, LocalSensitivity, OTHER, Vocabulary, bit_of, handling_of};

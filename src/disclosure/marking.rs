@@ -45,9 +45,7 @@ impl Marking<'_> {
         let mut all: Vec<Marks> = Vec::with_capacity(versions.len());
         for row in versions {
             let marks = match (&row.content, all.last()) {
-                (Some(content), Some(last)) => {
-                    self.labelling.marks(&open(content)?, &row.facts.key, self.base).raised_to(last)
-                }
+                (Some(content), Some(last)) => self.labelling.marks(&open(content)?, &row.facts.key, self.base).raised_to(last),
                 (Some(content), None) => self.labelling.marks(&open(content)?, &row.facts.key, self.base),
                 (None, Some(last)) => last.clone(),
                 (None, None) => Marks { ruleset: self.labelling.ruleset(), ..Marks::unread() },
@@ -55,5 +53,58 @@ impl Marking<'_> {
             all.push(marks);
         }
         Ok(all)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Labelling, Marking};
+    use crate::consent::bit_of;
+    use crate::disclosure::{Row, Sealed};
+    use crate::fhir::json::Document;
+    use crate::fhir::{Confidentiality, Facts, Instant, Key, Marks, Version};
+
+    const PLAIN: &str = r#"{"resourceType":"Observation","code":{}}"#;
+    const HIV: &str = r#"{"resourceType":"Observation","code":{},
+        "meta":{"security":[{"system":"http://terminology.hl7.org/CodeSystem/v3-ActCode","code":"HIV"}]}}"#;
+
+    fn key() -> Key {
+        Key::parse("Observation/o").unwrap()
+    }
+
+    fn row(content: Option<&str>, marks: Marks) -> Row {
+        let facts =
+            Facts { key: key(), version: Version::FIRST, updated: Instant(0), deleted: false, patients: Vec::new(), marks };
+        Row { facts, content: content.map(|text| Sealed::from_wire(text.as_bytes().to_vec())) }
+    }
+
+    fn written(text: &str, old: Option<&Row>) -> Marks {
+        let labelling = Labelling::default();
+        let document = Document::parse(text.as_bytes()).unwrap();
+        Marking { labelling: &labelling, base: "" }.marks(&document, &key(), old).unwrap()
+    }
+
+    #[test]
+    fn a_label_left_out_of_an_update_stays() {
+        let first = written(HIV, None);
+        let second = written(PLAIN, Some(&row(Some(HIV), first)));
+        assert_eq!((second.confidentiality, second.sensitivity), (Confidentiality::R, bit_of("HIV")));
+        let revived = written(PLAIN, Some(&row(None, second)));
+        assert_eq!(revived.sensitivity, bit_of("HIV"), "not even a deletion takes it away");
+        assert_eq!(revived.ruleset, Labelling::default().ruleset());
+    }
+
+    #[test]
+    fn an_update_of_what_was_never_read_is_restricted_until_it_is() {
+        let marks = written(PLAIN, Some(&row(Some(HIV), Marks::unread())));
+        assert_eq!((marks.confidentiality, marks.sensitivity, marks.ruleset), (Confidentiality::R, bit_of("HIV"), 0));
+        assert_eq!(written(PLAIN, Some(&row(Some(PLAIN), Marks::unread()))).confidentiality, Confidentiality::R);
+    }
+
+    #[test]
+    fn an_update_of_what_other_rules_marked_is_read_anew() {
+        let other = Marks { ruleset: 9, sensitivity: bit_of("STD"), ..Marks::default() };
+        let marks = written(PLAIN, Some(&row(Some(PLAIN), other)));
+        assert_eq!((marks.sensitivity, marks.ruleset), (bit_of("STD"), 0));
     }
 }

@@ -31,7 +31,9 @@ impl Gateway {
         let made: Vec<&Change> = changes.iter().filter(|change| keys.contains(&change.key)).collect();
         keys.retain(|key| made.iter().all(|change| change.key != *key));
         let mut facts = self.parts.store.facts(&keys).await?;
-        facts.extend(made.into_iter().filter(|change| change.content.is_some()).map(|change| change.facts(self.parts.clock.now())));
+        facts.extend(
+            made.into_iter().filter(|change| change.content.is_some()).map(|change| change.facts(self.parts.clock.now())),
+        );
         Ok(draft.with(facts))
     }
 

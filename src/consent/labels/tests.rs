@@ -14,8 +14,7 @@ fn labelling(rules: &str) -> Labelling {
 }
 
 fn marks(rules: &str, labels: &[(&str, &str)], code: (&str, &str)) -> Marks {
-    let labels: Vec<String> =
-        labels.iter().map(|(system, code)| format!(r#"{{"system":"{system}","code":"{code}"}}"#)).collect();
+    let labels: Vec<String> = labels.iter().map(|(system, code)| format!(r#"{{"system":"{system}","code":"{code}"}}"#)).collect();
     let json = format!(
         r#"{{"resourceType":"Condition","id":"c","meta":{{"security":[{}]}},"code":{{"coding":[{{"system":"{}","code":"{}"}}]}}}}"#,
         labels.join(","),
@@ -94,7 +93,11 @@ fn rules_add_by_code_and_by_the_beginning_of_a_code() {
     for (system, code) in [(ICD, "F1"), (ICD, "F12"), (ICD, "Z72.10"), ("urn:other", "F10"), (ICD, "é")] {
         assert_eq!(of(system, code).sensitivity, 0, "{system} {code}");
     }
-    assert_eq!(marks(RULES, &[(ACT, "HIV")], (ICD, "F11")).sensitivity, bit_of("HIV") | bit_of("SUD"), "explicit labels are kept");
+    assert_eq!(
+        marks(RULES, &[(ACT, "HIV")], (ICD, "F11")).sensitivity,
+        bit_of("HIV") | bit_of("SUD"),
+        "explicit labels are kept"
+    );
 }
 
 #[test]
@@ -161,7 +164,8 @@ struct Told {
 #[test]
 fn the_shared_fixture_has_the_facts_that_it_is_told_to_have() {
     use crate::fhir::{Dates, Mentions, Reading, patients_of};
-    let corpora = std::env::var("AMANAT_CORPORA").unwrap_or_else(|_| concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/corpora").into());
+    let corpora =
+        std::env::var("AMANAT_CORPORA").unwrap_or_else(|_| concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/corpora").into());
     let folder = std::path::Path::new(&corpora).join("../requirements/consent-vectors");
     let read = |name: &str| std::fs::read_to_string(folder.join(name));
     let (Ok(records), Ok(facts)) = (read("fixture.json"), read("fixture-facts.json")) else {

@@ -8,8 +8,24 @@ use diesel::sql_types::{BigInt, Binary, Nullable, Text};
 macro_rules! mark_columns {
     ($of:literal) => {
         concat!(
-            $of, "conf, ", $of, "ruleset, ", $of, "sens, ", $of, "handling, ", $of, "dates, ", $of, "date_lo, ", $of, "date_hi, ", $of,
-            "spans, ", $of, "facts"
+            $of,
+            "conf, ",
+            $of,
+            "ruleset, ",
+            $of,
+            "sens, ",
+            $of,
+            "handling, ",
+            $of,
+            "dates, ",
+            $of,
+            "date_lo, ",
+            $of,
+            "date_hi, ",
+            $of,
+            "spans, ",
+            $of,
+            "facts"
         )
     };
 }

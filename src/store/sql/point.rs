@@ -13,8 +13,11 @@ use diesel::sql_types::{BigInt, Nullable};
 
 const BY_KEY: &str = concat!("SELECT ", whole_columns!(), " FROM record r WHERE r.type = ? AND r.id = ?");
 const BY_VERSION: &str = concat!("SELECT ", whole_columns!(), " FROM record_version r WHERE r.rid = ? AND r.version = ?");
-const LIVE: &str =
-    concat!("SELECT ", whole_columns!(), " FROM record r INDEXED BY record_live WHERE r.type = ? AND r.deleted = 0 ORDER BY r.rid");
+const LIVE: &str = concat!(
+    "SELECT ",
+    whole_columns!(),
+    " FROM record r INDEXED BY record_live WHERE r.type = ? AND r.deleted = 0 ORDER BY r.rid"
+);
 
 fn by_key(connection: &mut SqliteConnection, key: &Key) -> Result<Option<Whole>, StoreError> {
     let statement = Statement::new(BY_KEY).bind(i64::from(key.resource_type.code())).bind(key.id.as_str());

@@ -39,7 +39,8 @@ impl Progress {
 
     /// Of a run for this ruleset; one for another begins anew.
     fn read(connection: &mut SqliteConnection, ruleset: i64) -> QueryResult<Self> {
-        let kept = Statement::new("SELECT value FROM setting WHERE name = ?").bind(PROGRESS).row::<Binary, Vec<u8>>(connection)?;
+        let kept =
+            Statement::new("SELECT value FROM setting WHERE name = ?").bind(PROGRESS).row::<Binary, Vec<u8>>(connection)?;
         let known: Option<(i64, i64, bool, bool)> = kept.and_then(|bytes| serde_json::from_slice(&bytes).ok());
         Ok(match known {
             Some((of, reached, again, done)) if of == ruleset => Self { ruleset, reached, again, done },
@@ -86,13 +87,7 @@ fn versions(connection: &mut SqliteConnection, rid: i64) -> Result<Vec<Whole>, S
 
 /// Writes marks, and how far that brings the run. A version that is no longer current is found among the superseded ones; the one that
 /// took its place is met when the run goes through again.
-fn write(
-    connection: &mut SqliteConnection,
-    ruleset: i64,
-    marked: &[Marked],
-    reached: i64,
-    last: bool,
-) -> Result<(), StoreError> {
+fn write(connection: &mut SqliteConnection, ruleset: i64, marked: &[Marked], reached: i64, last: bool) -> Result<(), StoreError> {
     for one in marked {
         for (version, marks) in &one.marks {
             for text in [UPDATE_CURRENT, UPDATE_SUPERSEDED] {
@@ -126,7 +121,13 @@ impl SqliteStore {
         self.ledger.read(move |connection| super::connection::snapshot(connection, |connection| next(connection, ruleset))).await
     }
 
-    pub(super) async fn write_marks(&self, ruleset: i64, marked: Vec<Marked>, reached: i64, last: bool) -> Result<(), StoreError> {
+    pub(super) async fn write_marks(
+        &self,
+        ruleset: i64,
+        marked: Vec<Marked>,
+        reached: i64,
+        last: bool,
+    ) -> Result<(), StoreError> {
         self.ledger.write(move |connection| write(connection, ruleset, &marked, reached, last)).await
     }
 

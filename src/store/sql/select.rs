@@ -40,10 +40,11 @@ pub(super) fn rows(
     query: &SearchQuery,
     limit: u32,
 ) -> Result<Vec<Row>, StoreError> {
-    let searched = Searched::new(permit, need, query);
+    let mut searched = Searched::new(permit, need, query);
     if searched.nothing() {
         return Ok(Vec::new());
     }
+    searched.settle(connection)?;
     let driver = choose(connection, &searched)?;
     let bound = Bound { count: limit, bytes: usize::MAX };
     let selected = page(connection, &searched, &driver, None, bound)?;

@@ -77,8 +77,12 @@ impl Sql {
         self.say(&format!(" THEN 1 WHEN {row}.type IN ("));
         self.list(ResourceType::ALL.iter().filter(|of| is_hub(**of)).map(|of| i64::from(of.code())));
         // Without this an unread row would be found named by nobody, which is a no. The same for the named one, where 2 becomes NULL.
-        self.say(&format!(") THEN 0 WHEN {row}.facts IS NULL THEN NULL ELSE nullif(ifnull((SELECT CASE WHEN {named}.facts IS NULL "));
-        self.say(&format!("THEN 2 ELSE instr({named}.facts, substr({row}.facts, 1, 8)) > 0 END FROM record {named} WHERE {named}.type = "));
+        self.say(&format!(
+            ") THEN 0 WHEN {row}.facts IS NULL THEN NULL ELSE nullif(ifnull((SELECT CASE WHEN {named}.facts IS NULL "
+        ));
+        self.say(&format!(
+            "THEN 2 ELSE instr({named}.facts, substr({row}.facts, 1, 8)) > 0 END FROM record {named} WHERE {named}.type = "
+        ));
         self.value(i64::from(key.resource_type.code())).say(&format!(" AND {named}.id = ")).value(key.id.as_str());
         self.say(&format!(" AND {named}.deleted = 0), 0), 2) END")).end();
     }
@@ -92,7 +96,9 @@ impl Sql {
     fn dates_meet(&mut self, span: Interval, row: &str) {
         self.say(&format!("{row}.dates = 0 OR ({row}.dates > 0 AND {row}.date_lo < ")).value(span.high.0);
         self.say(&format!(" AND {row}.date_hi > ")).value(span.low.0);
-        self.say(&format!(" AND ({row}.dates = 1 OR EXISTS (SELECT 1 FROM json_each({row}.spans) WHERE json_extract(value, '$[0]') < "));
+        self.say(&format!(
+            " AND ({row}.dates = 1 OR EXISTS (SELECT 1 FROM json_each({row}.spans) WHERE json_extract(value, '$[0]') < "
+        ));
         self.value(span.high.0).say(" AND json_extract(value, '$[1]') > ").value(span.low.0).say(")))").end();
     }
 }

@@ -30,7 +30,11 @@ impl Sql {
                 self.arms(&a, verdicts.groups(), verdicts.otherwise(), on);
             }
             Some((patient, own)) => {
-                self.say(&format!("CASE WHEN {a}.patient_no = ")).patient_number(patient).say(" THEN ").condition(own, on).say(" ELSE ");
+                self.say(&format!("CASE WHEN {a}.patient_no = "))
+                    .patient_number(patient)
+                    .say(" THEN ")
+                    .condition(own, on)
+                    .say(" ELSE ");
                 self.arms(&a, verdicts.groups(), verdicts.otherwise(), on);
                 self.say(" END").end();
             }

@@ -118,10 +118,8 @@ fn some_case() -> impl Strategy<Value = Case> {
     let keys: Vec<Key> =
         TYPES.iter().flat_map(|of| (0..EACH).map(move |n| key(&format!("{of}/{}{n}", &of[..1].to_lowercase())))).collect();
     let records = proptest::collection::vec(versions, keys.len());
-    (records, proptest::collection::vec(some_verdicts(), 24)).prop_map(move |(records, verdicts)| Case {
-        records: keys.iter().cloned().zip(records).collect(),
-        verdicts,
-    })
+    (records, proptest::collection::vec(some_verdicts(), 24))
+        .prop_map(move |(records, verdicts)| Case { records: keys.iter().cloned().zip(records).collect(), verdicts })
 }
 
 /// What each version is decided on, with whether the caller sees it by an evaluation that knows every record.
@@ -139,14 +137,7 @@ fn expected(case: &Case, verdicts: &Verdicts, own: &Key, at: usize) -> bool {
         }
     }
     let patients = version.patients.iter().map(|one| id(one)).collect();
-    let facts = Facts {
-        key: own.clone(),
-        version: crate::fhir::Version(1),
-        updated: START,
-        deleted: false,
-        patients,
-        marks,
-    };
+    let facts = Facts { key: own.clone(), version: crate::fhir::Version(1), updated: START, deleted: false, patients, marks };
     let mut refers = |named: &Key| match case.records.get(named) {
         Some((versions, false)) => {
             let named = versions.last().unwrap();
@@ -184,6 +175,7 @@ async fn store(case: &Case) -> World {
 
 async fn check(case: Case) {
     let world = store(&case).await;
+    let (mut shown_at_all, mut hidden_at_all) = (0, 0);
     let types: Vec<ResourceType> = TYPES.iter().map(|of| ResourceType::parse(of).unwrap()).collect();
     for verdicts in &case.verdicts {
         let every = Predicate::EveryPatient(verdicts.clone());
@@ -197,6 +189,8 @@ async fn check(case: Case) {
         let mut wanted: Vec<Key> = live().map(|(own, _)| own.clone()).filter(|own| seen(own, current(own))).collect();
         wanted.sort();
         assert_eq!(found, wanted, "{verdicts:#?}");
+        shown_at_all += wanted.len();
+        hidden_at_all += live().count() - wanted.len();
         // Confined to one patient, and with a hint only: a patient that is there, and one that has no records.
         for patient in PATIENTS {
             let confined = super::permit(every.clone().and(Predicate::Patient(id(patient))));
@@ -229,6 +223,7 @@ async fn check(case: Case) {
             }
         }
     }
+    assert!(shown_at_all > 0 && hidden_at_all > 0, "nothing was decided");
 }
 
 fn keys_of(rows: &[Row]) -> Vec<Key> {
@@ -270,4 +265,14 @@ async fn thousands_of_patients_may_each_have_a_condition_of_their_own() {
     let found = world.store.search(&permit, &observations(Vec::new()), None, bounds).await.unwrap().matches;
     assert_eq!(found.len(), 1000);
     assert!(ids(&found).iter().all(|id| !id[1..].parse::<usize>().unwrap().is_multiple_of(2)));
+    // About one patient, alone and in company, and counted.
+    world.put(Record::new("Observation/both", &["q1", "q2"])).await;
+    world.put(Record::new("Observation/other", &["q3"]).add(&parameters().patient, reference("Patient/q1"))).await;
+    let confined = super::permit(permit.rows(ResourceType::Observation, Need::Search).and(Predicate::Patient(id("q1"))));
+    assert_eq!(world.ids(&confined, &observations(Vec::new())).await, ["o1", "both"]);
+    let hidden = super::permit(permit.rows(ResourceType::Observation, Need::Search).and(Predicate::Patient(id("q2"))));
+    assert_eq!(world.ids(&hidden, &observations(Vec::new())).await, ["both"]);
+    let mut counting = observations(Vec::new());
+    counting.rendering.summary = Some(crate::fhir::Summary::Count);
+    assert_eq!(world.search(&hidden, &counting).await.total, Some(1));
 }

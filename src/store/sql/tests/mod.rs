@@ -5,6 +5,7 @@ mod conditions;
 mod histories;
 mod ledger;
 mod oracle;
+mod relabel;
 mod searches;
 
 use super::{SqliteOptions, SqliteStore};
@@ -16,7 +17,9 @@ use crate::fhir::search::{
     Component, Criterion, IndexEntry, IndexValue, Modifier, ParameterId, ParameterType, ReferenceValue, ResultShape,
     SearchParameter, SearchQuery, SystemMatch, TokenValue, Value,
 };
-use crate::fhir::{HistoryQuery, HistoryScope, Id, Instant, Interaction, Key, Marks, Need, Outcome, Rendering, ResourceType, Version};
+use crate::fhir::{
+    HistoryQuery, HistoryScope, Id, Instant, Interaction, Key, Marks, Need, Outcome, Rendering, ResourceType, Version,
+};
 use crate::store::{CommitError, PageBounds, RecordStore, Row, SearchPage};
 use std::sync::{Arc, LazyLock};
 
@@ -102,7 +105,15 @@ impl Record {
 
     fn into_change(self) -> Change {
         let content = self.content.as_deref().map(Forwarded::for_test);
-        Change { key: self.key, expected: self.expected, content, patients: self.patients, marks: self.marks, add: self.add, remove: self.remove }
+        Change {
+            key: self.key,
+            expected: self.expected,
+            content,
+            patients: self.patients,
+            marks: self.marks,
+            add: self.add,
+            remove: self.remove,
+        }
     }
 
     fn into_commit(self) -> Commit {
