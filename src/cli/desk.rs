@@ -124,8 +124,13 @@ impl Desk {
     /// The same for what a search finds.
     pub(super) async fn explain_search(&self, somebody: &Somebody, search: &str) -> Result<Vec<Explained>, Failure> {
         let (path, query) = search.split_once('?').unwrap_or((search, ""));
-        let request =
-            Request { method: Method::Get, path: path.to_owned(), query: query.to_owned(), form: None, headers: Headers::default() };
+        let request = Request {
+            method: Method::Get,
+            path: path.to_owned(),
+            query: query.to_owned(),
+            form: None,
+            headers: Headers::default(),
+        };
         let options = RouteOptions { base: &self.parts.issuer, now: self.clock.now(), max_count: 100 };
         let Interaction::Search(search) = interaction(&request, &options).map_err(refused)? else {
             return Err(Failure::Usage(format!("--search: `{search}` is not one")));
@@ -257,6 +262,11 @@ impl Desk {
         let token = self.issue(&Wish { client: client.id.clone(), ..Wish::default() }).await?;
         self.parts.gateway.accepts(&token).await.map_err(|refusal| Failure::Failed(refusal.told().text.into_owned()))?;
         Ok(Some(client.id))
+    }
+
+    /// How many records there are, and how many of them rules of this number have labelled.
+    pub(super) async fn marked(&self, ruleset: i64) -> Result<(u64, u64), Failure> {
+        self.parts.store.marked(ruleset).await.map_err(failed)
     }
 
     /// Loads the synthetic people through the gateway, one transaction after the other. The single place that does.

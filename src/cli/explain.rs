@@ -137,11 +137,19 @@ fn tell(one: &Explained, screen: &mut Screen<'_>) -> Result<(), Failure> {
         Some(scopes) => screen.line(format_args!("  scopes: {}", scopes.join(" ")))?,
         None => {}
     }
-    screen.line(format_args!("  labels: {} by rules {}; without a consent: {}", decision.confidentiality, decision.ruleset, one.implicit_policy))?;
+    screen.line(format_args!(
+        "  labels: {} by rules {}; without a consent: {}",
+        decision.confidentiality, decision.ruleset, one.implicit_policy
+    ))?;
     for (patient, said) in decision.patients.iter().flat_map(|patient| patient.purposes.iter().map(move |said| (patient, said))) {
         let verb = if said.permitted { "permits" } else { "denies" };
         let purpose = said.purpose.as_deref().unwrap_or("(no purpose)");
-        screen.line(format_args!("  {} {verb} for {purpose}: {:?}{}", patient.patient, said.ground, if said.grant { ", under a grant" } else { "" }))?;
+        screen.line(format_args!(
+            "  {} {verb} for {purpose}: {:?}{}",
+            patient.patient,
+            said.ground,
+            if said.grant { ", under a grant" } else { "" }
+        ))?;
         for consent in &said.consents {
             let verdict = consent.verdict.map_or_else(|| "says nothing".to_owned(), |verdict| format!("{verdict:?}"));
             let place = consent.path.as_deref().map(|path| format!(" at {path}")).unwrap_or_default();

@@ -1,7 +1,7 @@
 //! The sections of the file as types, with their defaults and the rules between them.
 
 use super::settings::Settings;
-use super::{BaseUrl, Config};
+use super::{BaseUrl, Config, labels};
 use crate::consent::{BreakGlass, ConsentSettings, LocalSensitivity};
 use crate::fhir::Id;
 use secrecy::{ExposeSecret, SecretString};
@@ -145,6 +145,7 @@ pub(super) fn read(settings: &mut Settings) -> Option<Config> {
     let issuers = (0..settings.elements("issuers")).map(|at| issuer(settings, at)).collect::<Option<Vec<_>>>();
     let consent = consent(settings);
     let (emergency, purpose_required) = (emergency(settings, &consent), settings.or("consent.purpose_required", false));
+    let labelling = labels::read(settings, &consent);
     let audit = audit(settings);
     let (limits, smart) = (limits(settings), smart(settings));
     let config = Config {
@@ -155,6 +156,7 @@ pub(super) fn read(settings: &mut Settings) -> Option<Config> {
         consent,
         emergency,
         purpose_required,
+        labelling,
         audit,
         limits,
         smart,

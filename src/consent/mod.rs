@@ -13,6 +13,7 @@ mod compiled;
 mod criteria;
 mod decide;
 mod directory;
+mod labels;
 mod memberships;
 mod name;
 mod problems;
@@ -42,10 +43,12 @@ mod samples;
 #[path = "vectors_tests.rs"]
 mod vectors_tests;
 
+pub use codes::canonical as canonical_system;
 pub use compile::compile;
 pub use compiled::Compiled;
 pub use decide::{Question, Ruling, narrow, verdict_of, verdicts};
 pub use directory::Directory;
+pub use labels::{LabelRules, LabelRulesError, Labelling};
 pub use memberships::Memberships;
 pub use problems::{Filing, Findings, problems_on_write};
 pub use requester::{Actions, Requester};

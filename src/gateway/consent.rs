@@ -186,7 +186,8 @@ impl ConsentOffice {
     ) -> Result<Kept, Refusal> {
         let standing = Self::standing_in(state, caller, grant.map(|grant| &grant.patient), now);
         let requester = Requester::of(caller, actions, &standing);
-        let question = Question { requester: &requester, site: &self.site, resolves: &|key| state.memberships.resolves(key), now };
+        let question =
+            Question { requester: &requester, site: &self.site, resolves: &|key| state.memberships.resolves(key), now };
         // Who is known to belong to what decides too: only among the same memberships does a ruling hold for others than those who changed.
         let same = kept.filter(|kept| kept.epochs.1 == state.memberships.epoch() && kept.requester == requester);
         let changed = same.and_then(|kept| state.changed_since(kept.epochs.0).map(|patients| (kept, patients)));
@@ -223,7 +224,8 @@ impl ConsentOffice {
         let state = self.state.load();
         let standing = Self::standing_in(&state, caller, grants, now);
         let requester = Requester::of(caller, Actions::ACCESS, &standing);
-        let question = Question { requester: &requester, site: &self.site, resolves: &|key| state.memberships.resolves(key), now };
+        let question =
+            Question { requester: &requester, site: &self.site, resolves: &|key| state.memberships.resolves(key), now };
         reference::explain(&state.directory, &question, facts, look)
     }
 }

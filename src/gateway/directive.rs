@@ -66,7 +66,7 @@ impl Gateway {
     }
 
     async fn try_file(&self, caller: &Arc<Caller>, permit: &Permit, given: &Input, errand: &Errand) -> Result<Pending, Failed> {
-        let (base, now) = (&self.parts.base, errand.visit.now);
+        let now = errand.visit.now;
         let mut guards = Vec::new();
         let (draft, _) = given.draft("consent")?.ok_or(Refusal::Internal)?;
         let draft = self.resolved(permit, draft, &mut guards).await?;
@@ -81,14 +81,14 @@ impl Gateway {
             warnings.push(Problem::at("business-rule", "Consent.dateTime", text));
         }
         let key = Key::new(ResourceType::Consent, new_id());
-        let mut changes = vec![draft.change(permit, Need::Create, key, None, base, now)?];
+        let mut changes = vec![draft.change(permit, Need::Create, key, None, &self.marking(), now)?];
         for key in &succession.replaced {
             if let Some(old) = self.standing_consent(permit, key).await? {
                 changes.push(self.revoked(permit, &old, now)?);
             }
         }
         changes.extend(self.paper(caller, given, &mut guards, errand).await?);
-        self.settled(changes, guards, &warnings, errand).await
+        self.filed(changes, guards, &warnings, errand).await
     }
 
     /// Takes a consent back. Its versions stay.
@@ -109,7 +109,7 @@ impl Gateway {
         let mut guards = Vec::new();
         let mut changes = vec![self.revoked(permit, &old, errand.visit.now)?];
         changes.extend(self.paper(caller, given, &mut guards, errand).await?);
-        self.settled(changes, guards, &[], errand).await
+        self.filed(changes, guards, &[], errand).await
     }
 
     async fn standing_consent(&self, permit: &Permit, key: &Key) -> Result<Option<Row>, Refusal> {
@@ -122,7 +122,7 @@ impl Gateway {
         if !names.is_empty() && row_says(old, Said::Deny, &names, &self.parts.base)? {
             return Err(Refusal::ConsentFavours);
         }
-        draft.change(permit, Need::Update, old.facts.key.clone(), Some(old), &self.parts.base, now)
+        draft.change(permit, Need::Update, old.facts.key.clone(), Some(old), &self.marking(), now)
     }
 
     /// The paper that comes with a consent, as a record of its own; the caller needs a scope for it.
@@ -138,7 +138,7 @@ impl Gateway {
         let permit = authorize(caller, Interaction::Create(of, None))?;
         let draft = self.resolved(&permit, draft, guards).await?;
         let key = Key::new(of, new_id());
-        Ok(Some(draft.change(&permit, Need::Create, key, None, &self.parts.base, errand.visit.now)?))
+        Ok(Some(draft.change(&permit, Need::Create, key, None, &self.marking(), errand.visit.now)?))
     }
 
     /// The record that a parameter refers to.
@@ -156,7 +156,7 @@ impl Gateway {
     }
 
     /// Commits what belongs together under one entry, and answers with the outcome and the address of the first.
-    async fn settled(
+    async fn filed(
         &self,
         changes: Vec<Change>,
         guards: Vec<Guard>,

@@ -8,9 +8,7 @@ use crate::consent::ImplicitPolicy;
 use crate::consent::reference::Trace;
 use crate::disclosure::{Input, Pending, input};
 use crate::fhir::search::SearchQuery;
-use crate::fhir::{
-    Facts, Id, Instant, Interaction, Key, Need, Operation, Problem, ReadConditions, Refusal, ResourceType,
-};
+use crate::fhir::{Facts, Id, Instant, Interaction, Key, Need, Operation, Problem, ReadConditions, Refusal, ResourceType};
 use crate::identity::normalised_purpose;
 use crate::smart::Client;
 use serde::Serialize;
@@ -70,7 +68,7 @@ impl Gateway {
             if !auditor && self.parts.store.read(&permit, Need::Read, &key).await?.is_none() {
                 return Err(Refusal::NotFound);
             }
-            let facts = self.parts.store.facts(&key)?.filter(|facts| facts.patients.contains(patient));
+            let facts = self.parts.store.look(&key)?.filter(|facts| facts.patients.contains(patient));
             explained.push(self.explained(&somebody, &facts.ok_or(Refusal::NotFound)?, errand.visit.now).await?);
         }
         let list = if auditor { parts(&explained) } else { plain(&somebody, &explained) };
@@ -84,7 +82,7 @@ impl Gateway {
     /// # Errors
     /// [`Refusal::NotFound`] when there is no such record; when the store fails.
     pub async fn explain(&self, somebody: &Somebody, record: &Key) -> Result<Explained, Refusal> {
-        let facts = self.parts.store.facts(record)?.ok_or(Refusal::NotFound)?;
+        let facts = self.parts.store.look(record)?.ok_or(Refusal::NotFound)?;
         self.explained(somebody, &facts, self.parts.clock.now()).await
     }
 
@@ -109,7 +107,7 @@ impl Gateway {
         let user = caller.user.clone();
         let held = self.parts.emergency.holding(now, |grant| user.as_ref() == Some(&grant.user) && grant.client == caller.client);
         let grants: Vec<Id> = held.iter().map(|grant| grant.patient.clone()).collect();
-        let look = |key: &Key| self.parts.store.facts(key).ok().flatten();
+        let look = |key: &Key| self.parts.store.look(key).ok().flatten();
         let decision = self.parts.consent.explain(&caller, &grants, facts, &look, now);
         let scopes = scoped.then(|| opening(&caller, facts));
         let shown = decision.permitted && scopes.as_ref().is_none_or(|scopes| !scopes.is_empty());
@@ -126,13 +124,17 @@ impl Gateway {
         let of = |what: fn(&Client) -> Vec<String>| registered.as_ref().map(what).unwrap_or_default();
         let scope = somebody.scope.clone().or_else(|| registered.as_ref().map(|client| client.scopes.clone()));
         let patient = somebody.user.as_ref().filter(|user| user.resource_type == ResourceType::Patient);
-        let purposes = if somebody.purposes.is_empty() { of(|client| client.purposes.clone()) } else { somebody.purposes.clone() };
+        let purposes =
+            if somebody.purposes.is_empty() { of(|client| client.purposes.clone()) } else { somebody.purposes.clone() };
         let caller = Caller {
             issuer: String::new(),
             subject: somebody.user.as_ref().map(ToString::to_string).unwrap_or_default(),
             client: somebody.client.clone().unwrap_or_default(),
             user: somebody.user.clone(),
-            organization: somebody.organization.clone().or_else(|| registered.as_ref().and_then(|client| client.organization.clone())),
+            organization: somebody
+                .organization
+                .clone()
+                .or_else(|| registered.as_ref().and_then(|client| client.organization.clone())),
             scopes: Scopes::parse(scope.as_deref().unwrap_or_default()),
             patient: patient.map(|user| user.id.clone()),
             encounter: None,
@@ -149,9 +151,7 @@ impl Gateway {
 /// The scopes that open a record, each looked at alone.
 fn opening(caller: &Caller, facts: &Facts) -> Vec<String> {
     let key = &facts.key;
-    let opens = |permit: Permit| {
-        permit.granted(key.resource_type, Need::Read).holds(&Look::new(facts, &Vec::new)) == Some(true)
-    };
+    let opens = |permit: Permit| permit.granted(key.resource_type, Need::Read).holds(&Look::new(facts, &Vec::new)) == Some(true);
     let alone = |grant: &&crate::access::Grant| {
         let scopes = Scopes { grants: vec![(*grant).clone()], ..Scopes::default() };
         let caller = Arc::new(Caller { scopes, ..caller.clone() });

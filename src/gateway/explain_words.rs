@@ -62,7 +62,8 @@ fn sentence(who: &str, record: &str, said: &PurposeTrace) -> String {
 
 fn because(said: &PurposeTrace) -> String {
     let deciding = |verdict: Verdict| said.consents.iter().find(|one| one.in_force && one.verdict == Some(verdict));
-    let yours = |found: Option<&ConsentTrace>| found.map_or("your consent".to_owned(), |one| format!("your consent {}", one.consent));
+    let yours =
+        |found: Option<&ConsentTrace>| found.map_or("your consent".to_owned(), |one| format!("your consent {}", one.consent));
     match said.ground {
         Ground::ExplicitDeny => format!("{} says no", yours(deciding(Verdict::ExplicitDeny))),
         Ground::ExplicitPermit => format!("{} says yes", yours(deciding(Verdict::ExplicitPermit))),

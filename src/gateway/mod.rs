@@ -22,6 +22,7 @@ mod patch;
 mod purpose;
 mod read;
 mod references;
+mod relabel;
 mod search;
 mod shadow;
 mod token;
@@ -43,7 +44,8 @@ pub use turned_away::TurnedAway;
 use crate::access::{Caller, Permit, authorize};
 use crate::audit::{Agent, Site, Trail};
 use crate::clock::Clock;
-use crate::disclosure::{Answer, Pending, Sealed, Visit, refuse, release};
+use crate::consent::Labelling;
+use crate::disclosure::{Answer, Marking, Pending, Sealed, Visit, refuse, release};
 use crate::fhir::{Instant, Interaction, Refusal, Rendering, RouteOptions, interaction, rendering};
 use crate::identity::Authenticator;
 use crate::smart::TokenEndpoint;
@@ -90,6 +92,8 @@ pub struct Parts {
     pub emergency: Emergency,
     /// A token without any purpose of use is refused.
     pub purpose_required: bool,
+    /// What records are marked by.
+    pub labelling: Labelling,
     /// Seals page links.
     pub link_key: LinkKey,
     /// The time.
@@ -236,6 +240,11 @@ impl Gateway {
         }
         let grant = self.parts.emergency.of(caller, errand.visit.now)?;
         self.parts.consent.narrow(permit, grant.as_deref(), errand.visit.now)
+    }
+
+    /// By which rules content is marked.
+    fn marking(&self) -> Marking<'_> {
+        Marking { labelling: &self.parts.labelling, base: &self.parts.base }
     }
 
     fn bounds(&self, count: Option<u32>) -> PageBounds {

@@ -35,7 +35,7 @@ impl Gateway {
         demand(condition, Some(&old))?;
         let draft = self.resolved(permit, patched(&errand.body, &old)?, &mut guards).await?;
         let warnings = self.directed(permit, &draft, Some(&old), errand.visit.now)?;
-        let change = draft.change(permit, Need::Update, key.clone(), Some(&old), &self.parts.base, errand.visit.now)?;
+        let change = draft.change(permit, Need::Update, key.clone(), Some(&old), &self.marking(), errand.visit.now)?;
         self.conclude(permit, change, guards, &warnings, errand).await
     }
 

@@ -1,7 +1,7 @@
 //! A draft policy beside the real one, over a window of the trail: who would gain or lose what (`consent` § 13).
 
-use super::consent::ConsentOffice;
 use super::Gateway;
+use super::consent::ConsentOffice;
 use crate::access::{Caller, Scopes, SignIn};
 use crate::audit::{Agent, Entry};
 use crate::consent::{ConsentSettings, Site};
@@ -55,8 +55,8 @@ impl Gateway {
     }
 
     fn shifted(&self, draft: &ConsentOffice, caller: &Caller, key: &Key, now: Instant) -> Result<Option<Shift>, Refusal> {
-        let Some(facts) = self.parts.store.facts(key)? else { return Ok(None) };
-        let look = |key: &Key| self.parts.store.facts(key).ok().flatten();
+        let Some(facts) = self.parts.store.look(key)? else { return Ok(None) };
+        let look = |key: &Key| self.parts.store.look(key).ok().flatten();
         let decided = |office: &ConsentOffice| office.explain(caller, &[], &facts, &look, now).permitted;
         let (before, after) = (decided(&self.parts.consent), decided(draft));
         Ok((before != after).then(|| Shift {

@@ -31,7 +31,7 @@ impl Gateway {
         for row in rows {
             for (id, document) in audit_events(row.seq, &row.entry, &self.parts.site) {
                 let key = Key::new(ResourceType::AuditEvent, id);
-                changes.push(own_record(key, &document, &self.parts.base)?);
+                changes.push(own_record(key, &document, &self.parts.labelling, &self.parts.base)?);
             }
         }
         let keys: Vec<Key> = changes.iter().map(|change| change.key.clone()).collect();

@@ -48,7 +48,7 @@ impl Gateway {
     ) -> Result<Pending, Failed> {
         let draft = self.resolved(permit, draft, &mut guards).await?;
         let warnings = self.directed(permit, &draft, old.filter(|row| !row.facts.deleted), errand.visit.now)?;
-        let change = draft.change(permit, Need::Update, key, old, &self.parts.base, errand.visit.now)?;
+        let change = draft.change(permit, Need::Update, key, old, &self.marking(), errand.visit.now)?;
         self.conclude(permit, change, guards, &warnings, errand).await
     }
 

@@ -102,6 +102,7 @@ async fn parts(
         consent: ConsentOffice::new(crate::consent::Site::new(&config.consent, &base)),
         emergency: Emergency::new(emergency_rules(config), Arc::clone(store) as Arc<dyn EmergencyStore>),
         purpose_required: config.purpose_required,
+        labelling: config.labelling.clone(),
         link_key: link_key(store).await?,
         clock: clock.clone(),
         limits: limits(&config.limits),

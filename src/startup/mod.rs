@@ -104,7 +104,11 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running, StartError> 
     let config = Arc::new(config);
     let servers = [serve_api(&gateway, &config, public, certificates.as_ref())?, serve_management(&health, private, management)?];
     let reload = Arc::new(Notify::new());
-    let mut tasks = vec![tokio::spawn(tend_metrics()), tokio::spawn(look_around(Arc::clone(&gateway)))];
+    let mut tasks = vec![
+        tokio::spawn(tend_metrics()),
+        tokio::spawn(look_around(Arc::clone(&gateway))),
+        tokio::spawn(label(Arc::clone(&gateway))),
+    ];
     if let Some(certificates) = certificates {
         tasks.push(tokio::spawn(follow(certificates, Arc::clone(&reload))));
     }
@@ -191,6 +195,13 @@ async fn look_around(gateway: Arc<Gateway>) {
     loop {
         beat.tick().await;
         gateway.refresh().await;
+    }
+}
+
+/// Labels what earlier releases stored, or other rules labelled, beside everything else.
+async fn label(gateway: Arc<Gateway>) {
+    while gateway.relabel().await.is_err() {
+        tokio::time::sleep(Duration::from_secs(10)).await;
     }
 }
 

@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 fn server() -> Server {
     let server = Server::open();
     let mut denial = consent("k1", "p1", "permit");
-    denial["provision"]["provision"] = json!([{"type": "deny", "class": [{"system": "http://hl7.org/fhir/resource-types", "code": "Observation"}]}]);
+    denial["provision"]["provision"] =
+        json!([{"type": "deny", "class": [{"system": "http://hl7.org/fhir/resource-types", "code": "Observation"}]}]);
     server.seed(&[patient("p1", "Amin"), patient("p2", "Bano"), observation("o1", "p1", "laboratory"), denial]);
     server
 }
@@ -25,13 +26,20 @@ fn text(name: &str, value: &str) -> Value {
 fn an_auditor_is_told_the_consent_the_provision_and_the_scope() {
     let server = server();
     let auditor = server.system("system/Patient.rs system/AuditEvent.rs");
-    let about = [text("user", "Practitioner/d1"), text("purpose", "TREAT"), text("record", "Observation/o1"), text("record", "Patient/p1"),
-        text("scope", "user/*.rs user/Condition.rs")];
+    let about = [
+        text("user", "Practitioner/d1"),
+        text("purpose", "TREAT"),
+        text("record", "Observation/o1"),
+        text("record", "Patient/p1"),
+        text("scope", "user/*.rs user/Condition.rs"),
+    ];
     let reply = ask(&server, &auditor, "p1", &about).expect(200);
     let told = reply.text();
     let explanations = reply.json()["parameter"].as_array().unwrap().clone();
     assert_eq!(explanations.len(), 2);
-    let shown = |at: usize| explanations[at]["part"].as_array().unwrap().iter().find(|one| one["name"] == "shown").unwrap()["valueBoolean"].clone();
+    let shown = |at: usize| {
+        explanations[at]["part"].as_array().unwrap().iter().find(|one| one["name"] == "shown").unwrap()["valueBoolean"].clone()
+    };
     assert_eq!((shown(0), shown(1)), (json!(false), json!(true)), "{told}");
     for word in ["Consent/k1", "provision.provision[0]", "explicit-deny", "Policy-all-normal", "user/*.rs"] {
         assert!(told.contains(word), "{word}: {told}");

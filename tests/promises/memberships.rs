@@ -15,7 +15,12 @@ fn server() -> Server {
     let mut permit = consent("k1", "p1", "permit");
     let role = json!({"coding": [{"system": "http://terminology.hl7.org/CodeSystem/v3-ParticipationType", "code": "IRCP"}]});
     permit["provision"]["actor"] = json!([{"role": role, "reference": {"reference": "Group/g1"}}]);
-    server.seed(&[patient("p1", "Amin"), practitioner("d1", "Khan"), practitioner("d2", "Lodhi"), observation("o1", "p1", "laboratory")]);
+    server.seed(&[
+        patient("p1", "Amin"),
+        practitioner("d1", "Khan"),
+        practitioner("d2", "Lodhi"),
+        observation("o1", "p1", "laboratory"),
+    ]);
     let officer = server.system("system/*.cruds system/Consent.cruds");
     let _ = server.put("Group/g1", &officer, &team("Practitioner/d2")).expect(201);
     let _ = server.put("Consent/k1", &officer, &permit).expect(201);

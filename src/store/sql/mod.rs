@@ -14,8 +14,10 @@ mod history;
 mod include;
 mod index;
 mod ledger;
+mod marks;
 mod names;
 mod point;
+mod relabel;
 mod rows;
 mod search;
 mod select;
@@ -29,7 +31,9 @@ mod writer;
 pub use ledger::Ledger;
 pub use trail::TrailRow;
 
-use super::{Answering, CommitError, Cursor, HistoryPage, PageBounds, RecordStore, Row, SearchPage, StoreError};
+use super::{
+    Answering, CommitError, Cursor, HistoryPage, Marked, PageBounds, RecordStore, Row, SearchPage, StoreError, UnmarkedBatch,
+};
 use crate::access::{Permit, Predicate};
 use crate::audit::Receipt;
 use crate::clock::Clock;
@@ -177,8 +181,8 @@ impl RecordStore for SqliteStore {
         Box::pin(self.ledger.read(move |connection| point::all(connection, of)))
     }
 
-    fn facts(&self, key: &Key) -> Result<Option<Facts>, StoreError> {
-        self.ledger.inline(|connection| point::facts(connection, key))
+    fn look(&self, key: &Key) -> Result<Option<Facts>, StoreError> {
+        self.ledger.inline(|connection| point::look(connection, key))
     }
 
     fn consent_versions<'a>(&'a self, key: &'a Key) -> Answering<'a, Vec<Row>> {
@@ -190,6 +194,18 @@ impl RecordStore for SqliteStore {
         Box::pin(
             async move { self.ledger.inline(|connection| keys.iter().map(|key| Ok(point::version(connection, key)?)).collect()) },
         )
+    }
+
+    fn facts<'a>(&'a self, keys: &'a [Key]) -> Answering<'a, Vec<Facts>> {
+        Box::pin(async move { self.ledger.inline(|connection| point::facts(connection, keys)) })
+    }
+
+    fn unmarked(&self, ruleset: i64) -> Answering<'_, Option<UnmarkedBatch>> {
+        Box::pin(self.next_unmarked(ruleset))
+    }
+
+    fn mark(&self, ruleset: i64, marked: Vec<Marked>, reached: i64, last: bool) -> Answering<'_, ()> {
+        Box::pin(self.write_marks(ruleset, marked, reached, last))
     }
 
     fn ready(&self) -> bool {
