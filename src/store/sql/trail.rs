@@ -32,8 +32,7 @@ fn row((seq, recorded, leaf, hash): Values) -> TrailRow {
 impl Trail for SqliteStore {
     fn append(&self, entry: Entry) -> Pin<Box<dyn Future<Output = Result<Receipt, TrailError>> + Send + '_>> {
         Box::pin(async move {
-            let written = self.ledger.submit_single(200, move |writer| writer.enter(&entry).map_err(StoreError::from)).await;
-            written.map(Receipt::durable).map_err(|error| {
+            self.ledger.enter(entry).await.map(Receipt::durable).map_err(|error| {
                 tracing::error!(%error, "the trail cannot be written");
                 TrailError
             })
