@@ -34,7 +34,7 @@ impl Gateway {
         }
         demand(condition, Some(&old))?;
         let change = deletion(&old, &self.parts.base)?;
-        self.conclude(permit, change, guards, &[], errand).await
+        self.conclude(permit, (change, Some(&old)), guards, &[], errand).await
     }
 
     /// Deleting twice is no mistake, and makes no version.

@@ -36,7 +36,7 @@ impl Gateway {
         let draft = self.resolved(permit, patched(&errand.body, &old)?, &mut guards).await?;
         let warnings = consent_problems(&draft, errand.visit.now)?;
         let change = draft.change(permit, Need::Update, key.clone(), Some(&old), &self.parts.base, errand.visit.now)?;
-        self.conclude(permit, change, guards, &warnings, errand).await
+        self.conclude(permit, (change, Some(&old)), guards, &warnings, errand).await
     }
 
     pub(super) async fn conditional_patch(

@@ -2,12 +2,12 @@
 
 use super::batch::entry_visit;
 use super::update::demand;
-use super::write::{Failed, mutable, new_id, until_settled, version_made};
+use super::write::{Failed, creates, mutable, new_id, until_settled, version_made};
 use super::{Errand, Gateway};
 use crate::access::{Caller, Permit};
 use crate::audit::Entry;
 use crate::disclosure::{
-    Change, Commit, Draft, Expected, Guard, Part, Pending, Row, consent_problems, deletion, found, patched, responses, written,
+    Change, Commit, Draft, Guard, Part, Pending, Row, consent_problems, deletion, found, patched, responses, written,
 };
 use crate::fhir::search::SearchQuery;
 use crate::fhir::{Id, Interaction, Key, Need, Problem, Refusal, Rendering, ResourceType, Return, WriteCondition};
@@ -89,17 +89,16 @@ impl Gateway {
         errand: &Errand,
     ) -> Result<Pending, Failed> {
         let Plan { guards, changes, mut entries, change_of, .. } = plan;
-        let created: Vec<bool> = changes.iter().map(|change| change.expected == Expected::Absent).collect();
         let mut envelope = errand.visit.concluded(Vec::new(), Vec::new());
         envelope.event = crate::audit::Event::Rest("transaction");
         entries.push(envelope);
         let committed = self.commit(Commit { guards, changes, entries }).await?;
         let mut answers = Vec::with_capacity(parts.len());
         for (at, (part, step)) in parts.iter().zip(steps).enumerate() {
-            let stored = change_of.get(&at).and_then(|&change| committed.stored.get(change).zip(created.get(change)));
+            let stored = change_of.get(&at).and_then(|&change| committed.stored.get(change));
             answers.push(match (stored, &step.act) {
-                (Some((stored, &created)), _) => {
-                    Ok(written(stored, created, &entry_rendering(part, errand), &[], &self.parts.base)?)
+                (Some(stored), act) => {
+                    Ok(written(stored, act.creates(), &entry_rendering(part, errand), &[], &self.parts.base)?)
                 }
                 (None, Act::Found(row)) => Ok(self.found(row, step, part, errand)?),
                 (None, Act::Read) => self.entry(caller, part, errand).await,
@@ -277,6 +276,15 @@ impl Act {
             Self::Create(key) | Self::Update { key, .. } => Some(key),
             Self::Patch { old } | Self::Delete { old } => Some(&old.facts.key),
             Self::Found(_) | Self::Nothing | Self::Read => None,
+        }
+    }
+
+    /// Whether the entry makes a record, or brings one back.
+    fn creates(&self) -> bool {
+        match self {
+            Self::Create(_) => true,
+            Self::Update { old, .. } => creates(old.as_ref()),
+            _ => false,
         }
     }
 

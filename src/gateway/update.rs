@@ -49,7 +49,7 @@ impl Gateway {
         let draft = self.resolved(permit, draft, &mut guards).await?;
         let warnings = consent_problems(&draft, errand.visit.now)?;
         let change = draft.change(permit, Need::Update, key, old, &self.parts.base, errand.visit.now)?;
-        self.conclude(permit, change, guards, &warnings, errand).await
+        self.conclude(permit, (change, old), guards, &warnings, errand).await
     }
 
     /// Update as create is for callers whose grant covers every record of the type: to anybody else "created" would tell that no
@@ -82,7 +82,7 @@ impl Gateway {
     ) -> Result<Pending, Failed> {
         let selected: Selected = self.selected(permit, Need::Search, query).await?;
         let guards = vec![selected.none_or_one(permit, query)?];
-        let old = match selected.rows.first() {
+        let mut old = match selected.rows.first() {
             Some(found) => Some(self.parts.store.read(permit, Need::Update, &found.facts.key).await?.ok_or(Refusal::NotFound)?),
             None => None,
         };
@@ -93,7 +93,10 @@ impl Gateway {
             (Some(old), _) => old.facts.key.clone(),
             (None, Some(id)) => {
                 let key = Key::new(resource_type, id);
-                self.may_create_at(permit, &key).await?;
+                old = self.parts.store.read(permit, Need::Update, &key).await?.filter(|row| row.facts.deleted);
+                if old.is_none() {
+                    self.may_create_at(permit, &key).await?;
+                }
                 key
             }
             (None, None) => Key::new(resource_type, new_id()),

@@ -2,7 +2,7 @@
 
 use super::{Errand, Gateway};
 use crate::access::{Permit, Predicate};
-use crate::disclosure::{Change, Commit, Committed, Guard, Pending, Stored, consent_changes, written};
+use crate::disclosure::{Change, Commit, Committed, Guard, Pending, Row, Stored, consent_changes, written};
 use crate::fhir::{Id, Interaction, Need, Problem, Refusal, Rendering, ResourceType, Return, Touched};
 use crate::store::CommitError;
 
@@ -58,16 +58,16 @@ macro_rules! until_settled {
 pub(super) use until_settled;
 
 impl Gateway {
-    /// Commits one change with its entry and answers.
+    /// Commits one change with its entry and answers; `had` is what the change was decided on.
     pub(super) async fn conclude(
         &self,
         permit: &Permit,
-        change: Change,
+        (change, had): (Change, Option<&Row>),
         guards: Vec<Guard>,
         warnings: &[Problem],
         errand: &Errand,
     ) -> Result<Pending, Failed> {
-        let created = change.expected == crate::disclosure::Expected::Absent;
+        let created = creates(had);
         let entry = errand.visit.concluded(change.patients.clone(), vec![version_made(&change)]);
         let committed = self.commit(Commit { guards, changes: vec![change], entries: vec![entry] }).await?;
         let stored = committed.stored.first().ok_or(Refusal::Internal)?;
@@ -93,6 +93,12 @@ impl Gateway {
         self.parts.consent.changed(consent_changes(stored, &self.parts.base)?);
         Ok(())
     }
+}
+
+/// Whether content makes a record of this: of nothing, or of one that was deleted
+/// (<https://hl7.org/fhir/R4/http.html#delete>: it is brought back, and `201` says so).
+pub(super) fn creates(had: Option<&Row>) -> bool {
+    had.is_none_or(|had| had.facts.deleted)
 }
 
 /// How a change is answered: a caller who may not read the type is not shown what was there before a patch.

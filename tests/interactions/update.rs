@@ -76,7 +76,35 @@ fn an_update_creates_where_nothing_is_and_the_grant_covers_the_type() {
     assert_eq!(reply.header("location"), Some("https://localhost:8443/fhir/Observation/chosen/_history/1"));
     server.refused(&put(), 412, "AMANAT-REC-0003", "input:version");
     let _ = server.delete("Observation/chosen", &all).expect(204);
-    assert_eq!(put().expect(200).header("etag"), Some("W/\"3\""), "versions go on after a delete");
+    assert_eq!(put().expect(201).header("etag"), Some("W/\"3\""), "versions go on after a delete");
+}
+
+#[test]
+fn a_deleted_record_that_comes_back_is_created_in_each_way_that_brings_it_back() {
+    let server = ward();
+    let all = server.system(ALL);
+    let body = observation("o1", "p1", "laboratory");
+    let gone = || drop(server.delete("Observation/o1", &all).expect(204));
+    let at = |version: u32| format!("https://localhost:8443/fhir/Observation/o1/_history/{version}");
+    gone();
+    let reply = server.put("Observation/o1", &all, &body);
+    server.allowed(&reply, 201, "update", &["p1"]);
+    assert_eq!(reply.header("location"), Some(at(3).as_str()));
+    assert_eq!(server.put("Observation/o1", &all, &body).status, 200, "only what was gone is created");
+    gone();
+    let reply = server.put("Observation?identifier=urn:obs|o1", &all, &body);
+    server.allowed(&reply, 201, "update", &["p1"]);
+    assert_eq!(reply.header("location"), Some(at(6).as_str()));
+    let entry = json!({"resource": body, "request": {"method": "PUT", "url": "Observation/o1"}});
+    for (kind, version) in [("batch", 8), ("transaction", 10)] {
+        gone();
+        let bundle = json!({"resourceType": "Bundle", "type": kind, "entry": [entry]});
+        let response = server.post("", &all, &bundle).expect(200).json()["entry"][0]["response"].clone();
+        assert_eq!((&response["status"], &response["location"]), (&json!("201"), &json!(at(version))), "{kind}");
+    }
+    // To whom the grant shows no more than this patient's records, what they saw before can come back too.
+    gone();
+    server.allowed(&server.put("Observation/o1", &server.patient("p1", "patient/Observation.u"), &body), 201, "update", &["p1"]);
 }
 
 #[test]
