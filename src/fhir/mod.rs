@@ -31,4 +31,4 @@ pub use interaction::{CompartmentOwner, HistoryQuery, HistoryScope, Interaction,
 pub use refusal::{Outcome, Problem, Refusal, Told, Touched};
 pub use request::{Headers, Method, Rendering, Request, Return, Summary, decode, encode, pairs};
 pub use resource_type::ResourceType;
-pub use route::{RouteOptions, interaction, rendering};
+pub use route::{RouteOptions, interaction, methods, rendering};

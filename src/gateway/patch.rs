@@ -1,7 +1,7 @@
 //! JSON Patch (<https://hl7.org/fhir/R4/http.html#patch>).
 
 use super::update::demand;
-use super::write::{Failed, mutable, until_settled};
+use super::write::{Failed, until_settled};
 use super::{Errand, Gateway};
 use crate::access::Permit;
 use crate::disclosure::{Guard, Pending, consent_problems, patched};
@@ -16,7 +16,6 @@ impl Gateway {
         condition: WriteCondition,
         errand: &Errand,
     ) -> Result<Pending, Refusal> {
-        mutable(key.resource_type)?;
         until_settled!(self.try_patch(permit, key, condition, Vec::new(), errand).await)
     }
 
@@ -46,7 +45,6 @@ impl Gateway {
         condition: WriteCondition,
         errand: &Errand,
     ) -> Result<Pending, Refusal> {
-        query.types.iter().try_for_each(|&resource_type| mutable(resource_type))?;
         until_settled!(self.try_conditional_patch(permit, query, condition, errand).await)
     }
 

@@ -2,7 +2,7 @@
 
 use super::batch::entry_visit;
 use super::update::demand;
-use super::write::{Failed, creates, mutable, new_id, until_settled, version_made};
+use super::write::{Failed, creates, new_id, until_settled, version_made};
 use super::{Errand, Gateway};
 use crate::access::{Caller, Permit};
 use crate::audit::Entry;
@@ -164,7 +164,6 @@ impl Gateway {
     }
 
     async fn plan_update(&self, permit: &Permit, key: Key, condition: WriteCondition, named: bool) -> Result<Act, Failed> {
-        mutable(key.resource_type)?;
         let old = self.parts.store.read(permit, Need::Update, &key).await?;
         if old.is_none() {
             self.may_create_at(permit, &key).await?;
@@ -181,7 +180,6 @@ impl Gateway {
         plan: &mut Plan,
     ) -> Result<Act, Failed> {
         let [resource_type] = query.types.as_slice() else { return Err(Refusal::Internal.into()) };
-        mutable(*resource_type)?;
         if let Some(key) = self.only(permit, query, plan).await? {
             return self.plan_update(permit, key, condition, false).await;
         }
@@ -190,7 +188,6 @@ impl Gateway {
     }
 
     async fn plan_delete(&self, permit: &Permit, key: &Key, condition: WriteCondition) -> Result<Act, Failed> {
-        mutable(key.resource_type)?;
         let old = self.parts.store.read(permit, Need::Delete, key).await?.ok_or(Refusal::NotFound)?;
         if old.facts.deleted {
             return Ok(Act::Nothing);
@@ -207,7 +204,6 @@ impl Gateway {
     }
 
     async fn standing(&self, permit: &Permit, need: Need, key: &Key, condition: WriteCondition) -> Result<Row, Failed> {
-        mutable(key.resource_type)?;
         let old = self.parts.store.read(permit, need, key).await?.filter(|row| !row.facts.deleted).ok_or(Refusal::NotFound)?;
         demand(condition, Some(&old))?;
         Ok(old)

@@ -1,7 +1,7 @@
 //! update, update as create, conditional update (<https://hl7.org/fhir/R4/http.html#update>).
 
 use super::condition::Selected;
-use super::write::{Failed, mutable, new_id, until_settled};
+use super::write::{Failed, new_id, until_settled};
 use super::{Errand, Gateway};
 use crate::access::{Permit, Predicate};
 use crate::disclosure::{Draft, Guard, Pending, Row, consent_problems};
@@ -16,7 +16,6 @@ impl Gateway {
         condition: WriteCondition,
         errand: &Errand,
     ) -> Result<Pending, Refusal> {
-        mutable(key.resource_type)?;
         until_settled!(self.try_update(permit, key, condition, errand).await)
     }
 
@@ -68,7 +67,6 @@ impl Gateway {
         errand: &Errand,
     ) -> Result<Pending, Refusal> {
         let [resource_type] = query.types.as_slice() else { return Err(Refusal::Internal) };
-        mutable(*resource_type)?;
         until_settled!(self.try_conditional_update(permit, *resource_type, query, condition, errand).await)
     }
 

@@ -3,7 +3,7 @@
 use super::{Errand, Gateway};
 use crate::access::{Permit, Predicate};
 use crate::disclosure::{Change, Commit, Committed, Guard, Pending, Row, Stored, consent_changes, written};
-use crate::fhir::{Id, Interaction, Need, Problem, Refusal, Rendering, ResourceType, Return, Touched};
+use crate::fhir::{Id, Interaction, Need, Problem, Refusal, Rendering, ResourceType, Return, Touched, methods};
 use crate::store::CommitError;
 
 /// How often a change is decided anew when another one came between.
@@ -120,19 +120,18 @@ pub(super) fn version_made(change: &Change) -> Touched {
 }
 
 /// The trail is nobody's to change (`audit` § 3).
-pub(super) fn mutable(resource_type: ResourceType) -> Result<(), Refusal> {
-    if resource_type == ResourceType::AuditEvent { Err(Refusal::MethodNotAllowed) } else { Ok(()) }
-}
-
-/// The same for what an interaction would change.
 pub(super) fn changeable(interaction: &Interaction) -> Result<(), Refusal> {
-    match interaction {
-        Interaction::Update(key, _) | Interaction::Patch(key, _) | Interaction::Delete(key, _) => mutable(key.resource_type),
+    let trail = ResourceType::AuditEvent;
+    let refused = match interaction {
+        Interaction::Update(key, _) | Interaction::Patch(key, _) | Interaction::Delete(key, _) => {
+            (key.resource_type == trail).then(|| methods(&key.to_string()))
+        }
         Interaction::ConditionalUpdate(query, _)
         | Interaction::ConditionalPatch(query, _)
-        | Interaction::ConditionalDelete(query) => query.types.iter().try_for_each(|&resource_type| mutable(resource_type)),
-        _ => Ok(()),
-    }
+        | Interaction::ConditionalDelete(query) => query.types.contains(&trail).then(|| methods(trail.name())),
+        _ => None,
+    };
+    refused.map_or(Ok(()), |allow| Err(Refusal::MethodNotAllowed(allow)))
 }
 
 /// A fresh id.

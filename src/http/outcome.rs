@@ -39,7 +39,7 @@ impl Turned {
 
     /// The method does not exist at this place.
     pub(super) fn method(allow: &'static str) -> Self {
-        let mut turned = Self::by(&Refusal::MethodNotAllowed);
+        let mut turned = Self::by(&Refusal::MethodNotAllowed(allow));
         turned.0.allow = Some(allow);
         turned
     }
