@@ -20,6 +20,7 @@ pub use column::{SealedColumn, SealedContent};
 pub use draft::{Draft, deletion, patched};
 pub use forward::{Change, Commit, Committed, Expected, Forwarded, Guard, Stored};
 pub use frame::{PageFrame, history, responses, searchset};
+pub use outcome::outcome;
 pub use own::own_record;
 pub use parcel::{Part, unpack};
 pub use pending::{Pending, refuse, release};
