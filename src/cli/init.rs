@@ -150,6 +150,7 @@ url = {store}
 # audience = [{base_url}]
 # jwks_uri = "https://idp.example/jwks"      # or jwks_file = "jwks.json"
 # algorithms = ["RS384", "ES384"]
+# update_as_create = true                    # its clients may PUT new records under ids of their own
 
 [consent]
 # What holds for a patient who has said nothing:

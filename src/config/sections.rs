@@ -74,6 +74,8 @@ pub struct Issuer {
     pub algorithms: Vec<String>,
     /// The purposes of use of a token that names none and whose client has none registered.
     pub default_purposes: Vec<String>,
+    /// Whether its clients may name new records themselves, by `PUT` to an id that is free.
+    pub update_as_create: bool,
 }
 
 /// Where the keys of an issuer are.
@@ -219,7 +221,8 @@ fn issuer(settings: &mut Settings, at: usize) -> Option<Issuer> {
         }
     };
     let default_purposes = settings.or(&key("default_purposes"), Vec::new());
-    Some(Issuer { issuer: issuer?, audience: audience?, jwks, algorithms, default_purposes })
+    let update_as_create = settings.or(&key("update_as_create"), true);
+    Some(Issuer { issuer: issuer?, audience: audience?, jwks, algorithms, default_purposes, update_as_create })
 }
 
 fn consent(settings: &mut Settings) -> ConsentSettings {

@@ -51,12 +51,23 @@ impl Gateway {
         self.conclude(permit, (change, old), guards, &warnings, errand).await
     }
 
-    /// Update as create is for callers whose grant covers every record of the type: to anybody else "created" would tell that no
-    /// hidden record has this id.
+    /// Update as create is for clients who are trusted to choose ids and whose grant covers every record of the type: to anybody else
+    /// "created" would tell that no hidden record has this id.
     pub(super) async fn may_create_at(&self, permit: &Permit, key: &Key) -> Result<(), Refusal> {
+        if !self.may_choose_ids(permit) {
+            return Err(Refusal::NotFound);
+        }
         let whole = matches!(permit.granted(key.resource_type, Need::Update), Predicate::All);
         let taken = self.parts.store.versions(std::slice::from_ref(key)).await?.into_iter().flatten().next().is_some();
         if whole && !taken { Ok(()) } else { Err(Refusal::NotFound) }
+    }
+
+    fn may_choose_ids(&self, permit: &Permit) -> bool {
+        #[cfg(feature = "bench")]
+        if crate::layers::off(crate::layers::Layer::Token) {
+            return true;
+        }
+        self.parts.authenticator.may_choose_ids(permit.caller())
     }
 
     pub(super) async fn conditional_update(

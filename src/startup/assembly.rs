@@ -131,6 +131,7 @@ fn settings_of(issuer: &config::Issuer, config: &Config) -> Result<IssuerSetting
         issuer.algorithms.iter().map(|name| Algorithm::parse(name).ok_or_else(|| unknown(name))).collect::<Result<_, _>>()?;
     settings.leeway = config.smart.leeway_seconds;
     settings.default_purposes.clone_from(&issuer.default_purposes);
+    settings.update_as_create = issuer.update_as_create;
     settings.user_bases = vec![config.server.base_url.as_str().to_owned()];
     Ok(settings)
 }

@@ -76,7 +76,8 @@ impl Hospital {
         let config = Config::load(Sources { file: Some(file), ..Sources::default() }).unwrap();
         let (key, public) = generate_client_key(Algorithm::ES384).unwrap();
         let client = Client::backend("hospital", "City Hospital", ClientKeys::Jwks(json!({ "keys": [public] })), scope);
-        let client = Client { organization: Some("Organization/city".to_owned()), purposes: vec!["TREAT".to_owned()], ..client };
+        let organization = Some("Organization/city".to_owned());
+        let client = Client { organization, purposes: vec!["TREAT".to_owned()], may_choose_ids: true, ..client };
         let (stop, stopped) = oneshot::channel();
         let (tell, told) = mpsc::channel();
         let server = std::thread::spawn(move || {

@@ -1,7 +1,9 @@
 //! update: `PUT Type/id`
 
 use super::{ALL, hidden_as_absent, ward};
-use crate::support::records::{observation, patient};
+use crate::support::records::{condition, consent, observation, patient, practitioner};
+use crate::support::{ISSUER, Server};
+use amanat::smart::Client;
 use serde_json::json;
 
 #[test]
@@ -126,4 +128,37 @@ fn ids_and_types_must_agree_and_views_are_not_put_back() {
         "AMANAT-IN-0002",
         "input:invalid",
     );
+}
+
+#[test]
+fn only_clients_who_are_trusted_to_choose_ids_create_by_update() {
+    let server = Server::with_issuer("update_as_create = false");
+    let all = server.system(ALL);
+    let lent = |id: &str| practitioner(id, "Khan");
+    server.register(Client { issuer: Some(ISSUER.to_owned()), may_choose_ids: true, ..registered("trusted") });
+    server.register(Client { issuer: Some(ISSUER.to_owned()), ..registered("stranger") });
+    server.look_at_registry();
+    let of = |client: &str| server.token(json!({"scope": ALL, "client_id": client}));
+    server.allowed(&server.put("Practitioner/d1", &of("trusted"), &lent("d1")), 201, "update", &[]);
+    server.allowed(&server.put("Practitioner/d1", &of("stranger"), &lent("d1")), 200, "update", &[]);
+    for token in [&all, &of("stranger")] {
+        server.refused(&server.put("Practitioner/d2", token, &lent("d2")), 404, "AMANAT-REC-0001", "not-found");
+        let named = server.put("Practitioner?name=Bano", token, &lent("d2"));
+        server.refused(&named, 404, "AMANAT-REC-0001", "not-found");
+        let entry = json!({"resource": lent("d2"), "request": {"method": "PUT", "url": "Practitioner/d2"}});
+        let bundle = json!({"resourceType": "Bundle", "type": "transaction", "entry": [entry]});
+        server.refused(&server.post("", token, &bundle), 404, "AMANAT-REC-0001", "not-found");
+    }
+    // What a patient withholds answers as what is not there.
+    let trusted = of("trusted");
+    server.allowed(&server.put("Patient/p1", &trusted, &patient("p1", "Amin")), 201, "update", &["p1"]);
+    server.allowed(&server.put("Condition/c1", &trusted, &condition("c1", "p1")), 201, "update", &["p1"]);
+    let officer = server.token(json!({"scope": "system/Consent.cruds", "client_id": "trusted"}));
+    server.allowed(&server.put("Consent/no", &officer, &consent("no", "p1", "deny")), 201, "update", &["p1"]);
+    hidden_as_absent(&server, &of("stranger"), "PUT", "Condition/c1", "Condition/free", Some(&condition("x", "p1")));
+    hidden_as_absent(&server, &of("stranger"), "DELETE", "Condition/c1", "Condition/free", None);
+}
+
+fn registered(id: &str) -> Client {
+    Client::app(id, id, vec!["http://127.0.0.1:1/".to_owned()], ALL)
 }

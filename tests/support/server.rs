@@ -40,13 +40,22 @@ impl Server {
 
     /// With this implicit policy, and further sections of the configuration.
     pub(crate) fn with(implicit_policy: &str, sections: &str) -> Self {
+        Self::made(implicit_policy, "", sections)
+    }
+
+    /// With further settings of the issuer.
+    pub(crate) fn with_issuer(settings: &str) -> Self {
+        Self::made("Policy-all-normal", settings, "")
+    }
+
+    fn made(implicit_policy: &str, issuer: &str, sections: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let signer = Signer::new("k1");
         std::fs::write(folder.path().join("jwks.json"), signer.key_set().to_string()).unwrap();
         let file = folder.path().join("amanat.toml");
         let text = format!(
             "[server]\nlisten = \"127.0.0.1:0\"\nmanagement_listen = \"127.0.0.1:0\"\nworkers = 1\nbase_url = \"{BASE}\"\n\
-             [[issuers]]\nissuer = \"{ISSUER}\"\naudience = [\"{BASE}\"]\njwks_file = \"jwks.json\"\nalgorithms = [\"ES256\"]\n\
+             [[issuers]]\nissuer = \"{ISSUER}\"\naudience = [\"{BASE}\"]\njwks_file = \"jwks.json\"\nalgorithms = [\"ES256\"]\n{issuer}\n\
              [consent]\nimplicit_policy = \"{implicit_policy}\"\n{sections}\n"
         );
         std::fs::write(&file, text).unwrap();
@@ -80,6 +89,12 @@ impl Server {
     pub(crate) fn register(&self, client: Client) {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         assert!(runtime.block_on(self.assembly.registry.store().add(client, self.clock.now())).unwrap());
+    }
+
+    /// Takes the registered clients over, as the gateway does each second.
+    pub(crate) fn look_at_registry(&self) {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(self.assembly.registry.refresh()).unwrap();
     }
 
     /// Locks a client out.
