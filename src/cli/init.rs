@@ -166,6 +166,7 @@ node = {node}
 # bundle_bytes = 67108864
 # page_default = 20
 # page_max = 1000
+# requests_per_second = 0                    # of one client; 0 is no bound
 
 # [smart]
 # token_lifetime_seconds = 300

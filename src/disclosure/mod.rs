@@ -23,7 +23,7 @@ pub use frame::{PageFrame, history, responses, searchset};
 pub use outcome::outcome;
 pub use own::own_record;
 pub use parcel::{Part, unpack};
-pub use pending::{Pending, refuse, release};
+pub use pending::{Pending, refuse, release, throttle};
 pub use policy::{ConsentChange, compiled, consent_changes, consent_of, consent_problems};
 pub use record::{found, show};
 pub use released::{Answer, HeaderWord, Refused, Released};

@@ -73,7 +73,8 @@ fn headers(refusal: &Refusal, told: &Told) -> Vec<(HeaderWord, String)> {
         Refusal::TokenInvalid(_) => challenge(", error=\"invalid_token\", error_description=\"bad, expired or revoked\""),
         Refusal::ScopeMissing { needed } => challenge(&format!(", error=\"insufficient_scope\", scope=\"{needed}\"")),
         Refusal::MethodNotAllowed(allow) => vec![(HeaderWord::Allow, (*allow).to_owned())],
-        _ if matches!(told.status, 429 | 503) => vec![(HeaderWord::RetryAfter, "5".to_owned())],
+        Refusal::TooManyRequests(seconds) => vec![(HeaderWord::RetryAfter, seconds.to_string())],
+        _ if told.status == 503 => vec![(HeaderWord::RetryAfter, "5".to_owned())],
         _ => Vec::new(),
     }
 }

@@ -72,8 +72,8 @@ pub enum Refusal {
     MethodNotAllowed(&'static str),
     /// FHIR knows it, this server does not do it (an unknown operation, for example).
     NotSupported(String),
-    /// The rate or the number of requests in flight is exceeded.
-    TooManyRequests,
+    /// The rate is exceeded; in so many seconds there is room again.
+    TooManyRequests(u32),
     /// The trail cannot be written, so nothing is sent.
     TrailUnavailable,
     /// The record store cannot be reached or does not answer in time.
@@ -155,7 +155,7 @@ impl Refusal {
                 )),
                 ..table::NOT_SUPPORTED
             },
-            Self::TooManyRequests => table::TOO_MANY_REQUESTS,
+            Self::TooManyRequests(_) => table::TOO_MANY_REQUESTS,
             Self::TrailUnavailable => table::TRAIL_UNAVAILABLE,
             Self::StoreUnavailable => table::STORE_UNAVAILABLE,
             Self::Internal => table::INTERNAL,
