@@ -70,10 +70,12 @@ pub fn methods(path: &str) -> &'static str {
     let trail = ResourceType::AuditEvent.name();
     match [segments.next(), segments.next(), segments.next(), segments.next(), segments.next()] {
         [None, ..] => READ_AND_POST,
-        [Some("_search"), None, ..] | [Some(_), Some("_search"), None, ..] | [Some(_), Some(_), Some(_), Some("_search"), None] => {
-            "POST, OPTIONS"
+        [Some("_search"), None, ..]
+        | [Some(_), Some("_search"), None, ..]
+        | [Some(_), Some(_), Some(_), Some("_search"), None] => "POST, OPTIONS",
+        [Some("metadata" | "_history"), None, ..] | [Some(_), Some("_history"), None, ..] | [Some(_), Some(_), Some(_), ..] => {
+            READ
         }
-        [Some("metadata" | "_history"), None, ..] | [Some(_), Some("_history"), None, ..] | [Some(_), Some(_), Some(_), ..] => READ,
         [Some(one), None, ..] if one == trail => READ_AND_POST,
         [Some(one), Some(_), None, ..] if one == trail => READ,
         [Some(_), None, ..] => ANY,
@@ -358,7 +360,16 @@ mod tests {
     #[test]
     fn no_method_that_is_told_is_refused_as_unknown_and_the_others_are() {
         let options = RouteOptions { base: "https://fhir.example", now: Instant(0), max_count: 10 };
-        for path in ["", "metadata", "_history", "Patient", "Patient/p1", "Patient/_search", "Patient/p1/_history/1", "Patient/p1/Observation"] {
+        for path in [
+            "",
+            "metadata",
+            "_history",
+            "Patient",
+            "Patient/p1",
+            "Patient/_search",
+            "Patient/p1/_history/1",
+            "Patient/p1/Observation",
+        ] {
             for method in [Method::Get, Method::Head, Method::Post, Method::Put, Method::Patch, Method::Delete] {
                 let (query, headers) = ("_id=a".to_owned(), Headers::default());
                 let request = Request { method, path: path.to_owned(), query, form: None, headers };

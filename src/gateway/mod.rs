@@ -65,7 +65,15 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         let (clients, strangers) = (Rate::default(), Rate::default());
-        Self { page_default: 20, page_max: 1000, page_included: 5000, page_bytes: 16 << 20, bundle_entries: 25_000, clients, strangers }
+        Self {
+            page_default: 20,
+            page_max: 1000,
+            page_included: 5000,
+            page_bytes: 16 << 20,
+            bundle_entries: 25_000,
+            clients,
+            strangers,
+        }
     }
 }
 
@@ -151,9 +159,7 @@ impl Gateway {
         match self.decide(parsed, inbound, &mut visit).await {
             Ok((pending, rendering)) => release(pending, &rendering, &visit, self.parts.trail.as_ref()).await,
             Err(Denied::Refused(refusal)) => Err(refuse(&refusal, &visit, self.parts.trail.as_ref()).await),
-            Err(Denied::Throttled(over)) => {
-                Err(throttle(over.seconds, over.left_out, &visit, self.parts.trail.as_ref()).await)
-            }
+            Err(Denied::Throttled(over)) => Err(throttle(over.seconds, over.left_out, &visit, self.parts.trail.as_ref()).await),
         }
     }
 

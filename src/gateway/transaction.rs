@@ -97,9 +97,7 @@ impl Gateway {
         for (at, (part, step)) in parts.iter().zip(steps).enumerate() {
             let stored = change_of.get(&at).and_then(|&change| committed.stored.get(change));
             answers.push(match (stored, &step.act) {
-                (Some(stored), act) => {
-                    Ok(written(stored, act.creates(), &entry_rendering(part, errand), &[], &self.parts.base)?)
-                }
+                (Some(stored), act) => Ok(written(stored, act.creates(), &entry_rendering(part, errand), &[], &self.parts.base)?),
                 (None, Act::Found(row)) => Ok(self.found(row, step, part, errand)?),
                 (None, Act::Read) => self.entry(caller, part, errand).await,
                 (None, _) => Ok(Pending::nothing(entry_visit(part, None, &errand.visit).concluded(Vec::new(), Vec::new()))),

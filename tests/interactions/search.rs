@@ -74,7 +74,10 @@ fn a_search_of_several_types_takes_what_each_of_them_defines() {
     assert_eq!(found("code:not=38341003", &all), ["Observation/o1", "Observation/o2", "Observation/v1"]);
     assert_eq!(found("encounter:missing=true", &all), ["Observation/o1", "Observation/o2", "Observation/v1"]);
     assert_eq!(found("patient.family=Bano", &all), ["Condition/c2", "Observation/o2"]);
-    assert_eq!(found("patient=p1,p2", &server.patient("p1", "patient/*.rs")), ["Condition/c1", "Observation/o1", "Observation/v1"]);
+    assert_eq!(
+        found("patient=p1,p2", &server.patient("p1", "patient/*.rs")),
+        ["Condition/c1", "Observation/o1", "Observation/v1"]
+    );
     // Page by page.
     let first = server.get("?_type=Observation,Condition&patient=p1&_count=2", &all).expect(200);
     let second = server.get(&first.next().unwrap(), &all).expect(200);

@@ -115,7 +115,9 @@ impl Search<'_> {
                 _ => {
                     let types = &self.query.types;
                     if types.len() > 1 && !name.starts_with('_') {
-                        let text = format!("`_sort`: records of several types have no order by `{name}`; they have by `_lastUpdated` and `_id`");
+                        let text = format!(
+                            "`_sort`: records of several types have no order by `{name}`; they have by `_lastUpdated` and `_id`"
+                        );
                         return Err(Fault::wrong(text));
                     }
                     let parameter = lookup(types, name).ok_or_else(|| Fault::Wrong(naming::unknown(types, name).problem()))?;
