@@ -1,6 +1,5 @@
 //! JSON Patch (<https://hl7.org/fhir/R4/http.html#patch>).
 
-use super::update::demand;
 use super::write::{Failed, until_settled};
 use super::{Errand, Gateway};
 use crate::access::Permit;
@@ -27,11 +26,7 @@ impl Gateway {
         mut guards: Vec<Guard>,
         errand: &Errand,
     ) -> Result<Pending, Failed> {
-        let old = self.parts.store.read(permit, Need::Update, key).await?.ok_or(Refusal::NotFound)?;
-        if old.facts.deleted {
-            return Err(Refusal::Gone.into());
-        }
-        demand(condition, Some(&old))?;
+        let old = self.standing(permit, Need::Update, key, condition).await?;
         let draft = self.resolved(permit, patched(&errand.body, &old)?, &mut guards).await?;
         let warnings = consent_problems(&draft, errand.visit.now)?;
         let change = draft.change(permit, Need::Update, key.clone(), Some(&old), &self.parts.base, errand.visit.now)?;

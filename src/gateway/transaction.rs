@@ -201,12 +201,6 @@ impl Gateway {
         Ok(selected.rows.first().map(|row| row.facts.key.clone()))
     }
 
-    async fn standing(&self, permit: &Permit, need: Need, key: &Key, condition: WriteCondition) -> Result<Row, Failed> {
-        let old = self.parts.store.read(permit, need, key).await?.filter(|row| !row.facts.deleted).ok_or(Refusal::NotFound)?;
-        demand(condition, Some(&old))?;
-        Ok(old)
-    }
-
     /// The change that an entry makes, its references resolved.
     async fn change(
         &self,

@@ -114,6 +114,24 @@ impl Gateway {
     }
 }
 
+impl Gateway {
+    /// The current record that a change is about, as the condition demands it; a deleted one is gone.
+    pub(super) async fn standing(
+        &self,
+        permit: &Permit,
+        need: Need,
+        key: &Key,
+        condition: WriteCondition,
+    ) -> Result<Row, Refusal> {
+        let old = self.parts.store.read(permit, need, key).await?.ok_or(Refusal::NotFound)?;
+        if old.facts.deleted {
+            return Err(Refusal::Gone);
+        }
+        demand(condition, Some(&old))?;
+        Ok(old)
+    }
+}
+
 /// `If-Match` and `If-None-Match: *` against what is there.
 pub(super) fn demand(condition: WriteCondition, old: Option<&Row>) -> Result<(), Refusal> {
     let current = old.filter(|row| !row.facts.deleted);
