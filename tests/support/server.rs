@@ -50,7 +50,7 @@ impl Server {
         );
         let clock = Clock::fixed(Instant::parse(MOMENT).unwrap());
         let served = Served::new(folder.path(), settings, &clock);
-        Self { folder, clock, signer, served }
+        Self { served, folder, clock, signer }
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
