@@ -33,4 +33,4 @@ pub use marks::{Confidentiality, Dates, Fact, FactSet, Interval, Marks, is_hub};
 pub use refusal::{Outcome, Problem, Refusal, Told, Touched};
 pub use request::{Headers, Method, Rendering, Request, Return, Summary, decode, encode, pairs};
 pub use resource_type::ResourceType;
-pub use route::{RouteOptions, interaction, rendering};
+pub use route::{RouteOptions, interaction, methods, rendering};

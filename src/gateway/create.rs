@@ -38,6 +38,6 @@ impl Gateway {
         let warnings = consent_problems(&draft, errand.visit.now)?;
         let change =
             draft.change(permit, Need::Create, Key::new(resource_type, new_id()), None, &self.parts.base, errand.visit.now)?;
-        self.conclude(permit, change, guards, &warnings, errand).await
+        self.conclude(permit, (change, None), guards, &warnings, errand).await
     }
 }

@@ -13,6 +13,7 @@ mod history;
 mod inbound;
 mod page;
 mod patch;
+mod rate;
 mod read;
 mod references;
 mod search;
@@ -26,18 +27,20 @@ mod write;
 pub use consent::ConsentOffice;
 pub use inbound::Inbound;
 pub use page::LinkKey;
+pub use rate::Rate;
 pub use token::{TokenReply, TokenRequest};
 pub use turned_away::TurnedAway;
 
 use crate::access::{Caller, Permit, authorize};
 use crate::audit::{Agent, Site, Trail};
 use crate::clock::Clock;
-use crate::disclosure::{Answer, Pending, Sealed, Visit, refuse, release};
+use crate::disclosure::{Answer, Pending, Sealed, Visit, refuse, release, throttle};
 use crate::fhir::{Instant, Interaction, Refusal, Rendering, RouteOptions, interaction, rendering};
 use crate::identity::Authenticator;
 use crate::smart::TokenEndpoint;
 use crate::store::{PageBounds, RecordStore};
 use crate::telemetry;
+use rate::{Denied, Rates};
 use std::sync::Arc;
 
 /// Bounds that a site can set. Counts are entries, sizes bytes.
@@ -53,11 +56,24 @@ pub struct Limits {
     pub page_bytes: usize,
     /// Entries of a batch or transaction.
     pub bundle_entries: usize,
+    /// Requests of one client.
+    pub clients: Rate,
+    /// Requests without a valid token from one address.
+    pub strangers: Rate,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { page_default: 20, page_max: 1000, page_included: 5000, page_bytes: 16 << 20, bundle_entries: 25_000 }
+        let (clients, strangers) = (Rate::default(), Rate::default());
+        Self {
+            page_default: 20,
+            page_max: 1000,
+            page_included: 5000,
+            page_bytes: 16 << 20,
+            bundle_entries: 25_000,
+            clients,
+            strangers,
+        }
     }
 }
 
@@ -98,6 +114,7 @@ pub struct Gateway {
     /// Up to which entry the trail is readable as AuditEvent.
     shown: tokio::sync::Mutex<i64>,
     turned_away: turned_away::Allowance,
+    rates: Rates,
 }
 
 /// One request on its way: what every stage may need of it.
@@ -115,7 +132,8 @@ impl Gateway {
     pub async fn open(parts: Parts) -> Result<Self, Refusal> {
         let capabilities = capabilities::statement(&parts.base, &parts.token_endpoint, parts.clock.now());
         let shown = tokio::sync::Mutex::new(parts.ledger.shown().await.map_err(|_| Refusal::TrailUnavailable)?);
-        let gateway = Self { parts, capabilities, shown, turned_away: turned_away::Allowance::default() };
+        let rates = Rates::new(parts.limits.clients, parts.limits.strangers);
+        let gateway = Self { parts, capabilities, shown, turned_away: turned_away::Allowance::default(), rates };
         gateway.parts.consent.load(gateway.parts.store.as_ref(), &gateway.parts.base).await?;
         Ok(gateway)
     }
@@ -140,7 +158,8 @@ impl Gateway {
         }
         match self.decide(parsed, inbound, &mut visit).await {
             Ok((pending, rendering)) => release(pending, &rendering, &visit, self.parts.trail.as_ref()).await,
-            Err(refusal) => Err(refuse(&refusal, &visit, self.parts.trail.as_ref()).await),
+            Err(Denied::Refused(refusal)) => Err(refuse(&refusal, &visit, self.parts.trail.as_ref()).await),
+            Err(Denied::Throttled(over)) => Err(throttle(over.seconds, over.left_out, &visit, self.parts.trail.as_ref()).await),
         }
     }
 
@@ -150,17 +169,24 @@ impl Gateway {
         parsed: Result<Interaction, Refusal>,
         inbound: Inbound,
         visit: &mut Visit,
-    ) -> Result<(Pending, Rendering), Refusal> {
-        let caller = self.caller(&inbound, visit.now).await?;
+    ) -> Result<(Pending, Rendering), Denied> {
+        let caller = match self.caller(&inbound, visit.now).await {
+            Ok(caller) => caller,
+            Err(refusal) => {
+                self.rates.stranger(&inbound.address, visit.now)?;
+                return Err(refusal.into());
+            }
+        };
         visit.agent = Agent::of(&caller, inbound.address.clone());
         telemetry::note_client(&caller.client);
+        self.rates.client(&caller, visit.now)?;
         let interaction = parsed?;
         let rendering = rendering(&inbound.request)?;
         visit.record = inbound::named_record(&interaction);
         let mut errand = Errand { visit: visit.clone(), rendering, body: inbound.body };
         let pending = self.perform(&caller, interaction, &mut errand).await;
         *visit = errand.visit;
-        pending.map(|pending| (pending, errand.rendering))
+        Ok((pending?, errand.rendering))
     }
 
     async fn caller(&self, inbound: &Inbound, now: Instant) -> Result<Arc<Caller>, Refusal> {

@@ -12,6 +12,7 @@ mod history;
 mod once;
 mod page;
 mod patch;
+mod rate;
 mod read;
 mod rendering;
 mod scopes;

@@ -87,6 +87,10 @@ impl TrailSource for SqliteStore {
         })
     }
 
+    fn head(&self) -> Trailing<'_, i64> {
+        Box::pin(async move { Ok(self.trail_head().await.map_err(lost)?.map_or(0, |row| row.seq)) })
+    }
+
     fn shown(&self) -> Trailing<'_, i64> {
         Box::pin(async move {
             let kept = self.setting(SHOWN).await.map_err(lost)?;
