@@ -92,24 +92,30 @@ impl Condition {
         if holds { Self::All } else { Self::None }
     }
 
-    /// Decides in memory; `None` when another record would have to be looked at.
+    /// Decides in memory; `None` when another record would have to be looked at, or this one has not been read for marks yet.
     pub fn holds(&self, facts: &Facts) -> Option<bool> {
+        self.holds_given(facts, &mut |_| None)
+    }
+
+    /// The same for who can look: `refers` tells whether the live record of this key refers to the one decided on, `None` when that
+    /// is not known.
+    pub fn holds_given(&self, facts: &Facts, refers: &mut dyn FnMut(&Key) -> Option<bool>) -> Option<bool> {
         match self {
             Self::All => Some(true),
             Self::None => Some(false),
-            Self::Not(inner) => inner.holds(facts).map(|holds| !holds),
-            Self::And(all) => joined(all, facts, false),
-            Self::Or(any) => joined(any, facts, true),
-            Self::Test(test) => test.holds(facts),
+            Self::Not(inner) => inner.holds_given(facts, refers).map(|holds| !holds),
+            Self::And(all) => joined(all, facts, refers, false),
+            Self::Or(any) => joined(any, facts, refers, true),
+            Self::Test(test) => test.holds(facts, refers),
         }
     }
 }
 
 /// The first part that is `decisive` decides; else all must be known.
-fn joined(parts: &[Condition], facts: &Facts, decisive: bool) -> Option<bool> {
+fn joined(parts: &[Condition], facts: &Facts, refers: &mut dyn FnMut(&Key) -> Option<bool>, decisive: bool) -> Option<bool> {
     let mut outcome = Some(!decisive);
     for part in parts {
-        match part.holds(facts) {
+        match part.holds_given(facts, refers) {
             Some(holds) if holds == decisive => return Some(decisive),
             Some(_) => {}
             None => outcome = None,
@@ -119,8 +125,11 @@ fn joined(parts: &[Condition], facts: &Facts, decisive: bool) -> Option<bool> {
 }
 
 impl Test {
-    fn holds(&self, facts: &Facts) -> Option<bool> {
+    fn holds(&self, facts: &Facts, refers: &mut dyn FnMut(&Key) -> Option<bool>) -> Option<bool> {
         let marks = &facts.marks;
+        if marks.is_unread() && self.asks_marks() {
+            return None;
+        }
         Some(match self {
             Self::ConfidentialityAtMost(most) => marks.confidentiality <= *most,
             Self::ConfidentialityAtLeast(least) => marks.confidentiality >= *least,
@@ -132,7 +141,8 @@ impl Test {
             Self::Has(fact) => marks.facts.contains(*fact),
             Self::ReferredToBy(key) if facts.key == *key => true,
             Self::ReferredToBy(_) if is_hub(facts.key.resource_type) => false,
-            Self::ReferredToBy(_) => return None,
+            Self::ReferredToBy(_) if marks.is_unread() => return None,
+            Self::ReferredToBy(key) => return refers(key),
             Self::DatesInside(span) => match &marks.dates {
                 Dates::Timeless => true,
                 Dates::At(all) => !all.is_empty() && all.iter().all(|one| span.low <= one.low && one.high <= span.high),
@@ -142,5 +152,18 @@ impl Test {
                 Dates::At(all) => all.is_empty() || all.iter().any(|one| one.low < span.high && span.low < one.high),
             },
         })
+    }
+
+    /// Whether it asks for what only a record that was read has.
+    fn asks_marks(&self) -> bool {
+        matches!(
+            self,
+            Self::SensitiveToAny(_)
+                | Self::SensitiveOnlyTo(_)
+                | Self::Handled(_)
+                | Self::Has(_)
+                | Self::DatesInside(_)
+                | Self::DatesMeet(_)
+        )
     }
 }

@@ -4,6 +4,7 @@ use super::Verdicts;
 use crate::fhir::search::{Criterion, IndexEntry};
 use crate::fhir::{Facts, Id};
 use std::cell::OnceCell;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// A condition on a record's facts and index values.
@@ -76,6 +77,26 @@ impl Predicate {
                 Self::Or(any)
             }
             (one, other) => Self::Or(vec![one, other]),
+        }
+    }
+
+    /// Whether the patients say more than this many different things.
+    pub fn says_much(&self, most: usize) -> bool {
+        match self {
+            Self::And(parts) | Self::Or(parts) => parts.iter().any(|one| one.says_much(most)),
+            Self::EveryPatient(verdicts) => verdicts.groups().len() > most,
+            _ => false,
+        }
+    }
+
+    /// The same for records of these patients and of none; those that belong to anybody else are left out.
+    #[must_use]
+    pub fn of_patients(&self, patients: &BTreeSet<Id>) -> Self {
+        match self {
+            Self::And(all) => Self::And(all.iter().map(|one| one.of_patients(patients)).collect()),
+            Self::Or(any) => Self::Or(any.iter().map(|one| one.of_patients(patients)).collect()),
+            Self::EveryPatient(verdicts) => Self::EveryPatient(verdicts.only(patients)),
+            one => one.clone(),
         }
     }
 

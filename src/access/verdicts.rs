@@ -1,7 +1,7 @@
 //! For every patient, what a caller may see of records that belong to them.
 
 use super::Condition;
-use crate::fhir::{Facts, Id};
+use crate::fhir::{Facts, Id, Key};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
@@ -52,6 +52,12 @@ impl Verdicts {
         self.of.get(patient).and_then(|at| self.groups.get(*at)).map_or(&*self.otherwise, |group| &group.condition)
     }
 
+    /// The same for records of these patients alone; those of anybody else are nobody's to see.
+    #[must_use]
+    pub fn only(&self, patients: &BTreeSet<Id>) -> Self {
+        Self::new(Condition::None, patients.iter().map(|patient| (patient.clone(), self.of(patient).clone())))
+    }
+
     /// Whether everything is permitted, whosever it is.
     pub fn permit_all(&self) -> bool {
         self.groups.is_empty() && *self.otherwise == Condition::All
@@ -60,9 +66,14 @@ impl Verdicts {
     /// Do all patients of the record permit it? A record without patient passes. `None` when another record would have to be
     /// looked at to tell.
     pub fn permit(&self, facts: &Facts) -> Option<bool> {
+        self.permit_given(facts, &mut |_| None)
+    }
+
+    /// The same for who can look at other records, see [`Condition::holds_given`].
+    pub fn permit_given(&self, facts: &Facts, refers: &mut dyn FnMut(&Key) -> Option<bool>) -> Option<bool> {
         let mut outcome = Some(true);
         for patient in &facts.patients {
-            match self.of(patient).holds(facts) {
+            match self.of(patient).holds_given(facts, refers) {
                 Some(false) => return Some(false),
                 Some(true) => {}
                 None => outcome = None,

@@ -196,6 +196,11 @@ impl Desk {
         Ok(Some(client.id))
     }
 
+    /// How many records there are, and how many of them rules of this number have labelled.
+    pub(super) async fn marked(&self, ruleset: i64) -> Result<(u64, u64), Failure> {
+        self.parts.store.marked(ruleset).await.map_err(failed)
+    }
+
     /// Loads the synthetic people through the gateway, one transaction after the other. The single place that does.
     pub(super) async fn load_demo(&self, bundles: Vec<String>) -> Result<(), Failure> {
         let loader =

@@ -156,6 +156,10 @@ url = {store}
 # What holds for a patient who has said nothing:
 # Policy-deny, Policy-break-glass-only, Policy-basic-normal, Policy-all-normal
 implicit_policy = {policy}
+# Rules that label records by their codes; fhir-profiles/labels/default.toml is one to begin with.
+# label_rules = "labels.toml"
+# The zone in which a date without time is a day.
+# time_zone = "UTC"
 
 [audit]
 # The name of this gateway in the trail.

@@ -1,6 +1,7 @@
 //! Settings, parsed once into types. Precedence: flags, then `AMANAT_SECTION__KEY`, then the file, then defaults.
 
 mod base_url;
+mod labels;
 mod sections;
 mod settings;
 #[cfg(test)]
@@ -10,7 +11,7 @@ pub use base_url::BaseUrl;
 pub use sections::{Audit, Exposure, Issuer, JwksSource, Limits, Server, Smart, Store, Tls};
 pub use settings::Effective;
 
-use crate::consent::ConsentSettings;
+use crate::consent::{ConsentSettings, Labelling};
 use settings::Settings;
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -28,6 +29,8 @@ pub struct Config {
     pub issuers: Vec<Issuer>,
     /// `[consent]`
     pub consent: ConsentSettings,
+    /// What records are labelled by: `consent.label_rules`, `consent.local_sensitivities`, `consent.time_zone`.
+    pub labelling: Labelling,
     /// `[audit]`
     pub audit: Audit,
     /// `[limits]`

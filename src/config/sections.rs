@@ -1,7 +1,7 @@
 //! The sections of the file as types, with their defaults and the rules between them.
 
 use super::settings::Settings;
-use super::{BaseUrl, Config};
+use super::{BaseUrl, Config, labels};
 use crate::consent::ConsentSettings;
 use crate::fhir::Id;
 use secrecy::{ExposeSecret, SecretString};
@@ -143,6 +143,7 @@ pub(super) fn read(settings: &mut Settings) -> Option<Config> {
     let (server, tls, store) = (server(settings), tls(settings), store(settings));
     let issuers = (0..settings.elements("issuers")).map(|at| issuer(settings, at)).collect::<Option<Vec<_>>>();
     let consent = consent(settings);
+    let labelling = labels::read(settings);
     let audit = audit(settings);
     let (limits, smart) = (limits(settings), smart(settings));
     let config = Config {
@@ -151,6 +152,7 @@ pub(super) fn read(settings: &mut Settings) -> Option<Config> {
         store: store?,
         issuers: issuers?,
         consent,
+        labelling,
         audit,
         limits,
         smart,

@@ -54,8 +54,8 @@ const ALIASES: [(&str, &[&str]); 7] = [
     (PARTICIPATION, &["http://hl7.org/fhir/v3/ParticipationType", "urn:oid:2.16.840.1.113883.5.90", "2.16.840.1.113883.5.90"]),
 ];
 
-/// The canonical name of a code system.
-pub(super) fn canonical(system: &str) -> &str {
+/// The canonical name of a code system; what has no other name is its own.
+pub fn canonical(system: &str) -> &str {
     ALIASES.iter().find(|(_, others)| others.contains(&system)).map_or(system, |(name, _)| name)
 }
 

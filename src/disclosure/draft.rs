@@ -1,19 +1,21 @@
 //! New content on its way in: read, checked, compared with the old, and forwarded.
 
 use super::record::open;
-use super::{Change, Expected, Forwarded, Row, Sealed};
+use super::{Change, Expected, Forwarded, Marking, Row, Sealed};
 use crate::access::{Look, Permit, may_write};
 use crate::fhir::json::{Document, Element, JsonFault};
 use crate::fhir::search::IndexEntry;
 use crate::fhir::search::{extract, order};
 use crate::fhir::stamp::prepare;
-use crate::fhir::{Facts, Id, Instant, Key, Marks, Need, Problem, Refusal, ResourceType, Version};
-use crate::fhir::{patch, patients_of, rewrite, shape};
+use crate::fhir::{Facts, Id, Instant, Key, Need, Problem, Refusal, ResourceType, Version};
+use crate::fhir::{belongs_with, patch, patients_of, rewrite, shape};
 
 /// Content that has the form of a record of its type. It is not yet known whether the caller may write it.
 pub struct Draft {
     document: Document,
     resource_type: ResourceType,
+    /// Facts of the records that it belongs with.
+    with: Vec<Facts>,
 }
 
 /// Reads a sealed body as JSON.
@@ -58,7 +60,7 @@ impl Draft {
             agrees(&document, resource_type, id)?;
         }
         refuse_subset(&document, resource_type)?;
-        Ok(Self { document, resource_type })
+        Ok(Self { document, resource_type, with: Vec::new() })
     }
 
     /// The conditional references (`Patient?identifier=...`) of the content, each once.
@@ -74,7 +76,18 @@ impl Draft {
     #[must_use]
     pub fn rewritten(self, replace: &dyn Fn(&str) -> Option<String>) -> Self {
         let document = rewrite::rewrite_references(&self.document, replace);
-        Self { document, resource_type: self.resource_type }
+        Self { document, ..self }
+    }
+
+    /// The records whose patients are its own too: what a Provenance tells of, and the security context of a Binary.
+    pub fn belongs_with(&self, base: &str) -> Vec<Key> {
+        belongs_with(&self.document, self.resource_type, base)
+    }
+
+    /// The same draft, with the facts of those of them that there are.
+    #[must_use]
+    pub fn with(self, facts: Vec<Facts>) -> Self {
+        Self { with: facts, ..self }
     }
 
     /// The change that makes this the content of the record, once the permit admits it and what it replaces.
@@ -87,19 +100,22 @@ impl Draft {
         need: Need,
         key: Key,
         old: Option<&Row>,
-        base: &str,
+        marking: &Marking<'_>,
         now: Instant,
     ) -> Result<Change, Refusal> {
+        let base = marking.base;
         let patients = patients_of(&self.document, &key, base);
         let entries = extract(&self.document, self.resource_type, base);
         let version = old.map_or(Version::FIRST, |old| old.facts.version.next());
-        let facts = Facts { key: key.clone(), version, updated: now, deleted: false, patients, marks: Marks::default() };
+        let marks = marking.marks(&self.document, &key, old)?;
+        let facts = Facts { key: key.clone(), version, updated: now, deleted: false, patients, marks };
         may_write(permit, need, &Look::new(&facts, &|| entries.clone()))?;
+        let facts = self.joined(facts);
         keeps_its_patient(&facts, old)?;
         let (add, remove) = difference(entries, old_entries(old, base)?);
         let expected = old.map_or(Expected::Absent, |old| Expected::Version(old.facts.version));
         let content = Forwarded { prepared: prepare(&self.document, self.resource_type, &key.id) };
-        Ok(Change { key, expected, content: Some(content), patients: facts.patients, add, remove })
+        Ok(Change { key, expected, content: Some(content), patients: facts.patients, marks: facts.marks, add, remove })
     }
 }
 
@@ -128,6 +144,7 @@ pub fn deletion(old: &Row, base: &str) -> Result<Change, Refusal> {
         expected: Expected::Version(old.facts.version),
         content: None,
         patients: old.facts.patients.clone(),
+        marks: old.facts.marks.clone(),
         add: Vec::new(),
         remove: old_entries(Some(old), base)?,
     })
@@ -199,6 +216,18 @@ fn difference(new: Vec<IndexEntry>, mut old: Vec<IndexEntry>) -> (Vec<IndexEntry
 }
 
 impl Draft {
+    /// The facts with those of the records that it belongs with. The permit was asked without them: what it says must not tell whose
+    /// records those are, or whether there are any.
+    fn joined(&self, mut facts: Facts) -> Facts {
+        facts.patients.extend(self.with.iter().flat_map(|one| one.patients.iter().cloned()));
+        facts.patients.sort();
+        facts.patients.dedup();
+        if self.resource_type == ResourceType::Binary {
+            facts.marks = self.with.iter().fold(facts.marks, |marks, one| marks.raised_to(&one.marks));
+        }
+        facts
+    }
+
     /// The type of the content.
     pub fn resource_type(&self) -> ResourceType {
         self.resource_type

@@ -5,7 +5,7 @@ use crate::audit::{Entry, Receipt};
 use crate::disclosure::Sealed;
 use crate::fhir::search::{IndexEntry, SearchQuery};
 use crate::fhir::stamp::Prepared;
-use crate::fhir::{Id, Instant, Key, Need, Version};
+use crate::fhir::{Facts, Id, Instant, Key, Marks, Need, Version};
 
 /// Content that passed the checks, waiting for its version and time.
 pub struct Forwarded {
@@ -22,10 +22,24 @@ pub struct Change {
     pub content: Option<Forwarded>,
     /// The patients of the new content (of the old, for a delete).
     pub patients: Vec<Id>,
+    /// What consents decide by: of the new content and of every version before (of the old, for a delete).
+    pub marks: Marks,
     /// Index rows that the record gains.
     pub add: Vec<IndexEntry>,
     /// Index rows that it loses.
     pub remove: Vec<IndexEntry>,
+}
+
+impl Change {
+    /// The facts that the record will have.
+    pub fn facts(&self, updated: Instant) -> Facts {
+        let version = match self.expected {
+            Expected::Absent => Version::FIRST,
+            Expected::Version(version) => version.next(),
+        };
+        let (key, patients, marks) = (self.key.clone(), self.patients.clone(), self.marks.clone());
+        Facts { key, version, updated, deleted: self.content.is_none(), patients, marks }
+    }
 }
 
 /// The state that a change was decided on.

@@ -31,8 +31,7 @@ pub struct Facts {
 /// each patient that an entry, item or member names, and contained and inline resources to theirs. A Binary belongs to the patient
 /// that its `securityContext` names directly.
 ///
-/// A Provenance is known by the Patients among its targets only: whose the other targets are takes a look at those records, which
-/// is the store's to do. `base` is the server's own base URL.
+/// A Provenance is known by the Patients among its targets only: whose the others are ([`belongs_with`]) takes a look at those records. `base` is the server's own base URL.
 pub fn patients_of(document: &Document, key: &Key, base: &str) -> Vec<Id> {
     let mut found = Found { base, patients: BTreeSet::new() };
     if key.resource_type == ResourceType::Patient {
@@ -42,6 +41,25 @@ pub fn patients_of(document: &Document, key: &Key, base: &str) -> Vec<Id> {
         found.resource(document.root(), key.resource_type);
     }
     found.patients.into_iter().collect()
+}
+
+/// The records, Patients aside, whose patients a record shares: the targets of a Provenance, the `securityContext` of a Binary.
+pub fn belongs_with(document: &Document, of: ResourceType, base: &str) -> Vec<Key> {
+    let name = match of {
+        ResourceType::Provenance => "target",
+        ResourceType::Binary => "securityContext",
+        _ => return Vec::new(),
+    };
+    let mut found: Vec<Key> = each(document.root(), name)
+        .filter_map(|reference| reference.text_at("reference").map(|text| Pointer::read(&text, base)))
+        .filter_map(|pointer| match pointer {
+            Pointer::Local(of, id) if of != ResourceType::Patient => Some(Key::new(of, id)),
+            _ => None,
+        })
+        .collect();
+    found.sort();
+    found.dedup();
+    found
 }
 
 struct Found<'b> {
@@ -133,9 +151,9 @@ fn each<'d>(element: Element<'d>, name: &str) -> impl Iterator<Item = Element<'d
 
 #[cfg(test)]
 mod tests {
-    use super::patients_of;
-    use crate::fhir::Key;
+    use super::{belongs_with, patients_of};
     use crate::fhir::json::Document;
+    use crate::fhir::{Key, ResourceType};
 
     fn patients(key: &str, json: &str) -> Vec<String> {
         let document = Document::parse(json.as_bytes()).unwrap();
@@ -165,6 +183,21 @@ mod tests {
             {"fullUrl":"https://own/fhir/Patient/d","resource":{"resourceType":"Basic"}},
             {"resource":{"resourceType":"Bundle","entry":[{"resource":{"resourceType":"Patient","id":"e"}}]}}]}"#;
         assert_eq!(patients("Bundle/x", json), ["a", "b", "c", "d", "e"]);
+    }
+
+    #[test]
+    fn a_provenance_belongs_with_its_targets_and_a_binary_with_its_context() {
+        let with = |json: &str| {
+            let document = Document::parse(json.as_bytes()).unwrap();
+            let of = ResourceType::parse(&document.root().text_at("resourceType").unwrap()).unwrap();
+            belongs_with(&document, of, "https://own/fhir").iter().map(ToString::to_string).collect::<Vec<_>>()
+        };
+        let targets = r#"{"resourceType":"Provenance","target":[{"reference":"Patient/a"},{"reference":"Observation/o/_history/1"},
+            {"reference":"https://own/fhir/Condition/c"},{"reference":"https://else/Condition/d"}]}"#;
+        assert_eq!(with(targets), ["Condition/c", "Observation/o"]);
+        let context = r#"{"resourceType":"Binary","securityContext":{"reference":"DocumentReference/d"}}"#;
+        assert_eq!(with(context), ["DocumentReference/d"]);
+        assert!(with(r#"{"resourceType":"Observation","encounter":{"reference":"Encounter/e"}}"#).is_empty());
     }
 
     #[test]

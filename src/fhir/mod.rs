@@ -25,11 +25,11 @@ pub mod stamp;
 pub mod subset;
 
 pub use compartment::compartments_of;
-pub use facts::{Facts, patients_of};
+pub use facts::{Facts, belongs_with, patients_of};
 pub use id::{Id, Key, Version};
 pub use instant::Instant;
 pub use interaction::{CompartmentOwner, HistoryQuery, HistoryScope, Interaction, Need, ReadConditions, WriteCondition};
-pub use marks::{Confidentiality, Dates, Fact, FactSet, Interval, Marks, is_hub};
+pub use marks::{Confidentiality, Dates, Fact, FactSet, Interval, Marks, Mentions, Pair, Reading, is_hub};
 pub use refusal::{Outcome, Problem, Refusal, Told, Touched};
 pub use request::{Headers, Method, Rendering, Request, Return, Summary, decode, encode, pairs};
 pub use resource_type::ResourceType;

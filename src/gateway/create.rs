@@ -37,7 +37,7 @@ impl Gateway {
         let draft = self.resolved(permit, draft, &mut guards).await?;
         let warnings = consent_problems(&draft, errand.visit.now)?;
         let change =
-            draft.change(permit, Need::Create, Key::new(resource_type, new_id()), None, &self.parts.base, errand.visit.now)?;
+            draft.change(permit, Need::Create, Key::new(resource_type, new_id()), None, &self.marking(), errand.visit.now)?;
         self.conclude(permit, (change, None), guards, &warnings, errand).await
     }
 }

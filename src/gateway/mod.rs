@@ -16,6 +16,7 @@ mod patch;
 mod rate;
 mod read;
 mod references;
+mod relabel;
 mod search;
 mod token;
 mod trail_view;
@@ -34,7 +35,8 @@ pub use turned_away::TurnedAway;
 use crate::access::{Caller, Permit, authorize};
 use crate::audit::{Agent, Site, Trail};
 use crate::clock::Clock;
-use crate::disclosure::{Answer, Pending, Sealed, Visit, refuse, release, throttle};
+use crate::consent::Labelling;
+use crate::disclosure::{Answer, Marking, Pending, Sealed, Visit, refuse, release, throttle};
 use crate::fhir::{Instant, Interaction, Refusal, Rendering, RouteOptions, interaction, rendering};
 use crate::identity::Authenticator;
 use crate::smart::TokenEndpoint;
@@ -91,6 +93,8 @@ pub struct Parts {
     pub authenticator: Authenticator,
     /// What patients allow.
     pub consent: ConsentOffice,
+    /// What records are marked by.
+    pub labelling: Labelling,
     /// Seals page links.
     pub link_key: LinkKey,
     /// The time.
@@ -233,6 +237,11 @@ impl Gateway {
             return Ok(permit);
         }
         Ok(self.parts.consent.narrow(permit, errand.visit.now))
+    }
+
+    /// By which rules content is marked.
+    fn marking(&self) -> Marking<'_> {
+        Marking { labelling: &self.parts.labelling, base: &self.parts.base }
     }
 
     fn bounds(&self, count: Option<u32>) -> PageBounds {

@@ -29,7 +29,7 @@ impl Gateway {
         let old = self.standing(permit, Need::Update, key, condition).await?;
         let draft = self.resolved(permit, patched(&errand.body, &old)?, &mut guards).await?;
         let warnings = consent_problems(&draft, errand.visit.now)?;
-        let change = draft.change(permit, Need::Update, key.clone(), Some(&old), &self.parts.base, errand.visit.now)?;
+        let change = draft.change(permit, Need::Update, key.clone(), Some(&old), &self.marking(), errand.visit.now)?;
         self.conclude(permit, (change, Some(&old)), guards, &warnings, errand).await
     }
 

@@ -3,7 +3,7 @@
 use super::Gateway;
 use super::write::Failed;
 use crate::access::Permit;
-use crate::disclosure::{Draft, Guard};
+use crate::disclosure::{Change, Draft, Guard};
 use crate::fhir::{Interaction, Key, Need, Problem, Refusal, Request, RouteOptions, interaction};
 use std::collections::HashMap;
 
@@ -12,14 +12,29 @@ impl Gateway {
     pub(super) async fn resolved(&self, permit: &Permit, draft: Draft, guards: &mut Vec<Guard>) -> Result<Draft, Failed> {
         let conditions = draft.conditional_references();
         if conditions.is_empty() {
-            return Ok(draft);
+            return self.settled(draft, &[]).await;
         }
         let mut targets = HashMap::new();
         for condition in conditions {
             let key = self.resolve(permit, &condition, guards).await?;
             targets.insert(condition, key.to_string());
         }
-        Ok(draft.rewritten(&|url| targets.get(url).cloned()))
+        self.settled(draft.rewritten(&|url| targets.get(url).cloned()), &[]).await
+    }
+
+    /// The draft, knowing the records that it belongs with: those that these changes make, and those in the store.
+    pub(super) async fn settled(&self, draft: Draft, changes: &[Change]) -> Result<Draft, Failed> {
+        let mut keys = draft.belongs_with(&self.parts.base);
+        if keys.is_empty() {
+            return Ok(draft);
+        }
+        let made: Vec<&Change> = changes.iter().filter(|change| keys.contains(&change.key)).collect();
+        keys.retain(|key| made.iter().all(|change| change.key != *key));
+        let mut facts = self.parts.store.facts(&keys).await?;
+        facts.extend(
+            made.into_iter().filter(|change| change.content.is_some()).map(|change| change.facts(self.parts.clock.now())),
+        );
+        Ok(draft.with(facts))
     }
 
     /// The one record that the caller sees and the condition selects.

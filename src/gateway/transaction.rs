@@ -67,7 +67,7 @@ impl Gateway {
         }
         each_once(&steps)?;
         let targets = targets(parts, &steps);
-        for phase in [is_delete, is_create, is_replacement] {
+        for phase in [is_delete, is_create, is_replacement, is_attached] {
             for (at, (part, step)) in parts.iter().zip(&steps).enumerate().filter(|(_, (_, step))| phase(&step.act)) {
                 let change = self.change(part, step, &targets, &mut plan, errand).await.map_err(|failed| at_entry(failed, at))?;
                 let visit = entry_visit(part, Some(step.permit.interaction()), &errand.visit);
@@ -223,7 +223,7 @@ impl Gateway {
         };
         let draft = self.linked(&step.permit, draft, targets, plan).await?;
         consent_problems(&draft, errand.visit.now)?;
-        Ok(draft.change(&step.permit, need, key.clone(), old, base, errand.visit.now)?)
+        Ok(draft.change(&step.permit, need, key.clone(), old, &self.marking(), errand.visit.now)?)
     }
 
     /// References to other entries become `Type/id`; conditional ones what they select.
@@ -241,7 +241,7 @@ impl Gateway {
             }
         }
         let replace = |url: &str| targets.get(url).cloned().or_else(|| plan.resolved.get(url).map(ToString::to_string));
-        Ok(draft.rewritten(&replace))
+        self.settled(draft.rewritten(&replace), &plan.changes).await
     }
 }
 
@@ -250,11 +250,17 @@ fn is_delete(act: &Act) -> bool {
 }
 
 fn is_create(act: &Act) -> bool {
-    matches!(act, Act::Create(_))
+    matches!(act, Act::Create(_)) && !is_attached(act)
 }
 
 fn is_replacement(act: &Act) -> bool {
-    matches!(act, Act::Update { .. } | Act::Patch { .. })
+    matches!(act, Act::Update { .. } | Act::Patch { .. }) && !is_attached(act)
+}
+
+/// What belongs to whom other records belong to comes when those are known.
+fn is_attached(act: &Act) -> bool {
+    let attached = |key: &Key| matches!(key.resource_type, ResourceType::Provenance | ResourceType::Binary);
+    !is_delete(act) && act.changes().is_some_and(attached)
 }
 
 impl Act {

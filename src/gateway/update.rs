@@ -47,7 +47,7 @@ impl Gateway {
     ) -> Result<Pending, Failed> {
         let draft = self.resolved(permit, draft, &mut guards).await?;
         let warnings = consent_problems(&draft, errand.visit.now)?;
-        let change = draft.change(permit, Need::Update, key, old, &self.parts.base, errand.visit.now)?;
+        let change = draft.change(permit, Need::Update, key, old, &self.marking(), errand.visit.now)?;
         self.conclude(permit, (change, old), guards, &warnings, errand).await
     }
 

@@ -99,6 +99,7 @@ async fn parts(
         ledger: Arc::clone(store) as Arc<dyn TrailSource>,
         authenticator,
         consent: ConsentOffice::new(config.consent.clone()),
+        labelling: config.labelling.clone(),
         link_key: link_key(store).await?,
         clock: clock.clone(),
         limits: limits(&config.limits),

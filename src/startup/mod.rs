@@ -105,6 +105,7 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running, StartError> 
     let servers = [serve_api(&gateway, &config, public, certificates.as_ref())?, serve_management(&health, private, management)?];
     let reload = Arc::new(Notify::new());
     let mut tasks = vec![tokio::spawn(tend_metrics()), tokio::spawn(look_around(Arc::clone(&gateway)))];
+    tasks.push(tokio::spawn(label(Arc::clone(&gateway))));
     // A bench measures what requests cost, and nothing beside them.
     #[cfg(not(feature = "bench"))]
     tasks.push(tokio::spawn(async move { gateway.follow_trail().await }));
@@ -194,6 +195,13 @@ async fn look_around(gateway: Arc<Gateway>) {
     loop {
         beat.tick().await;
         gateway.refresh().await;
+    }
+}
+
+/// Labels what earlier releases stored, or other rules labelled, beside everything else.
+async fn label(gateway: Arc<Gateway>) {
+    while gateway.relabel().await.is_err() {
+        tokio::time::sleep(Duration::from_secs(10)).await;
     }
 }
 

@@ -6,7 +6,7 @@ use crate::access::Permit;
 pub use crate::disclosure::Row;
 use crate::disclosure::{Commit, Committed};
 use crate::fhir::search::SearchQuery;
-use crate::fhir::{HistoryQuery, Key, Need, Version};
+use crate::fhir::{Facts, HistoryQuery, Key, Marks, Need, Version};
 use std::future::Future;
 use std::pin::Pin;
 
@@ -74,6 +74,35 @@ pub enum CommitError {
     Unavailable(String),
 }
 
+/// A record that other rules marked, or none did.
+#[derive(Debug)]
+pub struct Unmarked {
+    /// The store's own name for it.
+    pub place: i64,
+    /// Every version, the oldest first, the current one last.
+    pub versions: Vec<Row>,
+}
+
+/// Some of them.
+#[derive(Debug)]
+pub struct UnmarkedBatch {
+    /// In the order of their places; may be empty.
+    pub records: Vec<Unmarked>,
+    /// How far the store was looked through for them.
+    pub reached: i64,
+    /// There was nothing behind.
+    pub last: bool,
+}
+
+/// Marks for the versions of a record.
+#[derive(Debug)]
+pub struct Marked {
+    /// As in [`Unmarked`].
+    pub place: i64,
+    /// For each version.
+    pub marks: Vec<(Version, Marks)>,
+}
+
 /// A future of the port.
 pub type Answering<'a, T, E = StoreError> = Pin<Box<dyn Future<Output = Result<T, E>> + Send + 'a>>;
 
@@ -114,6 +143,16 @@ pub trait RecordStore: Send + Sync {
 
     /// Which of these keys exist at all, whoever may see them: to keep an id from being taken twice. Never an answer.
     fn versions<'a>(&'a self, keys: &'a [Key]) -> Answering<'a, Vec<Option<(Version, bool)>>>;
+
+    /// The facts of the live records of these keys, whoever may see them: for records that belong to whom those belong to. Never an
+    /// answer.
+    fn facts<'a>(&'a self, keys: &'a [Key]) -> Answering<'a, Vec<Facts>>;
+
+    /// The next records whose marks are not of this ruleset, from where [`RecordStore::mark`] has come to; `None` when all are.
+    fn unmarked(&self, ruleset: i64) -> Answering<'_, Option<UnmarkedBatch>>;
+
+    /// Keeps marks, but for versions that are gone, and that the store was looked through up to `reached`.
+    fn mark(&self, ruleset: i64, marked: Vec<Marked>, reached: i64, last: bool) -> Answering<'_, ()>;
 
     /// Whether reads and writes work.
     fn ready(&self) -> bool;

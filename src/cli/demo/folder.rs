@@ -11,7 +11,12 @@ use std::path::{Path, PathBuf};
 const HEAD: &str = "# Written by `amanat demo`; changes are lost at its next start.";
 
 /// Everything that a demo leaves.
-const OWN: [&str; 8] = [DEMO_MARK, "ca.pem", "cert.pem", "key.pem", "records.db", "records.db-wal", "records.db-shm", SETTINGS];
+const OWN: [&str; 9] =
+    [DEMO_MARK, "ca.pem", "cert.pem", "key.pem", "records.db", "records.db-wal", "records.db-shm", LABELS, SETTINGS];
+
+/// The rules by which its records are labelled, and what they say.
+const LABELS: &str = "labels.toml";
+const LABEL_RULES: &str = include_str!("../../../fhir-profiles/labels/default.toml");
 
 /// A folder that is the demo's own.
 #[derive(Debug)]
@@ -67,10 +72,11 @@ impl Folder {
             "{HEAD}\n[server]\nlisten = \"127.0.0.1:{port}\"\nmanagement_listen = \"127.0.0.1:{management}\"\n\
              base_url = \"https://localhost:{port}/fhir\"\nexposure = \"demo\"\n\n\
              [tls]\ncertificate = \"cert.pem\"\nkey = \"key.pem\"\n\n[store]\nurl = \"sqlite:records.db\"\n\n\
-             [consent]\nimplicit_policy = \"Policy-all-normal\"\n\n[audit]\nnode = \"amanat-demo\"\n\n\
+             [consent]\nimplicit_policy = \"Policy-all-normal\"\nlabel_rules = \"{LABELS}\"\n\n[audit]\nnode = \"amanat-demo\"\n\n\
              # Long enough to try things without fetching a new one.\n[smart]\ntoken_lifetime_seconds = 3600\n"
         );
         places::write_private(&self.settings(), &text, false)?;
+        places::write_private(&self.0.join(LABELS), LABEL_RULES, false)?;
         if self.authority().exists() {
             return Ok(());
         }

@@ -1,13 +1,15 @@
-//! Checks of what the store holds: the trail, and whether a token of the gateway's own is good at its own door.
+//! Checks of what the store holds: the trail, whether a token of the gateway's own is good at its own door, and the labels.
 
 use super::{Finding, Patient, Row};
 use crate::cli::desk::{Desk, Verified};
 use crate::cli::screen::{Failure, wait};
+use crate::consent::Labelling;
 
 /// In order of number.
 pub(super) const CHECKS: &[Row] = &[
     Row { number: 19, title: "the newest entries of the trail fit together", look: trail },
     Row { number: 20, title: "a token that the gateway issues is accepted by it", look: token },
+    Row { number: 21, title: "every record is labelled by the rules in force", look: labels },
 ];
 
 /// Entries of the trail that are looked at: those of about a day. `amanat audit verify` looks at all.
@@ -45,5 +47,21 @@ fn token(patient: &Patient<'_>) -> Finding {
         Some(Err(failure)) => {
             Finding::error(failure.to_string(), "check the clock and server.base_url; the keys are in the store")
         }
+    }
+}
+
+fn labels(patient: &Patient<'_>) -> Finding {
+    let ruleset = patient.config.labelling.ruleset();
+    match ask(patient, async |desk: &Desk| desk.marked(ruleset).await) {
+        None => Finding::skipped(NOTHING_YET),
+        Some(Ok((all, marked))) if all == marked => {
+            let version = Labelling::version_of(ruleset);
+            Finding::fine(format!("{all} records; version {version} of the label rules"))
+        }
+        Some(Ok((all, marked))) => Finding::warning(
+            format!("{} of {all} records wait, and are shown as restricted ones until then", all - marked),
+            "run `amanat serve`: it labels them beside its other work",
+        ),
+        Some(Err(failure)) => Finding::error(failure.to_string(), "restore the store from the newest backup"),
     }
 }

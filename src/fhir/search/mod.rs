@@ -15,6 +15,8 @@ mod query;
 mod reference;
 
 pub use constraint::parse_constraint;
+pub(crate) use date::interval;
+pub(crate) use element_type::ElementType;
 pub(crate) use extract::values_of;
 pub use extract::{extract, order};
 pub use folding::fold;

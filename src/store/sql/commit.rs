@@ -1,6 +1,7 @@
 //! Applying a commit: guards, changes, entries, all in the writer's savepoint.
 
 use super::index;
+use super::marks::mark_columns;
 use super::rows::{patients_column, patients_of};
 use super::select;
 use super::statement::{Bind, Statement};
@@ -96,7 +97,7 @@ fn change_one(writer: &mut Writer, change: Change, updated: Instant) -> Result<S
     let live = content.is_some();
     let at = writer.next_change();
     let rid = match &current {
-        Some(current) => supersede(writer, current.rid, [version.0, updated.0, at], &change.patients, content)?,
+        Some(current) => supersede(writer, current.rid, [version.0, updated.0, at], &change, content)?,
         None => insert(writer, &change, [version.0, updated.0, at], content)?,
     };
     let before: &[Id] = current.as_ref().filter(|current| !current.deleted).map_or(&[], |current| &current.patients);
@@ -110,10 +111,11 @@ fn change_one(writer: &mut Writer, change: Change, updated: Instant) -> Result<S
 fn insert(writer: &mut Writer, change: &Change, of: [i64; 3], content: Option<SealedColumn>) -> QueryResult<i64> {
     let [version, updated, at] = of;
     let rid = writer.names.place(&mut writer.connection, change.key.resource_type, change.patients.first())?;
-    Statement::new(
-        "INSERT INTO record (rid, type, id, version, updated, deleted, patients, created, change, content) \
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-    )
+    Statement::new(concat!(
+        "INSERT INTO record (rid, type, id, version, updated, deleted, patients, created, change, ",
+        mark_columns!(""),
+        ", content) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    ))
     .bind(rid)
     .bind(i64::from(change.key.resource_type.code()))
     .bind(change.key.id.as_str())
@@ -123,6 +125,7 @@ fn insert(writer: &mut Writer, change: &Change, of: [i64; 3], content: Option<Se
     .bind(patients_column(&change.patients))
     .bind(at)
     .bind(at)
+    .bind_marks(&change.marks)
     .bind(Bind::Content(content.map(Arc::new)))
     .run(&mut writer.connection)?;
     Ok(rid)
@@ -130,24 +133,29 @@ fn insert(writer: &mut Writer, change: &Change, of: [i64; 3], content: Option<Se
 
 /// Moves the current version among the superseded and puts the new one in its place. A record that comes back after its deletion
 /// counts as created anew: it was on no earlier page.
-fn supersede(writer: &mut Writer, rid: i64, of: [i64; 3], patients: &[Id], content: Option<SealedColumn>) -> QueryResult<i64> {
+fn supersede(writer: &mut Writer, rid: i64, of: [i64; 3], change: &Change, content: Option<SealedColumn>) -> QueryResult<i64> {
     let [version, updated, at] = of;
-    Statement::new(
-        "INSERT INTO record_version (rid, version, type, id, updated, deleted, patients, change, content) \
-         SELECT rid, version, type, id, updated, deleted, patients, change, content FROM record WHERE rid = ?",
-    )
+    Statement::new(concat!(
+        "INSERT INTO record_version (rid, version, type, id, updated, deleted, patients, change, ",
+        mark_columns!(""),
+        ", content) SELECT rid, version, type, id, updated, deleted, patients, change, ",
+        mark_columns!(""),
+        ", content FROM record WHERE rid = ?"
+    ))
     .bind(rid)
     .run(&mut writer.connection)?;
     Statement::new(
         "UPDATE record SET created = CASE WHEN deleted THEN ? ELSE created END, version = ?, updated = ?, deleted = ?, \
-         patients = ?, change = ?, content = ? WHERE rid = ?",
+         patients = ?, change = ?, conf = ?, ruleset = ?, sens = ?, handling = ?, dates = ?, date_lo = ?, date_hi = ?, spans = ?, \
+         facts = ?, content = ? WHERE rid = ?",
     )
     .bind(at)
     .bind(version)
     .bind(updated)
     .bind(i64::from(content.is_none()))
-    .bind(patients_column(patients))
+    .bind(patients_column(&change.patients))
     .bind(at)
+    .bind_marks(&change.marks)
     .bind(Bind::Content(content.map(Arc::new)))
     .bind(rid)
     .run(&mut writer.connection)?;

@@ -2,11 +2,12 @@
 
 use super::compile::{On, Sql};
 use super::connection::number;
-use crate::access::Predicate;
-use crate::fhir::Facts;
+use super::statement::Statement;
+use crate::access::{Predicate, Verdicts};
+use crate::fhir::{Fact, Facts, Key};
 use diesel::prelude::*;
 
-/// Decides on the facts; `None` when index values would have to be looked at.
+/// Decides on the facts; `None` when index values or other records would have to be looked at.
 pub(super) fn by_facts(predicate: &Predicate, facts: &Facts) -> Option<bool> {
     match predicate {
         Predicate::All => Some(true),
@@ -33,22 +34,78 @@ fn decided(parts: &[Predicate], facts: &Facts, decisive: bool) -> Option<bool> {
     outcome
 }
 
+/// What is left of a predicate once everything is decided but the conditions on index values: `All`, `None`, or those.
+fn rest(connection: &mut SqliteConnection, predicate: &Predicate, facts: &Facts) -> QueryResult<Predicate> {
+    let known = |holds: bool| if holds { Predicate::All } else { Predicate::None };
+    Ok(match predicate {
+        Predicate::And(all) => {
+            let mut left = Predicate::All;
+            for one in all {
+                left = left.and(rest(connection, one, facts)?);
+            }
+            left
+        }
+        Predicate::Or(any) => {
+            let mut left = Predicate::None;
+            for one in any {
+                left = left.or(rest(connection, one, facts)?);
+            }
+            left
+        }
+        Predicate::EveryPatient(verdicts) => known(permitted(connection, verdicts, facts)?),
+        one => by_facts(one, facts).map_or_else(|| one.clone(), known),
+    })
+}
+
+/// Every patient of the record permits it. What stays unknown does not hold.
+fn permitted(connection: &mut SqliteConnection, verdicts: &Verdicts, facts: &Facts) -> QueryResult<bool> {
+    let mut failed = None;
+    let permitted = verdicts.permit_given(facts, &mut |key| {
+        refers(connection, key, facts).unwrap_or_else(|error| {
+            failed = Some(error);
+            None
+        })
+    });
+    failed.map_or(Ok(permitted == Some(true)), Err)
+}
+
+/// Whether the live record of this key refers to the one decided on; `None` when it has not been read for that.
+fn refers(connection: &mut SqliteConnection, key: &Key, facts: &Facts) -> QueryResult<Option<bool>> {
+    let found = Statement::new("SELECT coalesce(instr(facts, ?) > 0, 2) FROM record WHERE type = ? AND id = ? AND deleted = 0")
+        .bind(Fact::names(&facts.key).bytes().to_vec())
+        .bind(i64::from(key.resource_type.code()))
+        .bind(key.id.as_str());
+    Ok(match number(connection, found)? {
+        Some(2) => None,
+        found => Some(found == Some(1)),
+    })
+}
+
 /// Whether the current version of a record may be seen. `rid` is its place; the index holds the values of this version, and none of
 /// a deleted record, so that what depends on values does not show a deleted one.
 pub(super) fn current(connection: &mut SqliteConnection, predicate: &Predicate, rid: i64, facts: &Facts) -> QueryResult<bool> {
     if let Some(decided) = by_facts(predicate, facts) {
         return Ok(decided);
     }
+    let left = match rest(connection, predicate, facts)? {
+        Predicate::All => return Ok(true),
+        Predicate::None => return Ok(false),
+        left => left,
+    };
     if facts.deleted {
         return Ok(false);
     }
     let mut sql = Sql::default();
     sql.say("SELECT 1 FROM (SELECT ").value(rid).say(" AS rid) d WHERE ");
-    sql.predicate(predicate, On { rid: "d.rid", of: Some(facts.key.resource_type) });
+    sql.predicate(&left, On { rid: "d.rid", of: Some(facts.key.resource_type) });
     Ok(number(connection, sql.statement())?.is_some())
 }
 
-/// Whether a superseded version may be seen: on its own facts. Its index values are gone, so that a condition on values shows none.
-pub(super) fn superseded(predicate: &Predicate, facts: &Facts) -> bool {
-    by_facts(predicate, facts).unwrap_or(false)
+/// Whether a superseded version may be seen: on its own facts, its labels raised to those of the current one. Its index values are
+/// gone, so that a condition on values shows none.
+pub(super) fn superseded(connection: &mut SqliteConnection, predicate: &Predicate, facts: &Facts) -> QueryResult<bool> {
+    match by_facts(predicate, facts) {
+        Some(decided) => Ok(decided),
+        None => Ok(matches!(rest(connection, predicate, facts)?, Predicate::All)),
+    }
 }

@@ -1,6 +1,6 @@
 //! Histories: versions, newest first.
 //!
-//! Each version is decided on its own facts, by today's consent. That happens here, not in SQL: superseded versions have no index
+//! Each version is decided on its own facts and today's labels, by today's consent. That happens here, not in SQL: superseded versions have no index
 //! rows, only facts, and facts are read in the order of the answer a stretch at a time, without content. Content is read for what is
 //! shown.
 
@@ -8,13 +8,14 @@ use super::compile::Sql;
 use super::connection::snapshot;
 use super::cursor::{self, HistoryPlace};
 use super::gate;
-use super::rows::{COLUMNS, Columns, FACTS, FactsRow, Found, Whole, WholeRow};
+use super::marks;
+use super::rows::{COLUMNS, Columns, FACTS, FactsColumns, FactsRow, Found, Whole, WholeRow};
 use super::statement::Statement;
 use crate::access::{Permit, Predicate};
 use crate::fhir::{HistoryQuery, HistoryScope, Need, ResourceType};
 use crate::store::{Cursor, HistoryPage, PageBounds, StoreError};
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Text};
+use diesel::sql_types::{BigInt, Nullable};
 use std::collections::HashMap;
 
 /// Versions whose facts are read at once.
@@ -97,7 +98,7 @@ fn shown(connection: &mut SqliteConnection, predicates: &mut Predicates<'_>, see
     if seen.current {
         gate::current(connection, predicate, seen.found.rid, facts)
     } else {
-        Ok(gate::superseded(predicate, facts))
+        gate::superseded(connection, predicate, facts)
     }
 }
 
@@ -117,22 +118,31 @@ fn stretch(
 ) -> Result<Vec<Seen>, StoreError> {
     let rows = statement(query, after).rows::<SeenColumns, SeenRow>(connection)?;
     rows.into_iter()
-        .map(|(rid, of, id, version, updated, deleted, patients, change, current)| {
-            let facts: FactsRow = (rid, of, id, version, updated, deleted, patients);
-            Found::read(facts).map(|found| Seen { found, change, current: current == 1 })
+        .map(|(facts, change, conf, sens, handling)| {
+            let mut found = Found::read(facts)?;
+            if let Some(conf) = conf {
+                marks::raise(&mut found.facts.marks, (conf, sens, handling));
+            }
+            Ok(Seen { found, change, current: conf.is_none() })
         })
         .collect()
 }
 
-type SeenColumns = (BigInt, BigInt, Text, BigInt, BigInt, BigInt, Text, BigInt, BigInt);
-type SeenRow = (i64, i64, String, i64, i64, i64, String, i64, i64);
+type SeenColumns = (FactsColumns, BigInt, Nullable<BigInt>, Nullable<BigInt>, Nullable<BigInt>);
+type SeenRow = (FactsRow, i64, Option<i64>, Option<i64>, Option<i64>);
 
 /// Reads a stretch: two lists, each in order by its index, merged.
 pub(super) fn statement(query: &HistoryQuery, after: Option<&HistoryPlace>) -> Statement {
     let mut sql = Sql::default();
-    for (table, current) in [("record", 1), ("record_version", 0)] {
-        sql.say(if current == 1 { "" } else { " UNION ALL " });
-        sql.say(&format!("SELECT {FACTS}, r.change AS change, {current} FROM {table} r WHERE "));
+    for superseded in [false, true] {
+        sql.say(if superseded { " UNION ALL " } else { "" });
+        sql.say(&format!("SELECT {FACTS}, r.change AS change, "));
+        // A superseded version is decided by the stricter of its labels and the current ones.
+        sql.say(if superseded {
+            "c.conf, c.sens, c.handling FROM record_version r CROSS JOIN record c WHERE c.rid = r.rid AND "
+        } else {
+            "NULL, NULL, NULL FROM record r WHERE "
+        });
         scope(&mut sql, query);
         if let Some(place) = after {
             sql.say(" AND (r.updated, r.change) < (").list([place.updated, place.change]).say(")");
@@ -148,7 +158,7 @@ pub(super) fn statement(query: &HistoryQuery, after: Option<&HistoryPlace>) -> S
             }
         }
     }
-    sql.say(" ORDER BY 5 DESC, 8 DESC LIMIT ").value(STRETCH);
+    sql.say(" ORDER BY 5 DESC, 17 DESC LIMIT ").value(STRETCH);
     sql.statement()
 }
 

@@ -14,9 +14,11 @@ mod history;
 mod include;
 mod index;
 mod ledger;
+mod marks;
 mod names;
 mod point;
 mod queue;
+mod relabel;
 mod rows;
 mod search;
 mod select;
@@ -30,13 +32,15 @@ mod writer;
 pub use ledger::Ledger;
 pub use trail::TrailRow;
 
-use super::{Answering, CommitError, Cursor, HistoryPage, PageBounds, RecordStore, Row, SearchPage, StoreError};
+use super::{
+    Answering, CommitError, Cursor, HistoryPage, Marked, PageBounds, RecordStore, Row, SearchPage, StoreError, UnmarkedBatch,
+};
 use crate::access::{Permit, Predicate};
 use crate::audit::Receipt;
 use crate::clock::Clock;
 use crate::disclosure::{Commit, Committed};
 use crate::fhir::search::SearchQuery;
-use crate::fhir::{HistoryQuery, Key, Need, ResourceType, Version};
+use crate::fhir::{Facts, HistoryQuery, Key, Need, ResourceType, Version};
 use connection::{Place, Use, number};
 use diesel::migration::MigrationSource;
 use diesel::sqlite::Sqlite;
@@ -178,6 +182,18 @@ impl RecordStore for SqliteStore {
         Box::pin(
             async move { self.ledger.inline(|connection| keys.iter().map(|key| Ok(point::version(connection, key)?)).collect()) },
         )
+    }
+
+    fn facts<'a>(&'a self, keys: &'a [Key]) -> Answering<'a, Vec<Facts>> {
+        Box::pin(async move { self.ledger.inline(|connection| point::facts(connection, keys)) })
+    }
+
+    fn unmarked(&self, ruleset: i64) -> Answering<'_, Option<UnmarkedBatch>> {
+        Box::pin(self.next_unmarked(ruleset))
+    }
+
+    fn mark(&self, ruleset: i64, marked: Vec<Marked>, reached: i64, last: bool) -> Answering<'_, ()> {
+        Box::pin(self.write_marks(ruleset, marked, reached, last))
     }
 
     fn ready(&self) -> bool {

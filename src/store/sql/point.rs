@@ -2,18 +2,22 @@
 
 use super::connection::{number, snapshot};
 use super::gate;
-use super::rows::{Columns, Whole, WholeRow};
+use super::marks;
+use super::rows::{Columns, Whole, WholeRow, whole_columns};
 use super::statement::Statement;
 use crate::access::Predicate;
-use crate::fhir::{Key, ResourceType, Version};
+use crate::fhir::{Facts, Key, ResourceType, Version};
 use crate::store::{Row, StoreError};
 use diesel::prelude::*;
-use diesel::sql_types::BigInt;
+use diesel::sql_types::{BigInt, Nullable};
 
-const BY_KEY: &str = "SELECT r.rid, r.type, r.id, r.version, r.updated, r.deleted, r.patients, r.content \
-                      FROM record r WHERE r.type = ? AND r.id = ?";
-const BY_VERSION: &str = "SELECT r.rid, r.type, r.id, r.version, r.updated, r.deleted, r.patients, r.content \
-                          FROM record_version r WHERE r.rid = ? AND r.version = ?";
+const BY_KEY: &str = concat!("SELECT ", whole_columns!(), " FROM record r WHERE r.type = ? AND r.id = ?");
+const BY_VERSION: &str = concat!("SELECT ", whole_columns!(), " FROM record_version r WHERE r.rid = ? AND r.version = ?");
+const LIVE: &str = concat!(
+    "SELECT ",
+    whole_columns!(),
+    " FROM record r INDEXED BY record_live WHERE r.type = ? AND r.deleted = 0 ORDER BY r.rid"
+);
 
 fn by_key(connection: &mut SqliteConnection, key: &Key) -> Result<Option<Whole>, StoreError> {
     let statement = Statement::new(BY_KEY).bind(i64::from(key.resource_type.code())).bind(key.id.as_str());
@@ -41,22 +45,27 @@ pub(super) fn vread(
     key: &Key,
     version: Version,
 ) -> Result<Option<Row>, StoreError> {
-    let place = Statement::new("SELECT rid, version FROM record WHERE type = ? AND id = ?")
+    let place = Statement::new("SELECT rid, version, conf, sens, handling FROM record WHERE type = ? AND id = ?")
         .bind(i64::from(key.resource_type.code()))
         .bind(key.id.as_str())
-        .row::<(BigInt, BigInt), (i64, i64)>(connection)?;
+        .row::<PlaceColumns, PlaceRow>(connection)?;
     match place {
-        Some((_, current)) if current == version.0 => {
+        Some((_, current, ..)) if current == version.0 => {
             read(connection, predicate, key).map(|row| row.filter(|row| row.facts.version == version))
         }
-        Some((rid, _)) => {
+        Some((rid, _, conf, sens, handling)) => {
             let row = Statement::new(BY_VERSION).bind(rid).bind(version.0).row::<Columns, WholeRow>(connection)?;
-            let found = row.map(Whole::read).transpose()?;
-            Ok(found.map(|found| found.row).filter(|row| gate::superseded(predicate, &row.facts)))
+            let Some(mut found) = row.map(Whole::read).transpose()? else { return Ok(None) };
+            marks::raise(&mut found.row.facts.marks, (conf, sens, handling));
+            let shown = gate::superseded(connection, predicate, &found.row.facts)?;
+            Ok(shown.then_some(found.row))
         }
         None => Ok(None),
     }
 }
+
+type PlaceColumns = (BigInt, BigInt, BigInt, Nullable<BigInt>, Nullable<BigInt>);
+type PlaceRow = (i64, i64, i64, Option<i64>, Option<i64>);
 
 /// Current version and whether it is a deletion, whoever may see it.
 pub(super) fn version(connection: &mut SqliteConnection, key: &Key) -> QueryResult<Option<(Version, bool)>> {
@@ -69,10 +78,14 @@ pub(super) fn version(connection: &mut SqliteConnection, key: &Key) -> QueryResu
 
 /// Every live record of a type, whoever may see it.
 pub(super) fn all(connection: &mut SqliteConnection, of: ResourceType) -> Result<Vec<Row>, StoreError> {
-    let text = "SELECT r.rid, r.type, r.id, r.version, r.updated, r.deleted, r.patients, r.content \
-                FROM record r INDEXED BY record_live WHERE r.type = ? AND r.deleted = 0 ORDER BY r.rid";
-    let rows = Statement::new(text).bind(i64::from(of.code())).rows::<Columns, WholeRow>(connection)?;
+    let rows = Statement::new(LIVE).bind(i64::from(of.code())).rows::<Columns, WholeRow>(connection)?;
     rows.into_iter().map(|row| Whole::read(row).map(|whole| whole.row)).collect()
+}
+
+/// The facts of the live ones of these, whoever may see them.
+pub(super) fn facts(connection: &mut SqliteConnection, keys: &[Key]) -> Result<Vec<Facts>, StoreError> {
+    let found = keys.iter().map(|key| by_key(connection, key)).collect::<Result<Vec<_>, _>>()?;
+    Ok(found.into_iter().flatten().map(|whole| whole.row.facts).filter(|facts| !facts.deleted).collect())
 }
 
 /// The number of the last change.

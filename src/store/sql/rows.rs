@@ -1,22 +1,42 @@
 //! From table row to [`Row`].
 
+use super::marks::{self, MarkColumns, MarkRow};
 use crate::disclosure::{Sealed, SealedContent};
-use crate::fhir::{Facts, Id, Instant, Key, Marks, ResourceType, Version};
+use crate::fhir::{Facts, Id, Instant, Key, ResourceType, Version};
 use crate::store::{Row, StoreError};
 use diesel::sql_types::{BigInt, Nullable, Text};
 
 /// The columns of facts, of alias `r`.
-pub(super) const FACTS: &str = "r.rid, r.type, r.id, r.version, r.updated, r.deleted, r.patients";
+macro_rules! facts_columns {
+    () => {
+        concat!(
+            "r.rid, r.type, r.id, r.version, r.updated, r.deleted, r.patients, ",
+            $crate::store::sql::marks::mark_columns!("r.")
+        )
+    };
+}
 /// The columns of a whole row, of alias `r`.
-pub(super) const COLUMNS: &str = "r.rid, r.type, r.id, r.version, r.updated, r.deleted, r.patients, r.content";
+macro_rules! whole_columns {
+    () => {
+        concat!($crate::store::sql::rows::facts_columns!(), ", r.content")
+    };
+}
+pub(super) use {facts_columns, whole_columns};
 
+/// The columns of facts, of alias `r`.
+pub(super) const FACTS: &str = facts_columns!();
+/// The columns of a whole row, of alias `r`.
+pub(super) const COLUMNS: &str = whole_columns!();
+
+/// The SQL types of [`FACTS`].
+pub(super) type FactsColumns = (BigInt, BigInt, Text, BigInt, BigInt, BigInt, Text, MarkColumns);
 /// The SQL types of [`COLUMNS`].
-pub(super) type Columns = (BigInt, BigInt, Text, BigInt, BigInt, BigInt, Text, Nullable<SealedContent>);
+pub(super) type Columns = (FactsColumns, Nullable<SealedContent>);
 
 /// [`FACTS`] as values.
-pub(super) type FactsRow = (i64, i64, String, i64, i64, i64, String);
+pub(super) type FactsRow = (i64, i64, String, i64, i64, i64, String, MarkRow);
 /// [`COLUMNS`] as values.
-pub(super) type WholeRow = (i64, i64, String, i64, i64, i64, String, Option<Sealed>);
+pub(super) type WholeRow = (FactsRow, Option<Sealed>);
 
 /// The facts of a version, with its place.
 #[derive(Debug)]
@@ -27,7 +47,7 @@ pub(super) struct Found {
 
 impl Found {
     /// Reads the columns [`FACTS`].
-    pub(super) fn read((rid, code, id, version, updated, deleted, patients): FactsRow) -> Result<Self, StoreError> {
+    pub(super) fn read((rid, code, id, version, updated, deleted, patients, marks): FactsRow) -> Result<Self, StoreError> {
         let damaged = || StoreError::Unavailable(format!("row {rid} is damaged"));
         let key = Key::new(resource_type(code).ok_or_else(damaged)?, Id::parse(&id).ok_or_else(damaged)?);
         let patients = patients_of(&patients).collect();
@@ -39,7 +59,7 @@ impl Found {
                 updated: Instant(updated),
                 deleted: deleted != 0,
                 patients,
-                marks: Marks::default(),
+                marks: marks::read(marks).ok_or_else(damaged)?,
             },
         })
     }
@@ -54,9 +74,9 @@ pub(super) struct Whole {
 
 impl Whole {
     /// Reads the columns [`COLUMNS`].
-    pub(super) fn read((rid, code, id, version, updated, deleted, patients, content): WholeRow) -> Result<Self, StoreError> {
-        let found = Found::read((rid, code, id, version, updated, deleted, patients))?;
-        Ok(Self { rid, row: Row { facts: found.facts, content } })
+    pub(super) fn read((facts, content): WholeRow) -> Result<Self, StoreError> {
+        let found = Found::read(facts)?;
+        Ok(Self { rid: found.rid, row: Row { facts: found.facts, content } })
     }
 
     /// Bytes of content.

@@ -20,11 +20,14 @@ pub(super) fn page(
     bounds: PageBounds,
 ) -> Result<SearchPage, StoreError> {
     let from = from.map(cursor::read::<SearchPlace>).transpose()?;
-    let searched = Searched::new(permit, Need::Search, query);
+    let mut searched = Searched::new(permit, Need::Search, query);
     if searched.nothing() {
         return Ok(SearchPage { total: (query.shape.total != Total::None).then_some(0), ..SearchPage::default() });
     }
-    snapshot(connection, |connection| page_at(connection, &searched, from.as_ref(), bounds))
+    snapshot(connection, |connection| {
+        searched.settle(connection)?;
+        page_at(connection, &searched, from.as_ref(), bounds)
+    })
 }
 
 fn page_at(

@@ -2,15 +2,14 @@
 
 use super::compile::{Driver, Order, Searched, Sql, choose};
 use super::cursor::SearchPlace;
-use super::rows::{COLUMNS, Whole};
+use super::rows::{COLUMNS, Columns, Whole, WholeRow};
 use super::statement::{More, Statement};
 use crate::access::Permit;
-use crate::disclosure::{Sealed, SealedContent};
 use crate::fhir::search::SearchQuery;
 use crate::fhir::{Key, Need};
 use crate::store::{Row, StoreError};
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Nullable, Text};
+use diesel::sql_types::Text;
 
 /// A page as it was read.
 #[derive(Debug, Default)]
@@ -30,8 +29,8 @@ pub(super) struct Bound {
     pub(super) bytes: usize,
 }
 
-type WithKeys = (BigInt, BigInt, Text, BigInt, BigInt, BigInt, Text, Nullable<SealedContent>, Text);
-type WithKeysRow = (i64, i64, String, i64, i64, i64, String, Option<Sealed>, String);
+type WithKeys = (Columns, Text);
+type WithKeysRow = (WholeRow, String);
 
 /// At most `limit` records, whole.
 pub(super) fn rows(
@@ -41,10 +40,11 @@ pub(super) fn rows(
     query: &SearchQuery,
     limit: u32,
 ) -> Result<Vec<Row>, StoreError> {
-    let searched = Searched::new(permit, need, query);
+    let mut searched = Searched::new(permit, need, query);
     if searched.nothing() {
         return Ok(Vec::new());
     }
+    searched.settle(connection)?;
     let driver = choose(connection, &searched)?;
     let bound = Bound { count: limit, bytes: usize::MAX };
     let selected = page(connection, &searched, &driver, None, bound)?;
@@ -160,30 +160,27 @@ fn read(connection: &mut SqliteConnection, statement: Statement, bound: Bound) -
     let mut bytes = 0_usize;
     let mut damaged = None;
     let full = usize::try_from(bound.count).unwrap_or(usize::MAX);
-    statement.each::<WithKeys, WithKeysRow>(
-        connection,
-        |(rid, of, id, version, updated, deleted, patients, content, keys)| {
-            if selected.rows.last().is_some_and(|last| last.rid == rid) {
-                return More::Please;
-            }
-            match Whole::read((rid, of, id, version, updated, deleted, patients, content)) {
-                Ok(whole) => {
-                    let over = bytes.saturating_add(whole.bytes()) > bound.bytes && !selected.rows.is_empty();
-                    if selected.rows.len() >= full || over {
-                        selected.more = true;
-                        return More::Enough;
-                    }
-                    bytes += whole.bytes();
-                    selected.keys = keys;
-                    selected.rows.push(whole);
-                    More::Please
+    statement.each::<WithKeys, WithKeysRow>(connection, |(row, keys)| {
+        if selected.rows.last().is_some_and(|last| last.rid == row.0.0) {
+            return More::Please;
+        }
+        match Whole::read(row) {
+            Ok(whole) => {
+                let over = bytes.saturating_add(whole.bytes()) > bound.bytes && !selected.rows.is_empty();
+                if selected.rows.len() >= full || over {
+                    selected.more = true;
+                    return More::Enough;
                 }
-                Err(error) => {
-                    damaged = Some(error);
-                    More::Enough
-                }
+                bytes += whole.bytes();
+                selected.keys = keys;
+                selected.rows.push(whole);
+                More::Please
             }
-        },
-    )?;
+            Err(error) => {
+                damaged = Some(error);
+                More::Enough
+            }
+        }
+    })?;
     damaged.map_or(Ok(selected), Err)
 }

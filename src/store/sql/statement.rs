@@ -31,6 +31,8 @@ pub(super) enum Bind {
     Shared(Arc<str>),
     /// Bytes.
     Blob(Vec<u8>),
+    /// Nothing.
+    Null,
     /// Record content on its way in; `None` is null.
     Content(Option<Arc<SealedColumn>>),
 }
@@ -44,6 +46,7 @@ impl Bind {
             (Self::Text(a), Self::Text(b)) => a == b,
             (Self::Shared(a), Self::Shared(b)) => Arc::ptr_eq(a, b) || a == b,
             (Self::Blob(a), Self::Blob(b)) => a == b,
+            (Self::Null, Self::Null) => true,
             _ => false,
         }
     }
@@ -237,7 +240,7 @@ fn push<'b>(bind: &'b Bind, pass: &mut AstPass<'_, 'b, Sqlite>) -> QueryResult<(
         Bind::Shared(value) => pass.push_bind_param::<Text, str>(value),
         Bind::Blob(value) => pass.push_bind_param::<Binary, _>(value),
         Bind::Content(Some(value)) => pass.push_bind_param::<SealedContent, SealedColumn>(value),
-        Bind::Content(None) => pass.push_bind_param::<Nullable<BigInt>, Option<i64>>(&NULL),
+        Bind::Null | Bind::Content(None) => pass.push_bind_param::<Nullable<BigInt>, Option<i64>>(&NULL),
     }
 }
 

@@ -4,8 +4,10 @@
 //! A search is then one *driver* (which records to look at, chosen to be few) and the conditions of everything else, among them the
 //! predicate of the permit. Each further record that a condition looks at (a hop of a chain, a `_has`) gets the permit's predicate too.
 
+mod condition;
 mod criterion;
 mod driver;
+mod patients;
 mod predicate;
 mod sort;
 mod value;
@@ -21,6 +23,9 @@ use predicate::Eyes;
 
 use super::statement::{Bind, Statement};
 use crate::fhir::ResourceType;
+
+/// Bytes of text above which a statement is not kept prepared.
+const KEPT_BYTES: usize = 32 << 10;
 
 /// SQL under construction.
 #[derive(Debug, Clone, Default)]
@@ -103,9 +108,11 @@ impl Sql {
         self
     }
 
-    /// Ready to run.
+    /// Ready to run. A very long text is not kept prepared: it comes of many conditions, and goes with any of them.
     pub(super) fn statement(self) -> Statement {
-        Statement::with(self.text, self.binds)
+        let long = self.text.len() > KEPT_BYTES;
+        let statement = Statement::with(self.text, self.binds);
+        if long { statement.once() } else { statement }
     }
 }
 

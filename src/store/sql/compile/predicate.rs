@@ -2,11 +2,8 @@
 
 use super::super::names::type_of;
 use super::{On, Sql};
-use crate::access::{Condition, Permit, Predicate, Verdicts};
+use crate::access::{Permit, Predicate};
 use crate::fhir::{Id, Need, ResourceType};
-use std::cell::RefCell;
-use std::collections::BTreeSet;
-use std::sync::Arc;
 
 /// Under whose eyes a condition looks at further records.
 #[derive(Clone, Copy)]
@@ -70,33 +67,6 @@ impl Sql {
     pub(super) fn patient_number(&mut self, patient: &Id) -> &mut Self {
         self.say("(SELECT no FROM patient_no WHERE id = ").value(patient.as_str()).say(")")
     }
-
-    /// No patient of the record is denied. Most records have one patient, and most searches are about one: that one's own verdict is
-    /// looked up here, so that the sets of patients are opened for records of several patients only.
-    fn every_patient(&mut self, verdicts: &Verdicts, on: On<'_>, confined: Option<&Id>) -> &mut Self {
-        if verdicts.permit_all() {
-            return self.say("1");
-        }
-        let a = self.alias();
-        self.say(&format!("NOT EXISTS (SELECT 1 FROM record_patient {a} WHERE {a}.rid = {}", on.rid));
-        if let Some(patient) = confined.filter(|patient| *verdicts.of(patient) == Condition::All) {
-            self.say(&format!(" AND {a}.patient_no <> ")).patient_number(patient);
-        }
-        self.say(" AND NOT CASE");
-        for group in verdicts.groups() {
-            let (set, each) = (self.alias(), self.alias());
-            self.say(&format!(" WHEN {a}.patient_no IN (SELECT {each}.no FROM json_each("));
-            self.value(listed(&group.patients));
-            self.say(&format!(") {set} CROSS JOIN patient_no {each} ON {each}.id = {set}.value) THEN "));
-            self.condition(&group.condition, on);
-        }
-        self.say(" ELSE ").condition(verdicts.otherwise(), on).say(" END)")
-    }
-
-    /// A condition on the marks of a record.
-    fn condition(&mut self, condition: &Condition, _on: On<'_>) -> &mut Self {
-        self.say(if *condition == Condition::All { "1" } else { "0" })
-    }
 }
 
 /// The patient to whose compartment a predicate confines everything, if it does.
@@ -106,31 +76,6 @@ pub(super) fn confined_to(predicate: &Predicate) -> Option<&Id> {
         Predicate::And(all) => all.iter().find_map(confined_to),
         _ => None,
     }
-}
-
-/// Sets written lately, each with the set itself, so that its address cannot be another's.
-type Written = Vec<(Arc<BTreeSet<Id>>, Arc<str>)>;
-
-thread_local! {
-    static WRITTEN: RefCell<Written> = const { RefCell::new(Vec::new()) };
-}
-
-const REMEMBERED: usize = 4;
-
-/// A set of ids as a JSON array. The same set comes with every request until a consent changes, so the last few are kept as text.
-fn listed(set: &Arc<BTreeSet<Id>>) -> Arc<str> {
-    WRITTEN.with(|written| {
-        let mut written = written.borrow_mut();
-        if let Some((_, text)) = written.iter().find(|(known, _)| Arc::ptr_eq(known, set)) {
-            return Arc::clone(text);
-        }
-        let text: Arc<str> = Arc::from(array(set.iter().map(Id::as_str)));
-        if written.len() >= REMEMBERED {
-            written.remove(0);
-        }
-        written.push((Arc::clone(set), Arc::clone(&text)));
-        text
-    })
 }
 
 /// A JSON array of ids. No id contains a character that JSON escapes.

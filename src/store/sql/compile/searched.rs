@@ -7,6 +7,12 @@ use crate::access::{Permit, Predicate};
 use crate::fhir::definitions::{compartment_parameters, search_parameter};
 use crate::fhir::search::{Criterion, Modifier, ReferenceValue, SearchQuery, Value};
 use crate::fhir::{CompartmentOwner, Id, Need, ResourceType};
+use diesel::prelude::*;
+use diesel::sql_types::Text;
+use std::collections::BTreeSet;
+
+/// Different conditions that one statement may hold before it is worth asking who is concerned.
+const MANY: usize = 64;
 
 /// A query under a permit.
 pub(in crate::store::sql) struct Searched<'q> {
@@ -26,6 +32,25 @@ impl<'q> Searched<'q> {
         let types: Vec<_> = rows.filter(|(_, predicate)| !matches!(predicate, Predicate::None)).collect();
         let every = types.len() == ResourceType::ALL.len();
         Self { query, permit, types, every }
+    }
+
+    /// Where very many patients have conditions of their own and all that can be found is about one, only those of that one and of
+    /// whoever shares a record with them are asked. A statement with thousands of conditions takes longer to prepare than to run.
+    pub(in crate::store::sql) fn settle(&mut self, connection: &mut SqliteConnection) -> QueryResult<()> {
+        if !self.types.iter().any(|(_, predicate)| predicate.says_much(MANY)) {
+            return Ok(());
+        }
+        let Some(patient) = self.settled().cloned() else { return Ok(()) };
+        let mut sql = Sql::default();
+        sql.say("SELECT DISTINCT p.id FROM record_patient m CROSS JOIN record_patient o INDEXED BY record_patient_of ON o.rid = m.rid ");
+        sql.say("CROSS JOIN patient_no p ON p.no = o.patient_no WHERE m.patient_no = ").patient_number(&patient);
+        if let Some(only) = self.only() {
+            sql.say(" AND m.type = ").value(i64::from(only.code())).end();
+        }
+        let ids = sql.statement().rows::<Text, String>(connection)?;
+        let company: BTreeSet<Id> = ids.iter().filter_map(|id| Id::parse(id)).chain([patient]).collect();
+        self.types.iter_mut().for_each(|(_, predicate)| *predicate = predicate.of_patients(&company));
+        Ok(())
     }
 
     /// Nothing can be found.

@@ -1,9 +1,11 @@
 //! Tests of the store: a small world of parameters and records, and what is asked of it.
 
 mod commits;
+mod conditions;
 mod histories;
 mod ledger;
 mod oracle;
+mod relabel;
 mod searches;
 
 use super::{SqliteOptions, SqliteStore};
@@ -15,7 +17,9 @@ use crate::fhir::search::{
     Component, Criterion, IndexEntry, IndexValue, Modifier, ParameterId, ParameterType, ReferenceValue, ResultShape,
     SearchParameter, SearchQuery, SystemMatch, TokenValue, Value,
 };
-use crate::fhir::{HistoryQuery, HistoryScope, Id, Instant, Interaction, Key, Need, Outcome, Rendering, ResourceType, Version};
+use crate::fhir::{
+    HistoryQuery, HistoryScope, Id, Instant, Interaction, Key, Marks, Need, Outcome, Rendering, ResourceType, Version,
+};
 use crate::store::{CommitError, PageBounds, RecordStore, Row, SearchPage};
 use std::sync::{Arc, LazyLock};
 
@@ -64,6 +68,7 @@ fn ids(rows: &[Row]) -> Vec<String> {
 struct Record {
     key: Key,
     patients: Vec<Id>,
+    marks: Marks,
     expected: Expected,
     content: Option<String>,
     add: Vec<IndexEntry>,
@@ -75,7 +80,7 @@ impl Record {
         let key = Key::parse(key).unwrap();
         let content = Some(format!(r#"{{"resourceType":"{}","id":"{}"}}"#, key.resource_type, key.id));
         let patients = patients.iter().map(|patient| id(patient)).collect();
-        Self { key, patients, expected: Expected::Absent, content, add: Vec::new(), remove: Vec::new() }
+        Self { key, patients, marks: Marks::default(), expected: Expected::Absent, content, add: Vec::new(), remove: Vec::new() }
     }
 
     fn over(mut self, version: i64) -> Self {
@@ -100,7 +105,15 @@ impl Record {
 
     fn into_change(self) -> Change {
         let content = self.content.as_deref().map(Forwarded::for_test);
-        Change { key: self.key, expected: self.expected, content, patients: self.patients, add: self.add, remove: self.remove }
+        Change {
+            key: self.key,
+            expected: self.expected,
+            content,
+            patients: self.patients,
+            marks: self.marks,
+            add: self.add,
+            remove: self.remove,
+        }
     }
 
     fn into_commit(self) -> Commit {

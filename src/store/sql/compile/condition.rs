@@ -1,0 +1,104 @@
+//! A condition on the marks of a record as SQL.
+//!
+//! Everything here is true, false or NULL, and means by NULL what [`Condition::holds`] means by `None`: not known. NULL goes through
+//! NOT, AND and OR as it should; whoever uses a condition must let nothing pass that is not true (`IS NOT TRUE` denies).
+
+use super::{On, Sql};
+use crate::access::{Condition, Test};
+use crate::fhir::{Interval, Key, ResourceType, is_hub};
+
+impl Sql {
+    /// The condition, of the record at hand: a row of its own is looked up once for the whole of it.
+    pub(super) fn condition(&mut self, condition: &Condition, on: On<'_>) -> &mut Self {
+        match condition {
+            Condition::All => self.say("1"),
+            Condition::None => self.say("0"),
+            condition => {
+                let row = self.alias();
+                self.say("(SELECT ");
+                self.marked(condition, &row);
+                self.say(&format!(" FROM record {row} WHERE {row}.rid = {})", on.rid))
+            }
+        }
+    }
+
+    /// The condition, of the row with this alias.
+    fn marked(&mut self, condition: &Condition, row: &str) {
+        match condition {
+            Condition::All => self.say("1").end(),
+            Condition::None => self.say("0").end(),
+            Condition::Not(inner) => {
+                self.say("NOT (");
+                self.marked(inner, row);
+                self.say(")").end();
+            }
+            Condition::And(all) if all.is_empty() => self.say("1").end(),
+            Condition::Or(any) if any.is_empty() => self.say("0").end(),
+            Condition::And(all) => self.joined(" AND ", all, |sql, one| sql.marked(one, row)).end(),
+            Condition::Or(any) => self.joined(" OR ", any, |sql, one| sql.marked(one, row)).end(),
+            Condition::Test(test) => {
+                self.say("(");
+                self.test(test, row);
+                self.say(")").end();
+            }
+        }
+    }
+
+    fn test(&mut self, test: &Test, row: &str) {
+        match test {
+            Test::ConfidentialityAtMost(most) => self.say(&format!("{row}.conf <= ")).value(most.rank()).end(),
+            Test::ConfidentialityAtLeast(least) => self.say(&format!("{row}.conf >= ")).value(least.rank()).end(),
+            Test::SensitiveToAny(bits) => self.say(&format!("({row}.sens & ")).value(bits.cast_signed()).say(") <> 0").end(),
+            Test::SensitiveOnlyTo(bits) => {
+                self.say(&format!("{row}.sens <> 0 AND ({row}.sens & ")).value((!bits).cast_signed()).say(") = 0").end();
+            }
+            Test::Handled(bits) => self.say(&format!("({row}.handling & ")).value(bits.cast_signed()).say(") <> 0").end(),
+            Test::Type(of) => self.say(&format!("{row}.type = ")).value(i64::from(of.code())).end(),
+            Test::Record(key) => self.is_record(key, row),
+            // The facts lie one behind the other, and `instr` finds bytes at any place: eight bytes of two neighbours could be those of
+            // a third. Facts are parts of a cryptographic hash, so that happens as rarely as two of them are equal, which is never.
+            Test::Has(fact) => self.say(&format!("instr({row}.facts, ")).value(fact.bytes().to_vec()).say(") > 0").end(),
+            Test::ReferredToBy(key) => self.referred_to_by(key, row),
+            Test::DatesInside(span) => self.dates_inside(*span, row),
+            Test::DatesMeet(span) => self.dates_meet(*span, row),
+        }
+    }
+
+    fn is_record(&mut self, key: &Key, row: &str) {
+        self.say(&format!("{row}.type = ")).value(i64::from(key.resource_type.code()));
+        self.say(&format!(" AND {row}.id = ")).value(key.id.as_str()).end();
+    }
+
+    /// It is the named record, or it is no hub and its own name stands among the facts of the named record, which must be live.
+    fn referred_to_by(&mut self, key: &Key, row: &str) {
+        let named = self.alias();
+        self.say("CASE WHEN ");
+        self.is_record(key, row);
+        self.say(&format!(" THEN 1 WHEN {row}.type IN ("));
+        self.list(ResourceType::ALL.iter().filter(|of| is_hub(**of)).map(|of| i64::from(of.code())));
+        // Without this an unread row would be found named by nobody, which is a no. The same for the named one, where 2 becomes NULL.
+        self.say(&format!(
+            ") THEN 0 WHEN {row}.facts IS NULL THEN NULL ELSE nullif(ifnull((SELECT CASE WHEN {named}.facts IS NULL "
+        ));
+        self.say(&format!(
+            "THEN 2 ELSE instr({named}.facts, substr({row}.facts, 1, 8)) > 0 END FROM record {named} WHERE {named}.type = "
+        ));
+        self.value(i64::from(key.resource_type.code())).say(&format!(" AND {named}.id = ")).value(key.id.as_str());
+        self.say(&format!(" AND {named}.deleted = 0), 0), 2) END")).end();
+    }
+
+    fn dates_inside(&mut self, span: Interval, row: &str) {
+        self.say(&format!("{row}.dates = -1 OR ({row}.dates > 0 AND {row}.date_lo >= ")).value(span.low.0);
+        self.say(&format!(" AND {row}.date_hi <= ")).value(span.high.0).say(")").end();
+    }
+
+    /// The outer ends rule out most; only a row with several dates is looked into.
+    fn dates_meet(&mut self, span: Interval, row: &str) {
+        self.say(&format!("{row}.dates = 0 OR ({row}.dates > 0 AND {row}.date_lo < ")).value(span.high.0);
+        self.say(&format!(" AND {row}.date_hi > ")).value(span.low.0);
+        self.say(&format!(
+            " AND ({row}.dates = 1 OR EXISTS (SELECT 1 FROM json_each({row}.spans) WHERE json_extract(value, '$[0]') < "
+        ));
+        self.value(span.high.0).say(" AND json_extract(value, '$[1]') > ").value(span.low.0).say(")))").end();
+    }
+}
