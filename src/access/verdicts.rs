@@ -31,10 +31,33 @@ impl Verdicts {
                 sets.entry(condition).or_default().insert(patient);
             }
         }
-        let groups: Arc<[Group]> =
-            sets.into_iter().map(|(condition, patients)| Group { condition, patients: Arc::new(patients) }).collect();
+        let sets = sets.into_iter().map(|(condition, patients)| (condition, Arc::new(patients))).collect();
+        Self::grouped(Arc::new(otherwise), sets)
+    }
+
+    /// The same with other conditions for these patients. Groups without one of them are shared with the original.
+    #[must_use]
+    pub fn with(&self, changes: impl IntoIterator<Item = (Id, Condition)>) -> Self {
+        let changes: BTreeMap<Id, Condition> = changes.into_iter().collect();
+        let mut sets: BTreeMap<Condition, Arc<BTreeSet<Id>>> = BTreeMap::new();
+        for group in self.groups.iter() {
+            let mut patients = Arc::clone(&group.patients);
+            for gone in changes.keys().filter(|one| group.patients.contains(*one)) {
+                Arc::make_mut(&mut patients).remove(gone);
+            }
+            sets.insert(group.condition.clone(), patients);
+        }
+        for (patient, condition) in changes.into_iter().filter(|(_, condition)| *condition != *self.otherwise) {
+            Arc::make_mut(sets.entry(condition).or_default()).insert(patient);
+        }
+        sets.retain(|_, patients| !patients.is_empty());
+        Self::grouped(Arc::clone(&self.otherwise), sets)
+    }
+
+    fn grouped(otherwise: Arc<Condition>, sets: BTreeMap<Condition, Arc<BTreeSet<Id>>>) -> Self {
+        let groups: Arc<[Group]> = sets.into_iter().map(|(condition, patients)| Group { condition, patients }).collect();
         let places = groups.iter().enumerate().flat_map(|(at, group)| group.patients.iter().map(move |one| (one.clone(), at)));
-        Self { of: Arc::new(places.collect()), otherwise: Arc::new(otherwise), groups }
+        Self { of: Arc::new(places.collect()), otherwise, groups }
     }
 
     /// What holds for patients in no group.

@@ -59,6 +59,12 @@ pub fn canonical(system: &str) -> &str {
     ALIASES.iter().find(|(_, others)| others.contains(&system)).map_or(system, |(name, _)| name)
 }
 
+/// Every name under which a code system goes, the canonical one first.
+pub(super) fn spellings(system: &str) -> impl Iterator<Item = &str> {
+    let others = ALIASES.iter().find(|(name, _)| *name == system).map_or(&[][..], |(_, others)| *others);
+    std::iter::once(system).chain(others.iter().copied())
+}
+
 /// A purpose and what it stands under (v3-ActReason, `PurposeOfUse`); the roots stand under nothing.
 const PURPOSES: [(&str, Option<&str>); 62] = [
     ("TREAT", None),

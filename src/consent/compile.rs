@@ -1,92 +1,109 @@
 //! From a Consent resource to [`Compiled`]. What is not understood is never skipped: it makes the consent deny.
 
 use super::codes;
-use super::compiled::{Compiled, Standing};
+use super::compiled::{Compiled, Status};
+use super::criteria::{action, actions, actor, class, codes_of, concept, datum, label, labels};
 use super::name::Name;
-use super::requester::Actions;
-use super::rule::{Actor, Criteria, Effect, ListedActions, Rule};
+use super::program::Own;
+use super::rule::{Class, Criteria, Effect, Rule};
+use super::site::Site;
 use super::span::Span;
 use crate::fhir::json::{Document, Element, Kind};
-use crate::fhir::{Id, Instant, Problem, ResourceType};
+use crate::fhir::{Id, Instant, Key, Problem, ResourceType};
 use std::collections::BTreeSet;
 
 /// Provisions may nest this deep.
 const MAX_LEVELS: usize = 8;
 
-/// Elements of a provision that decide by the content of a record.
-const BEYOND: [&str; 5] = ["securityLabel", "class", "code", "dataPeriod", "data"];
-
-/// Reads a Consent. References to the own server by absolute URL are not known as such: see [`compile_at`].
-pub fn compile(document: &Document) -> Compiled {
-    compile_at(document, "")
+/// Reads a Consent as this site understands it.
+pub fn compile(document: &Document, site: &Site) -> Compiled {
+    read(document, site).compiled
 }
 
-/// Reads a Consent of a server with this base URL (no slash at the end), which is stripped from references.
-pub fn compile_at(document: &Document, base: &str) -> Compiled {
-    Reading { base, faults: Vec::new(), notes: Vec::new(), boundaries: Vec::new() }.consent(document.root()).0
+/// Reads a Consent, and what there is to say about it to its author.
+pub(super) fn read(document: &Document, site: &Site) -> Read {
+    let mut reading = Reading::at(site);
+    let compiled = reading.consent(document.root());
+    Read { compiled, unknown: reading.unknown, remarks: reading.remarks, named: reading.named }
 }
 
-/// Reads a Consent, and what there is to say about it to its author beside what makes it unenforceable.
-pub(super) fn compile_with_notes(document: &Document, base: &str) -> (Compiled, Vec<Problem>) {
-    Reading { base, faults: Vec::new(), notes: Vec::new(), boundaries: Vec::new() }.consent(document.root())
+/// The criteria of something that is like a provision, by itself.
+///
+/// # Errors
+/// What cannot be read.
+pub(super) fn criteria_alone(provision: Element<'_>, site: &Site) -> Result<Criteria, String> {
+    let mut reading = Reading::at(site);
+    let criteria = reading.criteria(provision, &Criteria::default(), "residual");
+    reading.faults.first().map_or(Ok(criteria), |fault| Err(fault.expression.clone().unwrap_or_default()))
 }
 
-struct Reading<'b> {
-    base: &'b str,
+/// A Consent that was read.
+pub(super) struct Read {
+    pub(super) compiled: Compiled,
+    /// What it says that nobody here understands; it is enforced all the same, at the strictest.
+    pub(super) unknown: Vec<Problem>,
+    /// What its author may not have meant.
+    pub(super) remarks: Vec<Problem>,
+    /// Records that actors name, each with its place.
+    pub(super) named: Vec<(String, Key)>,
+}
+
+struct Reading<'s> {
+    site: &'s Site,
     faults: Vec<Problem>,
-    notes: Vec<Problem>,
+    unknown: Vec<Problem>,
+    remarks: Vec<Problem>,
+    named: Vec<(String, Key)>,
     boundaries: Vec<Instant>,
 }
 
-impl Reading<'_> {
-    fn consent(mut self, root: Element<'_>) -> (Compiled, Vec<Problem>) {
+impl<'s> Reading<'s> {
+    fn at(site: &'s Site) -> Self {
+        Self { site, faults: Vec::new(), unknown: Vec::new(), remarks: Vec::new(), named: Vec::new(), boundaries: Vec::new() }
+    }
+
+    fn consent(&mut self, root: Element<'_>) -> Compiled {
         let (privacy, scope_certain) = privacy(root);
         let (patient, patient_certain) = self.patient(root);
         let rule = self.root_rule(root);
         self.foreign_rules(root);
-        let organizations: Vec<Vec<Name>> = root
-            .get("organization")
-            .into_iter()
-            .flat_map(Element::flattened)
-            .map(|one| Name::of_element(one, self.base))
-            .collect();
+        let organizations: Vec<Vec<Name>> =
+            each(root, "organization").map(|one| Name::of_element(one, &self.site.base)).collect();
         let uris = policy_uris(root);
         let base = policy_rule(root);
-        let refuses =
-            ["Policy-deny", "Policy-break-glass-only"].iter().any(|name| uris.contains(&format!("{}{name}", codes::PCF)));
+        let names_policy = |name: &str| uris.contains(&format!("{}{name}", codes::PCF));
+        let refuses = names_policy("Policy-deny") || names_policy("Policy-break-glass-only");
         if rule.is_none() && base.is_none() && !refuses {
-            self.note("Consent", "This consent has no provision, no known policyRule and no known policy: it decides nothing.");
+            let text = "This consent has no provision, no known policyRule and no known policy: it decides nothing.";
+            self.unknown("Consent", text);
         }
-        let standing = self.standing(root, privacy);
-        let dated = self.dated(root);
-        let compiled = Compiled {
-            standing,
+        Compiled {
+            status: self.status(root, privacy),
             patient,
             may_permit: scope_certain && patient_certain,
-            verified: root.get("verification").into_iter().flat_map(Element::flattened).any(is_verified),
-            dated,
+            verified: each(root, "verification").any(is_verified),
+            dated: self.dated(root),
             family: family(root, &uris, &organizations).into(),
             organizations,
             base,
             refuses,
+            absolute: names_policy("Policy-deny"),
             period: rule.as_ref().and_then(|rule| rule.criteria.period),
             rule,
-            boundaries: self.boundaries.into(),
-            faults: self.faults.into(),
-        };
-        (compiled, self.notes)
+            boundaries: std::mem::take(&mut self.boundaries).into(),
+            faults: std::mem::take(&mut self.faults).into(),
+        }
     }
 
-    fn standing(&mut self, root: Element<'_>, privacy: bool) -> Standing {
-        let status = root.text_at("status");
-        match status.as_deref() {
-            _ if !privacy => Standing::Void,
-            Some("active") => Standing::Active,
-            Some("inactive") => Standing::Inactive,
-            Some("draft" | "proposed" | "rejected" | "entered-in-error") => Standing::Void,
+    fn status(&mut self, root: Element<'_>, privacy: bool) -> Status {
+        match root.text_at("status").as_deref() {
+            _ if !privacy => Status::Void,
+            Some("active") => Status::Active,
+            Some("inactive") => Status::Inactive,
+            Some("draft" | "proposed" | "rejected" | "entered-in-error") => Status::Void,
             _ => {
                 self.fault("Consent.status", "The status is missing or unknown.");
-                Standing::Active
+                Status::Active
             }
         }
     }
@@ -94,17 +111,16 @@ impl Reading<'_> {
     /// The patient, and whether it is certain. A URL whose base is not known may mean the patient here: it can deny, not permit.
     fn patient(&mut self, root: Element<'_>) -> (Option<Id>, bool) {
         let reference = root.get("patient").and_then(|patient| patient.text_at("reference"));
-        let found = match reference.as_deref().map(|text| Name::of_reference(text, self.base)) {
+        let found = match reference.as_deref().map(|text| Name::of_reference(text, &self.site.base)) {
             Some(Name::Local(key)) if key.resource_type == ResourceType::Patient => (Some(key.id), true),
-            Some(Name::Elsewhere(url)) => (patient_in(&url), false),
+            Some(Name::Elsewhere(url)) => {
+                (key_in(&url).filter(|key| key.resource_type == ResourceType::Patient).map(|key| key.id), false)
+            }
             _ => (None, false),
         };
         match found {
-            (None, _) => self.note(
-                "Consent.patient",
-                "The patient is not named by a reference to a record here: this consent decides nothing.",
-            ),
-            (Some(_), false) => self.note(
+            (None, _) => self.unknown("Consent.patient", "The patient must be named by a reference to a record here."),
+            (Some(_), false) => self.remark(
                 "Consent.patient",
                 "The patient is named by a URL of an unknown server: this consent can deny, not permit.",
             ),
@@ -115,10 +131,10 @@ impl Reading<'_> {
 
     fn dated(&mut self, root: Element<'_>) -> Option<Instant> {
         let Some(written) = root.get("dateTime") else {
-            self.note("Consent.dateTime", "Without dateTime this consent neither supersedes another nor is superseded.");
+            self.unknown("Consent.dateTime", "Without dateTime this consent neither supersedes another nor is superseded.");
             return None;
         };
-        let read = written.as_str().and_then(|text| Span::of(&text));
+        let read = written.as_str().and_then(|text| Span::of(&text, self.site.zone()));
         if read.is_none() {
             self.fault("Consent.dateTime", "This is no FHIR dateTime.");
         }
@@ -152,46 +168,107 @@ impl Reading<'_> {
                 None
             }
             None => {
-                self.note(path, "A provision without type denies and never grants.");
+                self.remark(path, "A provision without type will deny and never grant.");
                 None
             }
         };
-        for name in BEYOND.into_iter().filter(|name| provision.get(name).is_some()) {
-            self.fault(&format!("{path}.{name}"), "This element is not enforced yet, so the whole consent denies.");
-        }
         let criteria = self.criteria(provision, inherited, path);
-        let nested = provision.get("provision").into_iter().flat_map(Element::flattened);
-        if level == MAX_LEVELS && nested.clone().next().is_some() {
-            self.fault(&format!("{path}.provision"), "Provisions nest at most 8 levels deep.");
-            return Rule { effect, criteria, exceptions: Vec::new() };
+        if effect != Some(Effect::Permit) {
+            self.empty_concepts(&criteria, path);
         }
-        let exceptions = nested
-            .enumerate()
-            .map(|(at, one)| self.rule(one, &criteria, &format!("{path}.provision[{at}]"), level + 1))
-            .collect();
-        Rule { effect, criteria, exceptions }
+        let nested = each(provision, "provision");
+        let exceptions = if level == MAX_LEVELS && nested.clone().next().is_some() {
+            self.fault(&format!("{path}.provision"), "Provisions nest at most 8 levels deep.");
+            Vec::new()
+        } else {
+            let below = nested.enumerate();
+            below.map(|(at, one)| self.rule(one, &criteria, &format!("{path}.provision[{at}]"), level + 1)).collect()
+        };
+        Rule { effect, own: Own::of(&criteria), criteria, exceptions }
     }
 
     /// Element by element: what the provision states, else what it inherits.
     fn criteria(&mut self, provision: Element<'_>, inherited: &Criteria, path: &str) -> Criteria {
-        let repeated = |name: &str| provision.get(name).map(Element::flattened);
+        let site = self.site;
         Criteria {
-            period: provision.get("period").map_or(inherited.period, |period| self.period(period, path)),
-            actors: repeated("actor")
-                .map(|actors| actors.map(|one| actor(one, self.base)).collect())
+            period: provision.get("period").map_or(inherited.period, |one| self.period(one, path)),
+            actors: self
+                .listed(provision, "actor", path, |element, reading, at| {
+                    let actor = actor(element, &site.base);
+                    let local = actor.names.iter().filter_map(|name| if let Name::Local(key) = name { Some(key) } else { None });
+                    reading.named.extend(local.map(|key| (format!("{at}.reference"), key.clone())));
+                    actor
+                })
                 .or_else(|| inherited.actors.clone()),
-            actions: repeated("action").map(|listed| actions(listed.map(codes_of))).or(inherited.actions),
-            purposes: repeated("purpose")
-                .map(|purposes| purposes.map(|one| self.purpose(one, path)).collect())
+            actions: self
+                .listed(provision, "action", path, |element, reading, at| {
+                    reading.known(action(element), at, "No such action in consentaction.")
+                })
+                .map(|all| actions(&all))
+                .or_else(|| inherited.actions.clone()),
+            purposes: self
+                .listed(provision, "purpose", path, |element, reading, at| reading.purpose(element, at))
                 .or_else(|| inherited.purposes.clone()),
+            labels: self
+                .listed(provision, "securityLabel", path, |element, reading, at| {
+                    reading.known(label(element, site), at, "No such confidentiality or sensitivity is known here.")
+                })
+                .map(|all| labels(&all, site))
+                .or_else(|| inherited.labels.clone()),
+            classes: self
+                .listed(provision, "class", path, |element, reading, at| {
+                    let class = class(element);
+                    let known = (class != Class::Unknown).then_some(());
+                    reading.known(known, at, "No such type, or a system that does not class records here.");
+                    class
+                })
+                .or_else(|| inherited.classes.clone()),
+            codes: self.listed(provision, "code", path, |element, _, _| concept(element)).or_else(|| inherited.codes.clone()),
+            data_period: provision.get("dataPeriod").map_or(inherited.data_period, |one| self.data_period(one, path)),
+            records: self
+                .listed(provision, "data", path, |element, reading, at| {
+                    let datum = datum(element, &site.base);
+                    if datum.is_none() {
+                        reading.fault(&format!("{at}.meaning"), "How the record is meant is missing or unknown.");
+                    }
+                    datum
+                })
+                .map(|all| all.into_iter().flatten().collect())
+                .or_else(|| inherited.records.clone()),
         }
     }
 
+    /// Every item of a repeating element, read; `None` when the element is absent. One without items cannot be evaluated.
+    fn listed<T>(
+        &mut self,
+        provision: Element<'_>,
+        name: &str,
+        path: &str,
+        mut one: impl FnMut(Element<'_>, &mut Self, &str) -> T,
+    ) -> Option<Vec<T>> {
+        let found = provision.get(name)?;
+        let all: Vec<T> =
+            found.flattened().enumerate().map(|(at, item)| one(item, self, &format!("{path}.{name}[{at}]"))).collect();
+        if all.is_empty() {
+            self.fault(&format!("{path}.{name}"), "The element is empty.");
+        }
+        Some(all)
+    }
+
     fn period(&mut self, period: Element<'_>, path: &str) -> Option<Span> {
-        let read = (period.kind() == Kind::Object).then(|| Span::of_period(period)).flatten();
-        match read {
-            Some(span) => self.boundaries.extend([span.low, span.high]),
-            None => self.fault(&format!("{path}.period"), "The period cannot be read."),
+        let read = self.span(period, &format!("{path}.period"));
+        self.boundaries.extend(read.into_iter().flat_map(|span| [span.low, span.high]));
+        read
+    }
+
+    fn data_period(&mut self, period: Element<'_>, path: &str) -> Option<Span> {
+        self.span(period, &format!("{path}.dataPeriod"))
+    }
+
+    fn span(&mut self, period: Element<'_>, path: &str) -> Option<Span> {
+        let read = (period.kind() == Kind::Object).then(|| Span::of_period(period, self.site.zone())).flatten();
+        if read.is_none() {
+            self.fault(path, "The period cannot be read.");
         }
         read
     }
@@ -199,26 +276,41 @@ impl Reading<'_> {
     fn purpose(&mut self, coding: Element<'_>, path: &str) -> String {
         let (system, code) = (coding.text_at("system").unwrap_or_default(), coding.text_at("code").unwrap_or_default());
         let purpose = codes::purpose_key(&system, &code);
-        if !purpose.contains('|') && !codes::is_purpose(&purpose) {
-            self.note(&format!("{path}.purpose"), "No such purpose in v3-ActReason: it matches every denial and no permission.");
-        }
+        let known = self.site.knows_purpose(&purpose).then_some(());
+        self.known(known, path, "No such purpose of use in v3-ActReason, nor one of this site.");
         purpose
+    }
+
+    /// A concept without a coding matches everything that a denial is about.
+    fn empty_concepts(&mut self, criteria: &Criteria, path: &str) {
+        let empty = |concept: &super::rule::Concept| concept.0.iter().all(|(_, code)| code.is_empty());
+        if criteria.codes.iter().flatten().any(empty) {
+            self.unknown(&format!("{path}.code"), "A code without coding cannot be compared: it denies everything.");
+        }
+    }
+
+    fn known<T>(&mut self, read: Option<T>, path: &str, text: &str) -> Option<T> {
+        if read.is_none() {
+            self.unknown(path, text);
+        }
+        read
     }
 
     fn fault(&mut self, path: &str, text: &str) {
         self.faults.push(Problem::at("not-supported", path, text));
     }
 
-    fn note(&mut self, path: &str, text: &str) {
-        self.notes.push(Problem::at("business-rule", path, text));
+    fn unknown(&mut self, path: &str, text: &str) {
+        self.unknown.push(Problem::at("value", path, text));
+    }
+
+    fn remark(&mut self, path: &str, text: &str) {
+        self.remarks.push(Problem::at("business-rule", path, text));
     }
 }
 
-/// The codings of a `CodeableConcept` or a Coding, as canonical system (empty when there is none) and code.
-fn codes_of(concept: Element<'_>) -> Vec<(String, String)> {
-    let part = |coding: Element<'_>, name: &str| coding.text_at(name).unwrap_or_default().into_owned();
-    let codings = concept.get("coding").map_or_else(|| concept.flattened(), Element::flattened);
-    codings.map(|coding| (codes::canonical(&part(coding, "system")).to_owned(), part(coding, "code"))).collect()
+fn each<'d>(element: Element<'d>, name: &str) -> impl Iterator<Item = Element<'d>> + Clone {
+    element.get(name).into_iter().flat_map(Element::flattened)
 }
 
 /// Is it about privacy, and is that certain? A code without a system says so too, but not enough to permit anything.
@@ -241,8 +333,7 @@ fn policy_rule(root: Element<'_>) -> Option<Effect> {
 }
 
 fn policy_uris(root: Element<'_>) -> BTreeSet<String> {
-    let policies = root.get("policy").into_iter().flat_map(Element::flattened);
-    policies.filter_map(|policy| policy.text_at("uri").map(std::borrow::Cow::into_owned)).collect()
+    each(root, "policy").filter_map(|policy| policy.text_at("uri").map(std::borrow::Cow::into_owned)).collect()
 }
 
 /// The policy's identity (its URIs, or else the codes of `policyRule`) with the organizations.
@@ -260,31 +351,9 @@ fn has_modifier(value: Element<'_>) -> bool {
     value.members().any(|(name, inner)| name == "modifierExtension" || has_modifier(inner)) || value.items().any(has_modifier)
 }
 
-fn patient_in(url: &str) -> Option<Id> {
+/// The address of a record at the end of a URL of another server.
+pub(super) fn key_in(url: &str) -> Option<Key> {
     let unversioned = url.split_once("/_history/").map_or(url, |(url, _)| url);
     let (rest, id) = unversioned.rsplit_once('/')?;
-    rest.ends_with("/Patient").then(|| Id::parse(id)).flatten()
-}
-
-fn actor(element: Element<'_>, base: &str) -> Actor {
-    let roles = element.get("role").map(codes_of).unwrap_or_default();
-    let custodian = roles.iter().any(|(system, code)| system == codes::PARTICIPATION && code == "CST");
-    let names = element.get("reference").map_or_else(|| vec![Name::Unreadable], |one| Name::of_element(one, base));
-    Actor { custodian, names }
-}
-
-/// Each concept is one alternative; one that none of its codings makes known is unknown.
-fn actions(listed: impl Iterator<Item = Vec<(String, String)>>) -> ListedActions {
-    let mut all = ListedActions { known: Actions::NONE, expanded: Actions::NONE, any_unknown: false };
-    for concept in listed {
-        let known = concept.iter().filter(|(system, _)| system == codes::ACTION).find_map(|(_, code)| Actions::parse(code));
-        match known {
-            Some(action) => {
-                all.known = all.known.with(action);
-                all.expanded = all.expanded.with(action.expanded());
-            }
-            None => all.any_unknown = true,
-        }
-    }
-    all
+    Some(Key::new(ResourceType::parse(rest.rsplit('/').next()?)?, Id::parse(id)?))
 }

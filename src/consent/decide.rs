@@ -1,14 +1,32 @@
-//! The consents of all patients to one verdict each: supersession, strength, self access, several purposes (`consent` § 6).
+//! The consents of all patients to a condition each: supersession, strength, self access, grants, several purposes (`consent` § 6, § 7).
 
 use super::codes;
-use super::compiled::{Compiled, Standing, Strength};
+use super::compiled::{Compiled, Status};
 use super::directory::Directory;
-use super::name::Name;
+use super::name::{Recognition, recognize};
+use super::program::{Asked, Spoken, spoken, taken_as};
 use super::requester::Requester;
-use super::rule::{Question, Site};
-use super::settings::{Combine, ConsentSettings, ImplicitPolicy};
-use crate::access::{Condition, Permit, Predicate, Verdicts};
-use crate::fhir::{Id, Instant};
+use super::rule::Effect;
+use super::sensitivity::{bit_of, handling_of};
+use super::settings::{Combine, ImplicitPolicy};
+use super::site::Site;
+use super::tidy::tidy;
+use crate::access::{Condition, Permit, Predicate, Test, Verdicts};
+use crate::fhir::{Id, Instant, Key};
+
+/// Who asks, where, and when.
+#[derive(Clone, Copy)]
+pub struct Question<'q> {
+    /// Who asks, and for what.
+    pub requester: &'q Requester,
+    /// The site that is asked.
+    pub site: &'q Site,
+    /// Whether the members of this Group, `CareTeam`, `PractitionerRole` or `HealthcareService` are known
+    /// ([`super::Memberships::resolves`]).
+    pub resolves: &'q dyn Fn(&Key) -> bool,
+    /// The moment of the decision.
+    pub now: Instant,
+}
 
 /// What consents say to one requester, and how long.
 #[derive(Debug, Clone)]
@@ -20,30 +38,47 @@ pub struct Ruling {
     pub valid_until: Instant,
 }
 
+impl Ruling {
+    /// The ruling after the consents of these patients changed; all others keep what they had. Equal to [`verdicts`] of the changed
+    /// directory, as long as requester, site and memberships are the same and this ruling is still valid.
+    #[must_use]
+    pub fn revised<'p>(
+        &self,
+        directory: &Directory,
+        question: &Question<'_>,
+        patients: impl IntoIterator<Item = &'p Id>,
+    ) -> Self {
+        let mut valid_until = self.valid_until;
+        let mut changes = Vec::new();
+        for patient in patients {
+            valid_until = boundaries(directory, patient, question.now).fold(valid_until, Ord::min);
+            changes.push((patient.clone(), verdict_of(directory, question, patient)));
+        }
+        Self { verdicts: self.verdicts.with(changes), valid_until }
+    }
+}
+
 /// Decides for every patient at once.
-pub fn verdicts(directory: &Directory, requester: &Requester, settings: &ConsentSettings, now: Instant) -> Ruling {
-    let site = Site::of(settings);
-    let asking = Asking { requester, settings, site: &site, now };
-    let otherwise = asking.permits_without_consent();
+pub fn verdicts(directory: &Directory, question: &Question<'_>) -> Ruling {
     let mut exceptions: Vec<(Id, Condition)> = Vec::new();
     let mut valid_until = Instant(i64::MAX);
     for (patient, consents) in directory.patients() {
-        let boundaries = consents.clone().flat_map(|consent| &consent.boundaries).copied();
-        valid_until = boundaries.filter(|boundary| *boundary > now).fold(valid_until, Ord::min);
-        exceptions.push((patient.clone(), Condition::always(asking.permits(patient, &consents))));
+        valid_until = consents.clone().map(|consent| consent.next_boundary(question.now)).fold(valid_until, Ord::min);
+        exceptions.push((patient.clone(), question.verdict(patient, &consents)));
     }
-    if let Some(own) = requester.own_patient()
-        && directory.consents(own).next().is_none()
-    {
-        exceptions.push((own.clone(), Condition::always(asking.permits(own, &std::iter::empty()))));
+    for patient in question.requester.special().filter(|one| directory.consents(one).next().is_none()) {
+        exceptions.push((patient.clone(), question.verdict(patient, &std::iter::empty())));
     }
-    Ruling { verdicts: Verdicts::new(Condition::always(otherwise), exceptions), valid_until }
+    Ruling { verdicts: Verdicts::new(question.otherwise(), exceptions), valid_until }
 }
 
-/// Decides for one patient.
-pub fn permits(directory: &Directory, requester: &Requester, settings: &ConsentSettings, now: Instant, patient: &Id) -> bool {
-    let site = Site::of(settings);
-    Asking { requester, settings, site: &site, now }.permits(patient, &directory.consents(patient))
+/// Decides for one patient: what the requester may see of records that belong to them.
+pub fn verdict_of(directory: &Directory, question: &Question<'_>, patient: &Id) -> Condition {
+    question.verdict(patient, &directory.consents(patient))
+}
+
+fn boundaries(directory: &Directory, patient: &Id, now: Instant) -> impl Iterator<Item = Instant> {
+    directory.consents(patient).map(move |consent| consent.next_boundary(now))
 }
 
 /// The permit on those rows alone of which every patient permits it.
@@ -54,87 +89,120 @@ pub fn narrow(permit: Permit, verdicts: &Verdicts) -> Permit {
     permit.narrowed(Predicate::EveryPatient(verdicts.clone()))
 }
 
-impl Site {
-    fn of(settings: &ConsentSettings) -> Self {
-        Self {
-            custodian: settings.custodian.iter().map(|one| Name::of_claim(one)).collect(),
-            purposes: settings.local_purposes.iter().map(|one| codes::asked_purpose(one).into_owned()).collect(),
-        }
-    }
-}
+/// A consent that applies, and whether it may permit.
+type Applicable<'c> = (&'c Compiled, bool);
 
-#[derive(Clone, Copy)]
-struct Asking<'a> {
-    requester: &'a Requester,
-    settings: &'a ConsentSettings,
-    site: &'a Site,
-    now: Instant,
-}
-
-impl<'a> Asking<'a> {
+impl<'q> Question<'q> {
     /// For each purpose by itself; one purpose more can only take away.
-    fn permits<'c>(&self, patient: &Id, consents: &(impl Iterator<Item = &'c Compiled> + Clone)) -> bool {
-        let own = self.requester.own_patient() == Some(patient);
-        self.each_purpose(|purpose| {
-            // Consents bind those who receive, not the patient whose records they are.
-            (own && purpose == Some("PATRQT")) || self.permits_for(&self.question(purpose), consents.clone())
-        })
+    fn verdict<'c>(&'q self, patient: &Id, consents: &(impl Iterator<Item = &'c Compiled> + Clone)) -> Condition {
+        tidy(self.each_purpose(|asked| self.for_purpose(patient, asked, consents.clone())))
     }
 
-    fn permits_without_consent(&self) -> bool {
-        self.each_purpose(|purpose| self.implicit(purpose))
+    /// For patients without consents who are nobody special to the requester.
+    fn otherwise(&'q self) -> Condition {
+        tidy(self.each_purpose(|asked| self.overruled(asked, self.implicit(asked.purpose))))
     }
 
-    fn each_purpose(&self, mut permitted: impl FnMut(Option<&'a str>) -> bool) -> bool {
+    fn each_purpose(&'q self, mut decided: impl FnMut(Asked<'q>) -> Condition) -> Condition {
         let purposes = self.requester.purposes();
         if purposes.is_empty() {
-            return permitted(None);
+            return decided(Asked { question: self, purpose: None });
         }
-        purposes.iter().all(|one| permitted(self.site.knows_purpose(one).then_some(one.as_str())))
+        let known = |one: &'q String| self.site.knows_purpose(one).then_some(one.as_str());
+        purposes.iter().fold(Condition::All, |all, one| all.and(decided(Asked { question: self, purpose: known(one) })))
     }
 
-    fn question(&self, purpose: Option<&'a str>) -> Question<'a> {
-        Question { requester: self.requester, purpose, site: self.site, now: self.now }
+    fn for_purpose<'c>(&self, patient: &Id, asked: Asked<'_>, consents: impl Iterator<Item = &'c Compiled>) -> Condition {
+        // Consents bind those who receive, not the patient whose records they are.
+        if self.requester.own_patient() == Some(patient) && asked.purpose == Some("PATRQT") {
+            return self.overruled(asked, Condition::Test(Test::Handled(handling_of("NOPAT"))).not());
+        }
+        let applicable: Vec<Applicable<'c>> =
+            consents.filter_map(|consent| self.applies(consent).map(|may_permit| (consent, may_permit))).collect();
+        let combine = self.site.settings.combine;
+        let in_force: Vec<Applicable<'c>> = applicable
+            .chunk_by(|(one, _), (other, _)| combine != Combine::Default || one.family == other.family)
+            .flat_map(|family| in_force(family, combine))
+            .collect();
+        let represents = self.requester.represents(patient);
+        let implicit = if represents { Condition::None } else { self.implicit_for(patient, asked.purpose) };
+        let mut decided = self.combined(asked, &in_force, implicit);
+        if self.grant_overrides(patient, &in_force) {
+            decided = decided.or(Condition::Test(Test::SensitiveToAny(self.site.never_overridden)).not());
+        }
+        if represents {
+            decided = decided.and(Condition::Test(Test::SensitiveToAny(self.site.words.closure_of("ADOL"))).not());
+        }
+        self.overruled(asked, decided)
     }
 
-    /// The consents of one patient, which stand grouped by family.
-    fn permits_for<'c>(&self, question: &Question<'_>, consents: impl Iterator<Item = &'c Compiled>) -> bool {
-        let applicable = consents.filter_map(|consent| consent.applies(question, self.settings).map(|may| (consent, may)));
-        let applicable: Vec<(&Compiled, bool)> = applicable.collect();
-        let speaking = applicable
-            .chunk_by(|(one, _), (other, _)| self.settings.combine != Combine::Default || one.family == other.family)
-            .flat_map(|family| in_force(family, self.settings.combine));
-        let strengths = speaking.filter_map(|(consent, may_permit)| {
-            let permission = |one: &Strength| matches!(one, Strength::ExplicitPermit | Strength::BasePermit);
-            consent.strength(question, self.settings).filter(|one| may_permit || !permission(one))
-        });
-        self.strongest(strengths).unwrap_or_else(|| self.implicit(question.purpose))
+    /// `None` when it does not apply now to these records; else whether it may permit.
+    fn applies(&self, consent: &Compiled) -> Option<bool> {
+        if !consent.period.is_none_or(|period| period.contains(self.now)) {
+            return None;
+        }
+        let custody = consent.organizations.iter().map(|names| recognize(names, |name| name.among(&self.site.custodian)));
+        let found: Vec<Recognition> = custody.collect();
+        let about = found.is_empty() || found.iter().any(|one| taken_as(Effect::Permit, *one));
+        if !about && !found.iter().any(|one| taken_as(Effect::Deny, *one)) {
+            return None;
+        }
+        Some(about && consent.may_permit && (consent.verified || !self.site.settings.require_verified))
     }
 
     /// An implicit deny is weaker than an explicit permit: two authorizations for two hospitals must not cancel each other.
-    fn strongest(&self, strengths: impl Iterator<Item = Strength>) -> Option<bool> {
-        let said: Vec<Strength> = strengths.collect();
-        let order = match self.settings.combine {
-            Combine::DenyOverrides => {
-                [Strength::ExplicitDeny, Strength::ImplicitDeny, Strength::ExplicitPermit, Strength::BasePermit]
+    fn combined(&self, asked: Asked<'_>, in_force: &[Applicable<'_>], implicit: Condition) -> Condition {
+        let (mut deny, mut permit, mut shut, mut base) = (Condition::None, Condition::None, Condition::None, Condition::None);
+        for (consent, may_permit) in in_force {
+            let Spoken { deny: denies, permit: permits, shut: shuts, base: bases } = spoken(consent, asked);
+            deny = deny.or(denies);
+            shut = shut.or(shuts);
+            if *may_permit {
+                permit = permit.or(permits);
+                base = base.or(bases);
             }
-            Combine::Default | Combine::Latest => {
-                [Strength::ExplicitDeny, Strength::ExplicitPermit, Strength::ImplicitDeny, Strength::BasePermit]
-            }
-        };
-        let strongest = order.into_iter().find(|one| said.contains(one))?;
-        Some(matches!(strongest, Strength::ExplicitPermit | Strength::BasePermit))
+        }
+        match self.site.settings.combine {
+            Combine::DenyOverrides => deny.not().and(shut.not()).and(permit.or(base).or(implicit)),
+            Combine::Default | Combine::Latest => deny.not().and(permit.or(shut.not().and(base.or(implicit)))),
+        }
     }
 
-    /// What holds where no consent speaks. Nobody stands for a patient by policy alone, and no grant breaks glass at this level.
-    fn implicit(&self, purpose: Option<&str>) -> bool {
-        match self.settings.implicit_policy {
-            _ if self.requester.is_proxy() => false,
-            ImplicitPolicy::Deny | ImplicitPolicy::BreakGlassOnly => false,
-            ImplicitPolicy::BasicNormal => {
-                self.requester.is_clinician() && purpose.is_some_and(|purpose| codes::subsumes("TREAT", purpose))
-            }
-            ImplicitPolicy::AllNormal => true,
+    /// Does a grant open what is denied? Not where a refusal is absolute, unless the site says so.
+    fn grant_overrides(&self, patient: &Id, in_force: &[Applicable<'_>]) -> bool {
+        let glass = &self.site.settings.break_glass;
+        let absolute = in_force.iter().any(|(consent, _)| consent.absolute);
+        self.granted(patient) && glass.override_denials && (glass.override_absolute || !absolute)
+    }
+
+    fn granted(&self, patient: &Id) -> bool {
+        self.site.settings.break_glass.enabled && self.requester.has_grant(patient)
+    }
+
+    /// What nothing overrides: records of federally assisted substance use programs are not for legal proceedings (42 CFR Part 2).
+    fn overruled(&self, asked: Asked<'_>, decided: Condition) -> Condition {
+        if asked.purpose != Some("HLEGAL") {
+            return decided;
+        }
+        decided.and(Condition::Test(Test::SensitiveToAny(bit_of("42CFRPart2"))).not())
+    }
+
+    fn implicit_for(&self, patient: &Id, purpose: Option<&str>) -> Condition {
+        match self.site.settings.implicit_policy {
+            ImplicitPolicy::BreakGlassOnly => Condition::always(self.granted(patient)),
+            _ => self.implicit(purpose),
+        }
+    }
+
+    /// What holds where no consent speaks and no grant was given.
+    fn implicit(&self, purpose: Option<&str>) -> Condition {
+        let settings = &self.site.settings;
+        let normal = || Condition::Test(Test::ConfidentialityAtMost(settings.implicit_max_conf));
+        let treats = || self.requester.is_clinician() && purpose.is_some_and(|purpose| codes::subsumes("TREAT", purpose));
+        match settings.implicit_policy {
+            ImplicitPolicy::BasicNormal if treats() => normal(),
+            ImplicitPolicy::AllNormal if !self.requester.represents_everybody() => normal(),
+            _ => Condition::None,
         }
     }
 }
@@ -143,13 +211,13 @@ impl<'a> Asking<'a> {
 /// speak, so that revoking the newest does not bring an older one back.
 ///
 /// A newer consent that may not permit (it is unverified, say) takes away what older ones permit, but not what they deny.
-fn in_force<'c>(group: &[(&'c Compiled, bool)], combine: Combine) -> impl Iterator<Item = (&'c Compiled, bool)> {
+fn in_force<'c>(group: &[Applicable<'c>], combine: Combine) -> impl Iterator<Item = Applicable<'c>> {
     let newest = group.iter().filter_map(|(consent, _)| consent.dated).max();
     let certain = group.iter().filter(|(_, may_permit)| *may_permit).filter_map(|(consent, _)| consent.dated).max();
     let stands = move |dated: Option<Instant>, against: Option<Instant>| {
         combine == Combine::DenyOverrides || dated.is_none() || dated >= against
     };
-    let active = group.iter().filter(|(consent, _)| consent.standing == Standing::Active);
+    let active = group.iter().filter(|(consent, _)| consent.status == Status::Active);
     active
         .filter(move |(consent, _)| stands(consent.dated, certain))
         .map(move |(consent, may_permit)| (*consent, *may_permit && stands(consent.dated, newest)))

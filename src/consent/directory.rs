@@ -1,9 +1,9 @@
 //! Every consent of the store, compiled, by patient: an immutable snapshot that a write replaces at the cost of a few hundred pointers.
 
 use super::compiled::Compiled;
+use super::shards::Shards;
 use crate::fhir::{Id, Key, Version};
-use std::collections::HashMap;
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// The consents on file. Cloning is cheap; a snapshot never changes under its reader.
@@ -48,11 +48,11 @@ impl Directory {
         next
     }
 
-    /// The same in place, for loading many.
-    pub fn put(&mut self, key: &Key, version: Version, consent: Option<Compiled>) {
+    /// The same in place. Gives the patients whose verdicts this can alter, for [`super::Ruling::revised`].
+    pub fn put(&mut self, key: &Key, version: Version, consent: Option<Compiled>) -> BTreeSet<Id> {
         let known = self.placed.find(key);
         if known.is_some_and(|known| known.version >= version) {
-            return;
+            return BTreeSet::new();
         }
         let before = known.and_then(|known| known.patient.clone());
         let consent = consent.filter(Compiled::counts).map(Arc::new);
@@ -66,12 +66,19 @@ impl Directory {
         if before.is_some() || patient.is_some() {
             self.epoch += 1;
         }
+        let touched = before.into_iter().chain(patient.clone()).collect();
         self.placed.insert(key.clone(), Placed { version, patient });
+        touched
     }
 
     /// The consents of a patient, grouped by family.
     pub(super) fn consents(&self, patient: &Id) -> impl Iterator<Item = &Compiled> + Clone {
         self.patients.find(patient).into_iter().flat_map(|held| held.iter()).map(|held| &*held.consent)
+    }
+
+    /// The same with the address of each.
+    pub(super) fn held(&self, patient: &Id) -> impl Iterator<Item = (&Key, &Compiled)> {
+        self.patients.find(patient).into_iter().flat_map(|held| held.iter()).map(|held| (&held.key, &*held.consent))
     }
 
     /// Every patient with a consent, and those consents grouped by family.
@@ -89,56 +96,5 @@ impl Directory {
         } else {
             self.patients.insert(patient.clone(), held.into());
         }
-    }
-}
-
-const WIDTH: usize = 64;
-
-/// A map in 64 times 64 parts, each copied only when it is written while a snapshot still looks at it.
-#[derive(Debug, Clone)]
-struct Shards<K, V>(Vec<Arc<Row<K, V>>>);
-
-/// One of the outer parts.
-type Row<K, V> = Vec<Arc<HashMap<K, V>>>;
-
-impl<K: Clone + Eq + Hash, V: Clone> Shards<K, V> {
-    fn new() -> Self {
-        // Every part begins as the same empty map; a write gives a part a map of its own.
-        let empty = Arc::new(HashMap::new());
-        let row: Arc<Row<K, V>> = Arc::new((0..WIDTH).map(|_| Arc::clone(&empty)).collect());
-        Self((0..WIDTH).map(|_| Arc::clone(&row)).collect())
-    }
-
-    fn place(key: &K) -> (usize, usize) {
-        let mut hasher = DefaultHasher::new();
-        key.hash(&mut hasher);
-        let part = |hash: u64| usize::try_from(hash % WIDTH as u64).unwrap_or(0);
-        (part(hasher.finish()), part(hasher.finish() / WIDTH as u64))
-    }
-
-    fn find(&self, key: &K) -> Option<&V> {
-        let (outer, inner) = Self::place(key);
-        self.0.get(outer)?.get(inner)?.get(key)
-    }
-
-    fn shard(&mut self, key: &K) -> Option<&mut HashMap<K, V>> {
-        let (outer, inner) = Self::place(key);
-        Arc::make_mut(self.0.get_mut(outer)?).get_mut(inner).map(Arc::make_mut)
-    }
-
-    fn insert(&mut self, key: K, value: V) {
-        if let Some(shard) = self.shard(&key) {
-            shard.insert(key, value);
-        }
-    }
-
-    fn remove(&mut self, key: &K) {
-        if let Some(shard) = self.shard(key) {
-            shard.remove(key);
-        }
-    }
-
-    fn iter(&self) -> impl Iterator<Item = (&K, &V)> {
-        self.0.iter().flat_map(|parts| parts.iter()).flat_map(|shard| shard.iter())
     }
 }

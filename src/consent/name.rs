@@ -1,6 +1,8 @@
 //! Names of people and organizations, and whether one is the caller's (`consent` § 2.1, § 5).
 
+use super::standing::Identified;
 use crate::fhir::json::Element;
+use crate::fhir::search::Pointer;
 use crate::fhir::{Key, ResourceType};
 
 /// One way in which a consent or a token names somebody.
@@ -10,8 +12,8 @@ pub(super) enum Name {
     Local(Key),
     /// A URL elsewhere, or of the own server where its base is not known.
     Elsewhere(String),
-    /// `system` and `value`.
-    Identifier(String, String),
+    /// `system` and `value`, and of what type of record when that was said.
+    Identifier(Option<ResourceType>, String, String),
     /// Nothing that could be compared.
     Unreadable,
 }
@@ -28,47 +30,63 @@ pub(super) enum Recognition {
 }
 
 impl Name {
-    /// Reads a literal reference: version and own base stripped.
+    /// Reads a literal reference: version and own base stripped. One into the same record leads to nobody who is known here.
     pub(super) fn of_reference(text: &str, base: &str) -> Self {
-        let own = text.strip_prefix(base).filter(|_| !base.is_empty()).and_then(|rest| rest.strip_prefix('/')).unwrap_or(text);
-        let unversioned = own.split_once("/_history/").map_or(own, |(key, _)| key);
-        Key::parse(unversioned).map_or_else(|| Self::Elsewhere(text.to_owned()), Self::Local)
+        match Pointer::read(text, base) {
+            Pointer::Local(resource_type, id) => Self::Local(Key::new(resource_type, id)),
+            Pointer::Elsewhere(url) => Self::Elsewhere(url),
+            Pointer::Inside => Self::Unreadable,
+        }
     }
 
-    /// Reads what a token or a registration says: `Type/id`, a URL, or `system|value`.
+    /// Reads what a token or a registration says of an organization: `Type/id`, a URL, or `system|value`.
     pub(super) fn of_claim(text: &str) -> Self {
-        match (Key::parse(text), text.split_once('|')) {
+        Self::of_identified(&Identified { kind: Some(ResourceType::Organization), text: text.to_owned() })
+    }
+
+    /// Reads `Type/id`, a URL, or `system|value`.
+    pub(super) fn of_identified(one: &Identified) -> Self {
+        match (Key::parse(&one.text), one.text.split_once('|')) {
             (Some(key), _) => Self::Local(key),
-            (None, Some((system, value))) => Self::Identifier(system.to_owned(), value.to_owned()),
-            (None, None) => Self::Elsewhere(text.to_owned()),
+            (None, Some((system, value))) => Self::Identifier(one.kind, system.to_owned(), value.to_owned()),
+            (None, None) => Self::Elsewhere(one.text.clone()),
         }
     }
 
     /// Every name in a Reference element: the literal one and the identifier. One that holds neither is unreadable.
     pub(super) fn of_element(reference: Element<'_>, base: &str) -> Vec<Self> {
         let literal = reference.text_at("reference").map(|text| Self::of_reference(&text, base));
-        let identifier = reference.get("identifier").and_then(|identifier| {
-            let value = identifier.text_at("value")?.into_owned();
-            Some(Self::Identifier(identifier.text_at("system").unwrap_or_default().into_owned(), value))
-        });
+        let kind = reference.text_at("type").and_then(|name| ResourceType::parse(name.rsplit('/').next().unwrap_or_default()));
+        let identifier = reference.get("identifier").and_then(|identifier| Self::of_identifier(identifier, kind));
         let names: Vec<Self> = literal.into_iter().chain(identifier).collect();
         if names.is_empty() { vec![Self::Unreadable] } else { names }
+    }
+
+    /// The name in an Identifier element of a record of this type.
+    pub(super) fn of_identifier(identifier: Element<'_>, kind: Option<ResourceType>) -> Option<Self> {
+        let value = identifier.text_at("value")?.into_owned();
+        Some(Self::Identifier(kind, identifier.text_at("system").unwrap_or_default().into_owned(), value))
     }
 
     /// The type, when the name tells it.
     pub(super) fn resource_type(&self) -> Option<ResourceType> {
         match self {
             Self::Local(key) => Some(key.resource_type),
-            _ => None,
+            Self::Elsewhere(url) => type_in(url),
+            Self::Identifier(kind, ..) => *kind,
+            Self::Unreadable => None,
         }
     }
 
-    /// False for a URL elsewhere that ends like the address of a record of another type.
-    pub(super) fn seems_an_organization(&self) -> bool {
-        let Self::Elsewhere(url) = self else { return true };
-        let unversioned = url.split_once("/_history/").map_or(url.as_str(), |(url, _)| url);
-        let named = unversioned.rsplit('/').nth(1).and_then(ResourceType::parse);
-        named.is_none_or(|one| one == ResourceType::Organization)
+    /// Do both name the same? Identifiers of two different types do not.
+    pub(super) fn same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Unreadable, _) => false,
+            (Self::Identifier(kind, system, value), Self::Identifier(others, other_system, other_value)) => {
+                system == other_system && value == other_value && (kind == others || kind.is_none() || others.is_none())
+            }
+            (one, other) => one == other,
+        }
     }
 
     /// Is this name one of `known`? Another name of the same kind says no; names of other kinds leave it open.
@@ -76,14 +94,20 @@ impl Name {
         let mut found = Recognition::Unknown;
         for one in known {
             match (self, one) {
-                (one, other) if one == other && *one != Self::Unreadable => return Recognition::Is,
+                (one, other) if one.same(other) => return Recognition::Is,
                 (Self::Local(_), Self::Local(_)) | (Self::Elsewhere(_), Self::Elsewhere(_)) => found = Recognition::IsNot,
-                (Self::Identifier(system, _), Self::Identifier(other, _)) if system == other => found = Recognition::IsNot,
+                (Self::Identifier(_, system, _), Self::Identifier(_, other, _)) if system == other => found = Recognition::IsNot,
                 _ => {}
             }
         }
         found
     }
+}
+
+/// The type of record that a URL ends like the address of.
+fn type_in(url: &str) -> Option<ResourceType> {
+    let unversioned = url.split_once("/_history/").map_or(url, |(url, _)| url);
+    unversioned.rsplit('/').nth(1).and_then(ResourceType::parse)
 }
 
 /// One somebody by several names: any that fits decides, else any that could be compared.

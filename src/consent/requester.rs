@@ -2,8 +2,10 @@
 
 use super::codes;
 use super::name::{Name, Recognition};
+use super::standing::{CLINICIAN, Standing};
 use crate::access::Caller;
 use crate::fhir::{Id, Interaction, Key, ResourceType};
+use std::collections::BTreeSet;
 
 /// What is done with the records, as a set over the codes of `consentaction`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -78,6 +80,12 @@ impl Actions {
 pub struct Requester {
     user: Option<Key>,
     organization: Option<Name>,
+    names: BTreeSet<Name>,
+    complete: bool,
+    roles: BTreeSet<String>,
+    own: Option<Id>,
+    proxy_for: BTreeSet<Id>,
+    grants: BTreeSet<Id>,
     purposes: Vec<String>,
     actions: Actions,
 }
@@ -85,10 +93,28 @@ pub struct Requester {
 impl Requester {
     /// The caller doing this. Who belongs to which group, care team or role is not resolved; such names stay unknown.
     pub fn new(caller: &Caller, actions: Actions) -> Self {
+        Self::of(caller, actions, &Standing::of_token(caller))
+    }
+
+    /// The caller doing this, with everything that stands for them.
+    pub fn of(caller: &Caller, actions: Actions, standing: &Standing) -> Self {
         let mut purposes: Vec<String> = caller.purposes.iter().map(|one| codes::asked_purpose(one).into_owned()).collect();
         purposes.sort_unstable();
         purposes.dedup();
-        Self { user: caller.user.clone(), organization: caller.organization.as_deref().map(Name::of_claim), purposes, actions }
+        let organization = caller.organization.as_deref().map(Name::of_claim);
+        let references = standing.references.iter().chain(&caller.user).cloned().map(Name::Local);
+        Self {
+            names: references.chain(standing.identifiers.iter().map(Name::of_identified)).chain(organization.clone()).collect(),
+            user: caller.user.clone(),
+            organization,
+            complete: standing.complete,
+            roles: standing.roles.clone(),
+            own: standing.own.clone(),
+            proxy_for: standing.proxy_for.clone(),
+            grants: standing.grants.clone(),
+            purposes,
+            actions,
+        }
     }
 
     pub(super) fn purposes(&self) -> &[String] {
@@ -101,46 +127,72 @@ impl Requester {
 
     /// The patient that the caller is.
     pub(super) fn own_patient(&self) -> Option<&Id> {
-        self.user_type().filter(|one| *one == ResourceType::Patient)?;
-        self.user.as_ref().map(|user| &user.id)
+        self.own.as_ref()
     }
 
-    /// Somebody who stands for a patient: opened to by a consent, never by the implicit policy (§ 6.1).
-    pub(super) fn is_proxy(&self) -> bool {
-        matches!(self.user_type(), Some(ResourceType::RelatedPerson | ResourceType::Person))
+    /// Does a live break-glass grant open this patient's records?
+    pub(super) fn has_grant(&self, patient: &Id) -> bool {
+        self.grants.contains(patient)
     }
 
-    /// The role that `Policy-basic-normal` asks for: a Practitioner, in person or in a role, or a client that acts without a user
-    /// for an organization that its token or registration names.
+    /// Does the caller stand for this patient? A consent opens to such a one, the implicit policy never (§ 6.1). While it is not
+    /// resolved for whom somebody stands, it is everybody.
+    pub(super) fn represents(&self, patient: &Id) -> bool {
+        self.proxy_for.contains(patient) || self.represents_everybody()
+    }
+
+    /// Somebody who stands for others while it is not resolved for whom.
+    pub(super) fn represents_everybody(&self) -> bool {
+        !self.complete && matches!(self.user_type(), Some(ResourceType::RelatedPerson | ResourceType::Person))
+    }
+
+    /// Patients of whom something special holds for this caller, consent or not.
+    pub(super) fn special(&self) -> impl Iterator<Item = &Id> {
+        self.own.iter().chain(&self.proxy_for).chain(&self.grants)
+    }
+
+    /// The role that `Policy-basic-normal` asks for.
     pub(super) fn is_clinician(&self) -> bool {
-        match self.user_type() {
-            Some(ResourceType::Practitioner | ResourceType::PractitionerRole) => true,
-            Some(_) => false,
-            None => self.organization.is_some(),
-        }
+        self.roles.contains(CLINICIAN)
     }
 
     fn user_type(&self) -> Option<ResourceType> {
         self.user.as_ref().map(|user| user.resource_type)
     }
 
-    /// Does a consent that names this name the caller?
-    pub(super) fn recognizes(&self, name: &Name) -> Recognition {
-        let user = self.user.clone().map(Name::Local);
-        if name.among(user.iter().chain(&self.organization)) == Recognition::Is {
+    /// Does a consent that names this name the caller? `resolves` tells of a group, team, role or such whether its members are known.
+    pub(super) fn recognizes(&self, name: &Name, resolves: &dyn Fn(&Key) -> bool) -> Recognition {
+        if self.names.iter().any(|one| one.same(name)) {
             return Recognition::Is;
         }
+        match name {
+            Name::Unreadable => Recognition::Unknown,
+            _ if !self.complete => self.guess(name),
+            Name::Local(key) if is_membership(key.resource_type) && !resolves(key) => Recognition::Unknown,
+            Name::Local(_) => Recognition::IsNot,
+            Name::Identifier(kind, ..) if kind.is_some_and(is_membership) => Recognition::Unknown,
+            Name::Identifier(..) => Recognition::IsNot,
+            Name::Elsewhere(_) if name.resource_type().is_some_and(|one| !is_membership(one)) => Recognition::IsNot,
+            Name::Elsewhere(_) => Recognition::Unknown,
+        }
+    }
+
+    /// The same while memberships are not resolved: only what can be told apart from the caller's own names is another's.
+    fn guess(&self, name: &Name) -> Recognition {
         let person = |other: bool| if other { Recognition::Unknown } else { Recognition::IsNot };
         match (name.resource_type(), self.user_type()) {
             (Some(ResourceType::Organization), Some(ResourceType::Patient | ResourceType::RelatedPerson)) => Recognition::IsNot,
-            (Some(ResourceType::Organization), _) => name.among(&self.organization),
-            (None, _) if name.seems_an_organization() => name.among(&self.organization),
+            (Some(ResourceType::Organization) | None, _) => name.among(&self.organization),
             (Some(ResourceType::Practitioner), user) => {
                 person(matches!(user, Some(ResourceType::PractitionerRole | ResourceType::Person)))
             }
             (Some(ResourceType::Patient | ResourceType::RelatedPerson), user) => person(user == Some(ResourceType::Person)),
-            // Groups, care teams, roles and devices: membership is not resolved at this level.
-            (Some(_) | None, _) => Recognition::Unknown,
+            (Some(_), _) => Recognition::Unknown,
         }
     }
+}
+
+/// Types that mean whoever belongs to them: one that is not on file may mean anybody (`consent` § 5).
+pub(super) fn is_membership(of: ResourceType) -> bool {
+    matches!(of, ResourceType::Group | ResourceType::CareTeam | ResourceType::PractitionerRole | ResourceType::HealthcareService)
 }

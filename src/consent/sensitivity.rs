@@ -17,7 +17,7 @@ pub const OTHER: u8 = 62;
 /// The first bit of the sensitivities that a site defines.
 const FIRST_LOCAL: u8 = 45;
 /// How many a site may define.
-const LOCALS: usize = 17;
+pub(super) const LOCALS: usize = 17;
 
 /// Code, bit, codes that it stands under, and whether it stigmatizes.
 const SENSITIVITIES: [(&str, u8, &[&str], bool); 45] = [
@@ -175,6 +175,17 @@ impl Vocabulary {
             }
             found = under;
         }
+    }
+
+    /// The same for a standard sensitivity, by its code; nothing for an unknown code.
+    pub fn closure_of(&self, code: &str) -> u64 {
+        standard(code).map_or(0, |bit| self.closure(bit))
+    }
+
+    /// The same for a sensitivity that the site defines, by its code alone; `None` when there is none of that code.
+    pub fn closure_of_local(&self, code: &str) -> Option<u64> {
+        let bits = self.locals.iter().zip(FIRST_LOCAL..).filter(|(one, _)| one.code == code).map(|(_, bit)| self.closure(bit));
+        bits.reduce(|all, bits| all | bits)
     }
 
     /// The bits of sensitivities that make a record at least *restricted*.

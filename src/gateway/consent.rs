@@ -1,9 +1,9 @@
 //! What the patients allow, kept ready: the directory of consents and the verdicts made of it.
 
 use crate::access::{Caller, Permit};
-use crate::consent::{self, Actions, ConsentSettings, Directory, Requester, Ruling};
-use crate::disclosure::{ConsentChange, consent_of};
-use crate::fhir::{Instant, Refusal};
+use crate::consent::{self, Actions, Directory, Filing, Question, Requester, Ruling, Site};
+use crate::disclosure::{ConsentChange, Draft, consent_of, consent_problems};
+use crate::fhir::{Instant, Problem, Refusal};
 use crate::store::RecordStore;
 use arc_swap::ArcSwap;
 use quick_cache::sync::Cache;
@@ -14,7 +14,7 @@ const CONTEXTS: usize = 10_000;
 
 /// Keeps the consents of the store compiled, and the verdicts for recent callers.
 pub struct ConsentOffice {
-    settings: ConsentSettings,
+    site: Site,
     directory: ArcSwap<Directory>,
     writing: Mutex<()>,
     verdicts: Cache<Context, Arc<Kept>>,
@@ -31,9 +31,9 @@ struct Kept {
 
 impl ConsentOffice {
     /// An office without consents yet.
-    pub fn new(settings: ConsentSettings) -> Self {
+    pub fn new(site: Site) -> Self {
         Self {
-            settings,
+            site,
             directory: ArcSwap::from_pointee(Directory::default()),
             writing: Mutex::new(()),
             verdicts: Cache::new(CONTEXTS),
@@ -41,14 +41,25 @@ impl ConsentOffice {
     }
 
     /// Reads every current Consent.
-    pub(super) async fn load(&self, store: &dyn RecordStore, base: &str) -> Result<(), Refusal> {
+    pub(super) async fn load(&self, store: &dyn RecordStore) -> Result<(), Refusal> {
         let rows = store.consents().await?;
         let mut directory = Directory::default();
         for row in &rows {
-            directory.put(&row.facts.key, row.facts.version, Some(consent_of(row, base)?));
+            directory.put(&row.facts.key, row.facts.version, Some(consent_of(row, &self.site)?));
         }
         self.directory.store(Arc::new(directory));
         Ok(())
+    }
+
+    /// The site, as consents are read.
+    pub(super) fn site(&self) -> &Site {
+        &self.site
+    }
+
+    /// What speaks against storing a Consent, and what its author should know.
+    pub(super) fn problems(&self, draft: &Draft, now: Instant) -> Result<Vec<Problem>, Refusal> {
+        let directory = self.directory.load();
+        consent_problems(draft, &Filing { site: &self.site, resolves: &|_| true, directory: &directory, now })
     }
 
     /// Takes changes over, before the write that made them is acknowledged: they bite on the next request.
@@ -75,7 +86,9 @@ impl ConsentOffice {
         {
             return consent::narrow(permit, &kept.ruling.verdicts);
         }
-        let ruling = consent::verdicts(&directory, &Requester::new(&caller, actions), &self.settings, now);
+        let requester = Requester::new(&caller, actions);
+        let question = Question { requester: &requester, site: &self.site, resolves: &|_| false, now };
+        let ruling = consent::verdicts(&directory, &question);
         let permit = consent::narrow(permit, &ruling.verdicts);
         self.verdicts.insert(context, Arc::new(Kept { epoch: directory.epoch(), ruling, _caller: caller }));
         permit

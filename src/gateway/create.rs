@@ -3,7 +3,7 @@
 use super::write::{Failed, new_id, until_settled};
 use super::{Errand, Gateway};
 use crate::access::Permit;
-use crate::disclosure::{Draft, Pending, consent_problems, found as existing};
+use crate::disclosure::{Draft, Pending, found as existing};
 use crate::fhir::search::SearchQuery;
 use crate::fhir::{Key, Need, Refusal, ResourceType};
 
@@ -35,7 +35,7 @@ impl Gateway {
         }
         let draft = Draft::read(&errand.body, resource_type, None)?;
         let draft = self.resolved(permit, draft, &mut guards).await?;
-        let warnings = consent_problems(&draft, errand.visit.now)?;
+        let warnings = self.parts.consent.problems(&draft, errand.visit.now)?;
         let change =
             draft.change(permit, Need::Create, Key::new(resource_type, new_id()), None, &self.marking(), errand.visit.now)?;
         self.conclude(permit, (change, None), guards, &warnings, errand).await

@@ -138,7 +138,7 @@ impl Gateway {
         let shown = tokio::sync::Mutex::new(parts.ledger.shown().await.map_err(|_| Refusal::TrailUnavailable)?);
         let rates = Rates::new(parts.limits.clients, parts.limits.strangers);
         let gateway = Self { parts, capabilities, shown, turned_away: turned_away::Allowance::default(), rates };
-        gateway.parts.consent.load(gateway.parts.store.as_ref(), &gateway.parts.base).await?;
+        gateway.parts.consent.load(gateway.parts.store.as_ref()).await?;
         Ok(gateway)
     }
 

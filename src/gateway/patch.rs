@@ -3,7 +3,7 @@
 use super::write::{Failed, until_settled};
 use super::{Errand, Gateway};
 use crate::access::Permit;
-use crate::disclosure::{Guard, Pending, consent_problems, patched};
+use crate::disclosure::{Guard, Pending, patched};
 use crate::fhir::search::SearchQuery;
 use crate::fhir::{Key, Need, Refusal, WriteCondition};
 
@@ -28,7 +28,7 @@ impl Gateway {
     ) -> Result<Pending, Failed> {
         let old = self.standing(permit, Need::Update, key, condition).await?;
         let draft = self.resolved(permit, patched(&errand.body, &old)?, &mut guards).await?;
-        let warnings = consent_problems(&draft, errand.visit.now)?;
+        let warnings = self.parts.consent.problems(&draft, errand.visit.now)?;
         let change = draft.change(permit, Need::Update, key.clone(), Some(&old), &self.marking(), errand.visit.now)?;
         self.conclude(permit, (change, Some(&old)), guards, &warnings, errand).await
     }

@@ -7,7 +7,7 @@ use super::{Errand, Gateway};
 use crate::access::{Caller, Permit};
 use crate::audit::Entry;
 use crate::disclosure::{
-    Change, Commit, Draft, Guard, Part, Pending, Row, consent_problems, deletion, found, patched, responses, written,
+    Change, Commit, Draft, Guard, Part, Pending, Row, deletion, found, patched, responses, written,
 };
 use crate::fhir::search::SearchQuery;
 use crate::fhir::{Id, Interaction, Key, Need, Problem, Refusal, Rendering, ResourceType, Return, WriteCondition};
@@ -222,7 +222,7 @@ impl Gateway {
             Act::Found(_) | Act::Nothing | Act::Read => return Err(Refusal::Internal.into()),
         };
         let draft = self.linked(&step.permit, draft, targets, plan).await?;
-        consent_problems(&draft, errand.visit.now)?;
+        self.parts.consent.problems(&draft, errand.visit.now)?;
         Ok(draft.change(&step.permit, need, key.clone(), old, &self.marking(), errand.visit.now)?)
     }
 

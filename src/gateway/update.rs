@@ -4,7 +4,7 @@ use super::condition::Selected;
 use super::write::{Failed, new_id, until_settled};
 use super::{Errand, Gateway};
 use crate::access::{Permit, Predicate};
-use crate::disclosure::{Draft, Guard, Pending, Row, consent_problems};
+use crate::disclosure::{Draft, Guard, Pending, Row};
 use crate::fhir::search::SearchQuery;
 use crate::fhir::{Key, Need, Refusal, ResourceType, WriteCondition};
 
@@ -46,7 +46,7 @@ impl Gateway {
         errand: &Errand,
     ) -> Result<Pending, Failed> {
         let draft = self.resolved(permit, draft, &mut guards).await?;
-        let warnings = consent_problems(&draft, errand.visit.now)?;
+        let warnings = self.parts.consent.problems(&draft, errand.visit.now)?;
         let change = draft.change(permit, Need::Update, key, old, &self.marking(), errand.visit.now)?;
         self.conclude(permit, (change, old), guards, &warnings, errand).await
     }

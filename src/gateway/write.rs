@@ -90,7 +90,7 @@ impl Gateway {
     }
 
     fn take_over(&self, stored: &[Stored]) -> Result<(), Refusal> {
-        self.parts.consent.changed(consent_changes(stored, &self.parts.base)?);
+        self.parts.consent.changed(consent_changes(stored, self.parts.consent.site())?);
         Ok(())
     }
 }

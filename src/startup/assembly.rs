@@ -98,7 +98,7 @@ async fn parts(
         trail: crate::layers::trail(Arc::clone(store) as Arc<dyn Trail>),
         ledger: Arc::clone(store) as Arc<dyn TrailSource>,
         authenticator,
-        consent: ConsentOffice::new(config.consent.clone()),
+        consent: ConsentOffice::new(crate::consent::Site::new(&config.consent, &base)),
         labelling: config.labelling.clone(),
         link_key: link_key(store).await?,
         clock: clock.clone(),

@@ -1,0 +1,76 @@
+//! Conditions in one form, so that equal ones look equal and none asks for what cannot matter.
+
+use crate::access::Condition;
+
+/// The same condition: nested conjunctions and disjunctions flat, sorted and without repetition; a part that another implies, or
+/// that contradicts another, folded.
+pub(super) fn tidy(condition: Condition) -> Condition {
+    match condition {
+        Condition::Not(inner) => match tidy(*inner) {
+            Condition::And(parts) => join(parts.into_iter().map(Condition::not), false),
+            Condition::Or(parts) => join(parts.into_iter().map(Condition::not), true),
+            one => one.not(),
+        },
+        Condition::And(parts) => join(parts.into_iter().map(tidy), true),
+        Condition::Or(parts) => join(parts.into_iter().map(tidy), false),
+        one => one,
+    }
+}
+
+/// Tidy parts to a tidy whole: of all of them, or of any.
+fn join(parts: impl Iterator<Item = Condition>, all: bool) -> Condition {
+    let mut flat = Vec::new();
+    for part in parts {
+        match part {
+            Condition::And(inner) if all => flat.extend(inner),
+            Condition::Or(inner) if !all => flat.extend(inner),
+            one => flat.push(one),
+        }
+    }
+    flat.sort_unstable();
+    flat.dedup();
+    let (decisive, neutral) = if all { (Condition::None, Condition::All) } else { (Condition::All, Condition::None) };
+    let contradicts = |one: &Condition| matches!(one, Condition::Not(inner) if flat.binary_search(inner).is_ok());
+    if flat.contains(&decisive) || flat.iter().any(contradicts) {
+        return decisive;
+    }
+    flat.retain(|one| *one != neutral);
+    let kept: Vec<Condition> = flat.iter().filter(|one| !absorbed(one, &flat, all)).cloned().collect();
+    match (<[Condition; 1]>::try_from(kept), all) {
+        (Ok([one]), _) => one,
+        (Err(none), _) if none.is_empty() => neutral,
+        (Err(parts), true) => Condition::And(parts),
+        (Err(parts), false) => Condition::Or(parts),
+    }
+}
+
+/// `a and (a or b)` is `a`; `a or (a and b)` is `a`.
+fn absorbed(one: &Condition, among: &[Condition], all: bool) -> bool {
+    let (Condition::And(inner) | Condition::Or(inner)) = one else { return false };
+    matches!(one, Condition::Or(_)) == all && inner.iter().any(|part| among.binary_search(part).is_ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::tidy;
+    use crate::access::{Condition, Test};
+
+    fn one(bits: u64) -> Condition {
+        Condition::Test(Test::SensitiveToAny(bits))
+    }
+
+    #[test]
+    fn what_says_the_same_looks_the_same() {
+        let (a, b, c) = (one(1), one(2), one(4));
+        let nested = Condition::And(vec![c.clone(), Condition::And(vec![b.clone(), a.clone(), b.clone()]), Condition::All]);
+        assert_eq!(tidy(nested), Condition::And(vec![a.clone(), b.clone(), c.clone()]));
+        assert_eq!(tidy(Condition::Or(vec![a.clone(), Condition::And(vec![a.clone(), b.clone()])])), a);
+        assert_eq!(tidy(Condition::And(vec![a.clone(), Condition::Or(vec![b.clone(), a.clone()])])), a);
+        assert_eq!(tidy(Condition::And(vec![a.clone(), a.clone().not()])), Condition::None);
+        assert_eq!(tidy(Condition::Or(vec![a.clone().not(), a.clone()])), Condition::All);
+        assert_eq!(tidy(Condition::Or(vec![])), Condition::None);
+        assert_eq!(tidy(Condition::And(vec![])), Condition::All);
+        let not = Condition::Not(Box::new(Condition::Or(vec![a.clone(), b.clone().not()])));
+        assert_eq!(tidy(not), Condition::And(vec![a.not(), b]));
+    }
+}
