@@ -94,5 +94,5 @@ fn ruleset(vocabulary: &Vocabulary, rules: &LabelRules, zone: &TimeZone) -> i64 
     let said = format!("{READER}\n{zone:?}\n{vocabulary:?}\n{}", rules.text());
     let digest = digest::digest(&digest::SHA256, said.as_bytes());
     let hash = digest.as_ref().iter().take(4).fold(0_i64, |all, &byte| (all << 8) | i64::from(byte));
-    (rules.version() << BELOW | hash).max(1)
+    ((rules.version() << BELOW) | hash).max(1)
 }

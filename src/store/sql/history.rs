@@ -107,7 +107,10 @@ fn whole(connection: &mut SqliteConnection, seen: &Seen) -> Result<Whole, StoreE
     let text = format!("SELECT {COLUMNS} FROM {table} r WHERE r.rid = ? AND r.version = ?");
     let statement = Statement::new(text).bind(seen.found.rid).bind(seen.found.facts.version.0);
     let row = statement.row::<Columns, WholeRow>(connection)?;
-    row.map(Whole::read).transpose()?.ok_or_else(|| StoreError::Unavailable("a version is gone".into()))
+    let mut whole = row.map(Whole::read).transpose()?.ok_or_else(|| StoreError::Unavailable("a version is gone".into()))?;
+    // What it was decided by goes with it: it is looked at once more on its way out.
+    whole.row.facts.marks.clone_from(&seen.found.facts.marks);
+    Ok(whole)
 }
 
 /// The next versions of the scope, both those that are current and those that are not.

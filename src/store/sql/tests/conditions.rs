@@ -207,6 +207,10 @@ async fn check(case: Case) {
         }
         // Each version, by itself and in the history.
         let listed = versions_of(&world, &permit, &history_of(HistoryScope::System)).await;
+        let page = world.store.history(&permit, &history_of(HistoryScope::System), None, BOUNDS).await.unwrap();
+        for row in &page.versions {
+            assert!(permit.confirms(Need::Search, &Look::new(&row.facts, &Vec::new)), "{:?} {verdicts:#?}", row.facts);
+        }
         for (own, (versions, deleted)) in &case.records {
             for at in 0..versions.len() + usize::from(*deleted) {
                 let number = i64::try_from(at + 1).unwrap();
