@@ -35,23 +35,35 @@ impl Verdicts {
         Self::grouped(Arc::new(otherwise), sets)
     }
 
-    /// The same with other conditions for these patients. Groups without one of them are shared with the original.
+    /// The same with other conditions for these patients. What does not change is shared with the original.
     #[must_use]
     pub fn with(&self, changes: impl IntoIterator<Item = (Id, Condition)>) -> Self {
-        let changes: BTreeMap<Id, Condition> = changes.into_iter().collect();
-        let mut sets: BTreeMap<Condition, Arc<BTreeSet<Id>>> = BTreeMap::new();
-        for group in self.groups.iter() {
-            let mut patients = Arc::clone(&group.patients);
-            for gone in changes.keys().filter(|one| group.patients.contains(*one)) {
-                Arc::make_mut(&mut patients).remove(gone);
+        let real = changes.into_iter().filter(|(patient, condition)| self.of(patient) != condition);
+        let changes: BTreeMap<Id, Condition> = real.collect();
+        let mut sets: BTreeMap<Condition, Arc<BTreeSet<Id>>> =
+            self.groups.iter().map(|group| (group.condition.clone(), Arc::clone(&group.patients))).collect();
+        for (patient, condition) in &changes {
+            if let Some(before) = sets.get_mut(self.of(patient)) {
+                Arc::make_mut(before).remove(patient);
             }
-            sets.insert(group.condition.clone(), patients);
-        }
-        for (patient, condition) in changes.into_iter().filter(|(_, condition)| *condition != *self.otherwise) {
-            Arc::make_mut(sets.entry(condition).or_default()).insert(patient);
+            if *condition != *self.otherwise {
+                Arc::make_mut(sets.entry(condition.clone()).or_default()).insert(patient.clone());
+            }
         }
         sets.retain(|_, patients| !patients.is_empty());
-        Self::grouped(Arc::clone(&self.otherwise), sets)
+        if !sets.keys().eq(self.groups.iter().map(|group| &group.condition)) {
+            return Self::grouped(Arc::clone(&self.otherwise), sets);
+        }
+        let places: BTreeMap<&Condition, usize> = sets.keys().zip(0..).collect();
+        let mut of = Arc::clone(&self.of);
+        for (patient, condition) in changes {
+            match places.get(&condition) {
+                Some(at) => Arc::make_mut(&mut of).insert(patient, *at),
+                None => Arc::make_mut(&mut of).remove(&patient),
+            };
+        }
+        let groups = sets.into_iter().map(|(condition, patients)| Group { condition, patients }).collect();
+        Self { otherwise: Arc::clone(&self.otherwise), groups, of }
     }
 
     fn grouped(otherwise: Arc<Condition>, sets: BTreeMap<Condition, Arc<BTreeSet<Id>>>) -> Self {

@@ -259,14 +259,14 @@ fn consent(settings: &mut Settings) -> ConsentSettings {
     for (key, text) in consent.faults() {
         settings.fault(key, text);
     }
-    only(settings, "consent.source_ttl", "60s".to_owned(), "consents come from the own store alone, where they are never stale");
+    only(settings, "consent.source_ttl", &"60s".to_owned(), "consents come from the own store alone, where they are never stale");
     only(
         settings,
         "consent.source_down",
-        "deny".to_owned(),
+        &"deny".to_owned(),
         "consents come from the own store alone, without which nothing is answered",
     );
-    only(settings, "consent.withheld_hint", false, "this version never says that something was withheld");
+    only(settings, "consent.withheld_hint", &false, "this version never says that something was withheld");
     consent
 }
 
@@ -283,12 +283,12 @@ fn local_sensitivities(settings: &mut Settings) -> Vec<LocalSensitivity> {
 }
 
 /// A setting of which this version knows one value.
-fn only<T>(settings: &mut Settings, key: &str, value: T, why: &str)
+fn only<T>(settings: &mut Settings, key: &str, value: &T, why: &str)
 where
     T: serde::de::DeserializeOwned + std::fmt::Debug + PartialEq + Clone,
 {
     let given = settings.or(key, value.clone());
-    if given != value {
+    if given != *value {
         settings.fault(key, format!("can only be {value:?}: {why}"));
     }
 }

@@ -1,7 +1,7 @@
 //! From a Consent resource to [`Compiled`]. What is not understood is never skipped: it makes the consent deny.
 
 use super::codes;
-use super::compiled::{Compiled, Status};
+use super::compiled::{Compiled, Refused, Status};
 use super::criteria::{action, actions, actor, class, codes_of, concept, datum, label, labels};
 use super::name::Name;
 use super::program::Own;
@@ -72,8 +72,12 @@ impl<'s> Reading<'s> {
         let uris = policy_uris(root);
         let base = policy_rule(root);
         let names_policy = |name: &str| uris.contains(&format!("{}{name}", codes::PCF));
-        let refuses = names_policy("Policy-deny") || names_policy("Policy-break-glass-only");
-        if rule.is_none() && base.is_none() && !refuses {
+        let policy = match (names_policy("Policy-deny"), names_policy("Policy-break-glass-only")) {
+            (true, _) => Some(Refused::Always),
+            (false, true) => Some(Refused::ButInEmergencies),
+            (false, false) => None,
+        };
+        if rule.is_none() && base.is_none() && policy.is_none() {
             let text = "This consent has no provision, no known policyRule and no known policy: it decides nothing.";
             self.unknown("Consent", text);
         }
@@ -86,8 +90,7 @@ impl<'s> Reading<'s> {
             family: family(root, &uris, &organizations).into(),
             organizations,
             base,
-            refuses,
-            absolute: names_policy("Policy-deny"),
+            policy,
             period: rule.as_ref().and_then(|rule| rule.criteria.period),
             rule,
             boundaries: std::mem::take(&mut self.boundaries).into(),

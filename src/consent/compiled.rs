@@ -21,10 +21,8 @@ pub struct Compiled {
     pub(super) organizations: Vec<Vec<Name>>,
     /// What `policyRule` says before any provision.
     pub(super) base: Option<Effect>,
-    /// `policy.uri` names Policy-deny or Policy-break-glass-only.
-    pub(super) refuses: bool,
-    /// `policy.uri` names Policy-deny.
-    pub(super) absolute: bool,
+    /// The refusal that `policy.uri` names.
+    pub(super) policy: Option<Refused>,
     /// The root period, which bounds the whole consent.
     pub(super) period: Option<Span>,
     pub(super) rule: Option<Rule>,
@@ -32,6 +30,15 @@ pub struct Compiled {
     pub(super) boundaries: Box<[Instant]>,
     /// Why it cannot be enforced as written; it then denies.
     pub(super) faults: Box<[Problem]>,
+}
+
+/// The policies of IHE PCF that refuse by themselves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Refused {
+    /// Policy-break-glass-only
+    ButInEmergencies,
+    /// Policy-deny: absolute
+    Always,
 }
 
 /// Whether a consent speaks.
@@ -54,6 +61,11 @@ impl Compiled {
     /// Why it cannot be enforced as written and therefore denies; empty when it can.
     pub fn faults(&self) -> &[Problem] {
         &self.faults
+    }
+
+    /// Is it a refusal that an ordinary break-glass grant does not override?
+    pub(super) fn is_absolute(&self) -> bool {
+        self.policy == Some(Refused::Always)
     }
 
     /// Does it exist for decisions: in force or revoked, about privacy, of a known patient?

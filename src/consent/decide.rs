@@ -100,7 +100,7 @@ impl<'q> Question<'q> {
 
     /// For patients without consents who are nobody special to the requester.
     fn otherwise(&'q self) -> Condition {
-        tidy(self.each_purpose(|asked| self.overruled(asked, self.implicit(asked.purpose))))
+        tidy(self.each_purpose(|asked| overruled(asked, self.implicit(asked.purpose))))
     }
 
     fn each_purpose(&'q self, mut decided: impl FnMut(Asked<'q>) -> Condition) -> Condition {
@@ -115,7 +115,7 @@ impl<'q> Question<'q> {
     fn for_purpose<'c>(&self, patient: &Id, asked: Asked<'_>, consents: impl Iterator<Item = &'c Compiled>) -> Condition {
         // Consents bind those who receive, not the patient whose records they are.
         if self.requester.own_patient() == Some(patient) && asked.purpose == Some("PATRQT") {
-            return self.overruled(asked, Condition::Test(Test::Handled(handling_of("NOPAT"))).not());
+            return overruled(asked, Condition::Test(Test::Handled(handling_of("NOPAT"))).not());
         }
         let applicable: Vec<Applicable<'c>> =
             consents.filter_map(|consent| self.applies(consent).map(|may_permit| (consent, may_permit))).collect();
@@ -133,7 +133,7 @@ impl<'q> Question<'q> {
         if represents {
             decided = decided.and(Condition::Test(Test::SensitiveToAny(self.site.words.closure_of("ADOL"))).not());
         }
-        self.overruled(asked, decided)
+        overruled(asked, decided)
     }
 
     /// `None` when it does not apply now to these records; else whether it may permit.
@@ -171,20 +171,12 @@ impl<'q> Question<'q> {
     /// Does a grant open what is denied? Not where a refusal is absolute, unless the site says so.
     fn grant_overrides(&self, patient: &Id, in_force: &[Applicable<'_>]) -> bool {
         let glass = &self.site.settings.break_glass;
-        let absolute = in_force.iter().any(|(consent, _)| consent.absolute);
+        let absolute = in_force.iter().any(|(consent, _)| consent.is_absolute());
         self.granted(patient) && glass.override_denials && (glass.override_absolute || !absolute)
     }
 
     fn granted(&self, patient: &Id) -> bool {
         self.site.settings.break_glass.enabled && self.requester.has_grant(patient)
-    }
-
-    /// What nothing overrides: records of federally assisted substance use programs are not for legal proceedings (42 CFR Part 2).
-    fn overruled(&self, asked: Asked<'_>, decided: Condition) -> Condition {
-        if asked.purpose != Some("HLEGAL") {
-            return decided;
-        }
-        decided.and(Condition::Test(Test::SensitiveToAny(bit_of("42CFRPart2"))).not())
     }
 
     fn implicit_for(&self, patient: &Id, purpose: Option<&str>) -> Condition {
@@ -205,6 +197,14 @@ impl<'q> Question<'q> {
             _ => Condition::None,
         }
     }
+}
+
+/// What nothing overrides: records of federally assisted substance use programs are not for legal proceedings (42 CFR Part 2).
+fn overruled(asked: Asked<'_>, decided: Condition) -> Condition {
+    if asked.purpose != Some("HLEGAL") {
+        return decided;
+    }
+    decided.and(Condition::Test(Test::SensitiveToAny(bit_of("42CFRPart2"))).not())
 }
 
 /// Supersession inside one group: only the newest date counts, a tie keeps all, the undated stand aside; then only active ones

@@ -227,6 +227,62 @@ fn a_ruling_ends_where_the_next_period_begins_or_ends() {
 }
 
 #[test]
+fn a_ruling_is_revised_for_those_patients_alone_whose_consents_changed() {
+    let (site, ali) = (Site::new(&settings(ImplicitPolicy::BasicNormal), ""), ali(&["TREAT"]));
+    let question = Question { requester: &ali, site: &site, resolves: &|_| false, now: now() };
+    let of = |patient: &str, provision: Value| {
+        compiled(&consent("a", &json!({"patient": {"reference": format!("Patient/{patient}")}, "provision": provision})))
+    };
+    let mut directory = Directory::default();
+    for at in 0..20 {
+        let kind = ["permit", "deny"][at % 2];
+        let _ = directory.put(
+            &Key::parse(&format!("Consent/c{at}")).unwrap(),
+            Version(1),
+            Some(of(&format!("q{at}"), json!({"type": kind}))),
+        );
+    }
+    let before = verdicts(&directory, &question);
+    let until = json!({"type": "deny", "period": {"end": "2025-07"}});
+    let mut changed = directory.put(&Key::parse("Consent/c3").unwrap(), Version(2), Some(of("q4", until)));
+    changed.extend(directory.put(&Key::parse("Consent/c6").unwrap(), Version(2), None));
+    changed.extend(directory.put(&Key::parse("Consent/new").unwrap(), Version(1), Some(of("fresh", json!({"type": "permit"})))));
+    let named: Vec<&str> = changed.iter().map(Id::as_str).collect();
+    assert_eq!(named, ["fresh", "q3", "q4", "q6"]);
+    let (revised, whole) = (before.revised(&directory, &question, &changed), verdicts(&directory, &question));
+    assert_eq!(revised.valid_until, at("2025-08-01T00:00:00Z"));
+    assert_eq!(revised.valid_until, whole.valid_until);
+    let told = |ruling: &super::Ruling| format!("{:?} {:?}", ruling.verdicts.otherwise(), ruling.verdicts.groups());
+    assert_eq!(told(&revised), told(&whole));
+    for patient in ["q3", "q4", "q5", "q6", "fresh", "nobody"] {
+        let id = Id::parse(patient).unwrap();
+        assert_eq!(revised.verdicts.of(&id), whole.verdicts.of(&id), "{patient}");
+    }
+    assert_ne!(told(&before), told(&whole));
+}
+
+#[test]
+fn a_hundred_thousand_patients_are_decided_and_revised_in_moments() {
+    let (site, ali) = (Site::new(&settings(ImplicitPolicy::Deny), ""), ali(&["TREAT"]));
+    let question = Question { requester: &ali, site: &site, resolves: &|_| false, now: now() };
+    let mut directory = Directory::default();
+    let mut made = compiled(&consent("a", &json!({"provision": rule("permit", &["TREAT"])})));
+    for at in 0..100_000 {
+        made.patient = Id::parse(&format!("q{at}"));
+        let _ = directory.put(&Key::parse(&format!("Consent/c{at}")).unwrap(), Version(1), Some(made.clone()));
+    }
+    let clock = std::time::Instant::now();
+    let ruling = verdicts(&directory, &question);
+    let (whole, clock) = (clock.elapsed(), std::time::Instant::now());
+    let changed = directory.put(&Key::parse("Consent/c7").unwrap(), Version(2), None);
+    let revised = ruling.revised(&directory, &question, &changed);
+    println!("decided in {whole:?}, revised in {:?}", clock.elapsed());
+    assert_eq!(ruling.verdicts.groups().len(), 1);
+    assert_eq!(revised.verdicts.groups()[0].patients.len(), 99_999);
+    assert!(whole.as_secs() < 30, "{whole:?}");
+}
+
+#[test]
 fn the_directory_follows_versions_and_never_goes_back() {
     let key = Key::parse("Consent/c").unwrap();
     let permit = consent("a", &json!({"provision": {"type": "permit"}}));

@@ -63,7 +63,7 @@ pub(super) fn spoken(consent: &Compiled, asked: Asked<'_>) -> Spoken {
         return only(Effect::Deny);
     }
     let Some(rule) = &consent.rule else {
-        return consent.base.or(consent.refuses.then_some(Effect::Deny)).map_or(nothing, only);
+        return consent.base.or(consent.policy.map(|_| Effect::Deny)).map_or(nothing, only);
     };
     let untyped = match (asked.question.site.settings.untyped, consent.base) {
         (Untyped::Exception, Some(Effect::Deny)) => Effect::Permit,

@@ -169,9 +169,8 @@ impl Requester {
             Name::Unreadable => Recognition::Unknown,
             _ if !self.complete => self.guess(name),
             Name::Local(key) if is_membership(key.resource_type) && !resolves(key) => Recognition::Unknown,
-            Name::Local(_) => Recognition::IsNot,
             Name::Identifier(kind, ..) if kind.is_some_and(is_membership) => Recognition::Unknown,
-            Name::Identifier(..) => Recognition::IsNot,
+            Name::Local(_) | Name::Identifier(..) => Recognition::IsNot,
             Name::Elsewhere(_) if name.resource_type().is_some_and(|one| !is_membership(one)) => Recognition::IsNot,
             Name::Elsewhere(_) => Recognition::Unknown,
         }

@@ -214,3 +214,34 @@ fn an_ordinary_permission_folds_to_all_or_nothing() {
         assert_eq!(verdict_of(&directory, &question, &patient), expected);
     }
 }
+
+#[test]
+fn a_trace_names_the_provision_that_decided_and_what_did_not_match() {
+    use super::{Ground, Verdict, explain};
+    use crate::consent::{Question, Site};
+    let site = Site::new(&settings(ImplicitPolicy::Deny), "");
+    let to = |who: &str| json!([{"reference": {"reference": who}}]);
+    let nested = json!([{"type": "deny", "actor": to("Practitioner/other"), "securityLabel": [label("PSY")]}, {"type": "deny", "securityLabel": [label("HIV")]}]);
+    let permit = consent(&json!({"provision": {"type": "permit", "provision": nested}}));
+    let revoked = consent(&json!({"status": "inactive", "policy": [{"uri": "urn:b"}]}));
+    let directory = super::super::samples::directory(&[permit, revoked], &site);
+    let requester = doc().requester();
+    let question = Question { requester: &requester, site: &site, resolves: &|_| false, now: doc().now };
+    let told = |sens: &[&str]| {
+        let record = facts(&json!({"id": "Observation/x", "patients": ["m"], "sens": sens}));
+        explain(&directory, &question, &record, &|_| None)
+    };
+    let trace = told(&["HIV"]);
+    let purpose = &trace.patients[0].purposes[0];
+    assert!(!trace.permitted && purpose.ground == Ground::ExplicitDeny);
+    let (first, second) = (&purpose.consents[0], &purpose.consents[1]);
+    assert_eq!((first.verdict, first.path.as_deref()), (Some(Verdict::ExplicitDeny), Some("provision.provision[1]")));
+    assert_eq!(first.failed[0].path, "provision.provision[0]");
+    assert_eq!(first.failed[0].criteria, ["actor", "securityLabel"]);
+    assert_eq!((second.in_force, second.apart), (false, Some("it was revoked")));
+    let permitted = told(&[]);
+    assert_eq!(permitted.patients[0].purposes[0].consents[0].path.as_deref(), Some("provision"));
+    let written = serde_json::to_value(&trace).unwrap();
+    assert_eq!(written["patients"][0]["purposes"][0]["ground"], "explicit-deny");
+    assert_eq!(written["patients"][0]["purposes"][0]["consents"][0]["consent"], "Consent/c0");
+}

@@ -94,6 +94,7 @@ impl Judge<'_> {
             let may_permit = consent.may_permit && verified && custody == Some(true);
             all.push(Candidate { key, consent, apart, superseded: (false, false), may_permit });
         }
+        all.sort_by_key(|one| one.key);
         let superseded: Vec<(bool, bool)> = all.iter().map(|one| superseded(one, &all, settings.combine)).collect();
         all.iter_mut().zip(superseded).for_each(|(one, superseded)| one.superseded = superseded);
         all
@@ -103,7 +104,7 @@ impl Judge<'_> {
         let site = self.question.site;
         let purpose = asked.filter(|one| site.knows_purpose(one));
         let consents: Vec<ConsentTrace> = candidates.iter().map(|one| self.consent(one, purpose)).collect();
-        let absolute = candidates.iter().zip(&consents).any(|(one, trace)| trace.in_force && one.consent.absolute);
+        let absolute = candidates.iter().zip(&consents).any(|(one, trace)| trace.in_force && one.consent.is_absolute());
         let (mut permitted, mut ground) = self.strongest(&consents, purpose);
         let marks = &self.record.facts.marks;
         let glass = &site.settings().break_glass;
@@ -159,7 +160,7 @@ impl Judge<'_> {
         let Some(root) = &consent.rule else {
             return match consent.base {
                 Some(effect) => Some(explicit(effect)),
-                None if consent.refuses => Some(Verdict::ExplicitDeny),
+                None if consent.policy.is_some() => Some(Verdict::ExplicitDeny),
                 None => None,
             };
         };
