@@ -215,7 +215,7 @@ implicit_policy = "Policy-deny"
         key.write_text(json.dumps(public_jwk(self.material.folder)), encoding="utf-8")
         place = ["--config", str(self.configuration)]
         # As the consents of the records have it: the hospital, for treatment. Without them nothing would be shown.
-        grounds = ["--organization", "Organization/hospital", "--purpose", "TREAT"]
+        grounds = ["--organization", "Organization/hospital", "--purpose", "TREAT", "--may-choose-ids"]
         output(
             [self.binary, "client", "add", self.client, *place, "--scope", self.scope, "--jwks", str(key), *grounds],
             cwd=self.folder,

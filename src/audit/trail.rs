@@ -50,6 +50,9 @@ pub trait TrailSource: Send + Sync {
     /// At most `limit` entries behind `after`, in order.
     fn entries(&self, after: i64, limit: u32) -> Trailing<'_, Vec<TrailRow>>;
 
+    /// The place of the last entry; 0 when there is none.
+    fn head(&self) -> Trailing<'_, i64>;
+
     /// Up to which entry AuditEvents have been made.
     fn shown(&self) -> Trailing<'_, i64>;
 

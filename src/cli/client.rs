@@ -71,6 +71,10 @@ struct Add {
     /// The client certificate that it must show, PEM.
     #[arg(long, value_name = "FILE")]
     certificate: Option<PathBuf>,
+    /// Let it name new records itself, by PUT to an id that is free. For a system of record that loads what it has; whoever may do
+    /// this can find out which ids are taken.
+    #[arg(long)]
+    may_choose_ids: bool,
 }
 
 impl Client {
@@ -111,7 +115,8 @@ impl Add {
             }
         };
         let certificate = self.certificate.as_deref().map(certificate_digest).transpose()?;
-        Ok(smart::Client { issuer: self.issuer, organization: self.organization, purposes: self.purpose, certificate, ..client })
+        let may_choose_ids = self.may_choose_ids;
+        Ok(smart::Client { issuer: self.issuer, organization: self.organization, purposes: self.purpose, certificate, may_choose_ids, ..client })
     }
 }
 

@@ -273,7 +273,7 @@ impl Desk {
     pub(super) async fn load_demo(&self, bundles: Vec<String>) -> Result<(), Failure> {
         let loader =
             Client::backend(LOADER, "Loads the synthetic people", ClientKeys::None, "system/*.cruds system/Consent.cruds");
-        let loader = Client { purposes: vec!["TREAT".to_owned()], ..loader };
+        let loader = Client { purposes: vec!["TREAT".to_owned()], may_choose_ids: true, ..loader };
         self.clients().add(loader, self.clock.now()).await.map_err(failed)?;
         self.changed("client-added", LOADER).await?;
         let token = self.issue(&Wish { client: LOADER.to_owned(), ..Wish::default() }).await?;

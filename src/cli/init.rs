@@ -150,6 +150,7 @@ url = {store}
 # audience = [{base_url}]
 # jwks_uri = "https://idp.example/jwks"      # or jwks_file = "jwks.json"
 # algorithms = ["RS384", "ES384"]
+# update_as_create = true                    # its clients may PUT new records under ids of their own
 
 [consent]
 # What holds for a patient who has said nothing:
@@ -169,6 +170,7 @@ node = {node}
 # bundle_bytes = 67108864
 # page_default = 20
 # page_max = 1000
+# requests_per_second = 0                    # of one client; 0 is no bound
 
 # [smart]
 # token_lifetime_seconds = 300

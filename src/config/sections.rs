@@ -74,6 +74,8 @@ pub struct Issuer {
     pub algorithms: Vec<String>,
     /// The purposes of use of a token that names none and whose client has none registered.
     pub default_purposes: Vec<String>,
+    /// Whether its clients may name new records themselves, by `PUT` to an id that is free.
+    pub update_as_create: bool,
 }
 
 /// Where the keys of an issuer are.
@@ -128,6 +130,14 @@ pub struct Limits {
     pub keep_alive_seconds: u64,
     /// Connections of one worker at a time.
     pub connections: usize,
+    /// Requests a second of one client; 0 is no bound.
+    pub requests_per_second: u32,
+    /// Requests of one client at once, after a rest.
+    pub requests_burst: u32,
+    /// Requests a second without a valid token from one address; 0 is no bound.
+    pub strangers_per_second: u32,
+    /// The same at once, after a rest.
+    pub strangers_burst: u32,
 }
 
 /// `[smart]`: the gateway's own issuer.
@@ -235,7 +245,8 @@ fn issuer(settings: &mut Settings, at: usize) -> Option<Issuer> {
         }
     };
     let default_purposes = settings.or(&key("default_purposes"), Vec::new());
-    Some(Issuer { issuer: issuer?, audience: audience?, jwks, algorithms, default_purposes })
+    let update_as_create = settings.or(&key("update_as_create"), true);
+    Some(Issuer { issuer: issuer?, audience: audience?, jwks, algorithms, default_purposes, update_as_create })
 }
 
 fn consent(settings: &mut Settings) -> ConsentSettings {
@@ -320,7 +331,13 @@ fn emergency(settings: &mut Settings, consent: &ConsentSettings) -> Emergency {
 }
 
 fn limits(settings: &mut Settings) -> Limits {
+    let requests_per_second = settings.or("limits.requests_per_second", 0_u32);
+    let strangers_per_second = settings.or("limits.strangers_per_second", 500_u32);
     let limits = Limits {
+        requests_per_second,
+        requests_burst: settings.or("limits.requests_burst", requests_per_second.saturating_mul(2)),
+        strangers_per_second,
+        strangers_burst: settings.or("limits.strangers_burst", strangers_per_second.saturating_mul(4)),
         body_bytes: settings.or("limits.body_bytes", 10 << 20),
         bundle_bytes: settings.or("limits.bundle_bytes", 64 << 20),
         bundle_entries: settings.or("limits.bundle_entries", 10_000),
@@ -335,6 +352,13 @@ fn limits(settings: &mut Settings) -> Limits {
     };
     if limits.page_default == 0 || limits.page_default > limits.page_max {
         settings.fault("limits.page_default", "must lie between 1 and `limits.page_max`");
+    }
+    let bursts = [
+        ("limits.requests_burst", requests_per_second, limits.requests_burst),
+        ("limits.strangers_burst", strangers_per_second, limits.strangers_burst),
+    ];
+    for (key, ..) in bursts.into_iter().filter(|(_, rate, burst)| *rate > 0 && *burst == 0) {
+        settings.fault(key, "must be at least 1, else no request would ever pass");
     }
     for (key, seconds) in [("limits.head_seconds", limits.head_seconds), ("limits.body_seconds", limits.body_seconds)] {
         if seconds == 0 {

@@ -114,3 +114,31 @@ fn a_file_that_is_not_toml_names_the_place() {
     let missing = Config::load(Sources { file: Some(PathBuf::from("/nowhere/amanat.toml")), ..Sources::default() });
     assert!(matches!(missing, Err(ConfigError::File { .. })));
 }
+
+#[test]
+fn the_whole_consent_block_of_the_requirement_is_understood() {
+    let block = "[consent]\nimplicit_policy = \"Policy-break-glass-only\"\nimplicit_max_conf = \"N\"\nuntyped = \"deny\"\ncombine = \"default\"\n\
+        require_verified = false\nlocal_purposes = []\nsource_ttl = \"60s\"\nsource_down = \"deny\"\nwithheld_hint = false\n\
+        time_zone = \"Asia/Karachi\"\n[consent.break_glass]\nenabled = true\noverride = true\noverride_absolute = false\nminutes = 30\n\
+        max_minutes = 240\nnever_override_labels = [\"HIV\", \"X\"]\n\
+        [[consent.local_sensitivities]]\nsystem = \"urn:site\"\ncode = \"X\"\nstigma = true\nparents = [\"BH\"]\n";
+    let consent = load(&format!("{SMALLEST}{block}"), &[]).unwrap().consent;
+    assert_eq!((consent.break_glass.minutes, consent.break_glass.override_denials), (30, true));
+    assert_eq!(consent.time_zone, crate::consent::Zone::parse("Asia/Karachi").unwrap());
+    assert_eq!((consent.local_sensitivities.len(), consent.local_sensitivities[0].stigma), (1, true));
+}
+
+#[test]
+fn a_consent_setting_without_effect_or_sense_is_an_error_that_says_why() {
+    for (line, told) in [
+        ("source_ttl = \"5s\"", "`consent.source_ttl`"),
+        ("source_down = \"treatment-grace\"", "`consent.source_down`"),
+        ("withheld_hint = true", "`consent.withheld_hint`"),
+        ("time_zone = \"Nowhere\"", "`consent.time_zone`"),
+        ("break_glass = { minutes = 500 }", "`consent.break_glass.minutes`"),
+        ("break_glass = { never_override_labels = [\"NOSUCH\"] }", "`consent.break_glass.never_override_labels`"),
+    ] {
+        let text = faults(&format!("{SMALLEST}[consent]\n{line}\n"));
+        assert!(text.contains(told), "{line}: {text}");
+    }
+}

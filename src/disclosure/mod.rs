@@ -24,9 +24,10 @@ pub use forward::{Change, Commit, Committed, Expected, Forwarded, Guard, Stored}
 pub use frame::{PageFrame, history, responses, searchset};
 pub use input::{Input, input};
 pub use marking::Marking;
+pub use outcome::outcome;
 pub use own::own_record;
 pub use parcel::{Part, unpack};
-pub use pending::{Pending, refuse, release};
+pub use pending::{Pending, refuse, release, throttle};
 pub use policy::{
     ConsentChange, Said, compiled, compiled_draft, consent_changes, consent_of, consent_problems, says_of, take_membership, was_in_force,
 };

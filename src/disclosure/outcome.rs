@@ -11,10 +11,13 @@ pub(super) fn refused(refusal: &Refusal, visit: &Visit) -> Refused {
     Refused::mint(&told, headers, document(refusal, Some(&visit.request_id)).into_bytes())
 }
 
-/// The OperationOutcome: one issue for each problem, or the fixed sentence.
+/// The OperationOutcome of a refusal.
 pub(super) fn document(refusal: &Refusal, request_id: Option<&str>) -> String {
-    let told = refusal.told();
-    let problems = refusal.problems();
+    outcome(&refusal.told(), refusal.problems(), request_id)
+}
+
+/// The OperationOutcome of a row of the table: one issue for each problem, or the fixed sentence.
+pub fn outcome(told: &Told, problems: &[Problem], request_id: Option<&str>) -> String {
     if problems.is_empty() {
         let reference = request_id.filter(|_| told.status >= 500).map(|id| format!(" Request id: {id}.")).unwrap_or_default();
         let diagnostics = format!("{}: {}{reference}", told.code, told.text);
@@ -72,7 +75,9 @@ fn headers(refusal: &Refusal, told: &Told) -> Vec<(HeaderWord, String)> {
             ", error=\"insufficient_user_authentication\", error_description=\"sign in again\", acr_values=\"{acr_values}\", max_age=\"300\""
         )),
         Refusal::ScopeMissing { needed } => challenge(&format!(", error=\"insufficient_scope\", scope=\"{needed}\"")),
-        _ if matches!(told.status, 429 | 503) => vec![(HeaderWord::RetryAfter, "5".to_owned())],
+        Refusal::MethodNotAllowed(allow) => vec![(HeaderWord::Allow, (*allow).to_owned())],
+        Refusal::TooManyRequests(seconds) => vec![(HeaderWord::RetryAfter, seconds.to_string())],
+        _ if told.status == 503 => vec![(HeaderWord::RetryAfter, "5".to_owned())],
         _ => Vec::new(),
     }
 }

@@ -68,6 +68,22 @@ pub async fn refuse(refusal: &Refusal, visit: &Visit, trail: &dyn Trail) -> Refu
     }
 }
 
+/// Refuses one of too many requests; in so many seconds there is room again. They tell nothing of any record, and a flood of them must
+/// not become a flood of entries: only where `left_out` says how many were not entered before, this one is.
+pub async fn throttle(seconds: u32, left_out: Option<u64>, visit: &Visit, trail: &dyn Trail) -> Refused {
+    let refusal = Refusal::TooManyRequests(seconds);
+    if let Some(left_out) = left_out {
+        let mut entry = visit.refused(&refusal);
+        if left_out > 0 {
+            entry.reason = format!("{} and {left_out} like it before", entry.reason);
+        }
+        if trail.append(entry).await.is_err() {
+            return outcome::refused(&Refusal::TrailUnavailable, visit);
+        }
+    }
+    outcome::refused(&refusal, visit)
+}
+
 fn indented(body: Vec<u8>) -> Vec<u8> {
     match String::from_utf8(body) {
         Ok(text) => pretty(&text).into_bytes(),

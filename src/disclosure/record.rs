@@ -1,7 +1,8 @@
 //! One record on its way out: decided once more on its facts, then rendered.
 
 use super::pending::Pending;
-use super::{HeaderWord, Row, Sealed, Visit};
+use super::released::{location, version_headers};
+use super::{Row, Sealed, Visit};
 use crate::access::{Look, Permit};
 use crate::fhir::json::Document;
 use crate::fhir::search::{IndexEntry, extract};
@@ -25,7 +26,7 @@ pub fn show(
     }
     let facts = &row.facts;
     let Some(content) = row.content.as_ref().filter(|_| !facts.deleted) else { return Err(Refusal::Gone) };
-    let headers = version_headers(facts);
+    let headers = version_headers(facts.version, facts.updated);
     let entry = visit.concluded(facts.patients.clone(), vec![touched(facts)]);
     if unchanged(facts, conditions) {
         return Ok(Pending::owing(304, headers, Vec::new(), entry));
@@ -39,8 +40,8 @@ pub fn show(
 /// [`Refusal::Internal`] when stored content is damaged.
 pub fn found(permit: &Permit, row: &Row, rendering: &Rendering, visit: &Visit, base: &str) -> Result<Pending, Refusal> {
     let facts = &row.facts;
-    let mut headers = version_headers(facts);
-    headers.push((HeaderWord::Location, format!("{base}/{}/_history/{}", facts.key, facts.version)));
+    let mut headers = version_headers(facts.version, facts.updated);
+    headers.push(location(base, &facts.key, facts.version));
     let readable = permit.admits(Need::Read, &Look::new(facts, &|| values(row, base)));
     let body = match &row.content {
         Some(content) if readable && rendering.prefer != Some(Return::Minimal) => rendered(content, rendering)?,
@@ -83,10 +84,6 @@ pub(super) fn rendered(content: &Sealed, rendering: &Rendering) -> Result<Vec<u8
     }
     let document = open(content)?;
     Ok(subset(&document, rendering).unwrap_or_else(|| document.into_text()).into_bytes())
-}
-
-pub(super) fn version_headers(facts: &Facts) -> Vec<(HeaderWord, String)> {
-    vec![(HeaderWord::ETag, facts.version.etag()), (HeaderWord::LastModified, facts.updated.http_date())]
 }
 
 pub(super) fn touched(facts: &Facts) -> Touched {

@@ -1,6 +1,6 @@
 //! What leaves: an answer that may be sent, because its trail entry is durable.
 
-use crate::fhir::Told;
+use crate::fhir::{Instant, Key, Told, Version};
 
 /// The end of the corridor: released, or refused. A FHIR route can answer with nothing else.
 pub type Answer = Result<Released, Refused>;
@@ -34,6 +34,16 @@ impl HeaderWord {
             Self::Allow => "Allow",
         }
     }
+}
+
+/// What tells the version of a record.
+pub(super) fn version_headers(version: Version, updated: Instant) -> Vec<(HeaderWord, String)> {
+    vec![(HeaderWord::ETag, version.etag()), (HeaderWord::LastModified, updated.http_date())]
+}
+
+/// What tells where a version of a record lies.
+pub(super) fn location(base: &str, key: &Key, version: Version) -> (HeaderWord, String) {
+    (HeaderWord::Location, format!("{base}/{key}/_history/{version}"))
 }
 
 /// An answer with content, decided twice and audited. Minted in this room alone.

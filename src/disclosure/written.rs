@@ -2,7 +2,8 @@
 
 use super::pending::{Pending, Proof};
 use super::record::rendered;
-use super::{HeaderWord, Stored, outcome};
+use super::released::{location, version_headers};
+use super::{Stored, outcome};
 use crate::audit::{Entry, Receipt};
 use crate::fhir::{Problem, Refusal, Rendering, Return};
 
@@ -17,9 +18,9 @@ pub fn written(
     warnings: &[Problem],
     base: &str,
 ) -> Result<Pending, Refusal> {
-    let mut headers = vec![(HeaderWord::ETag, stored.version.etag()), (HeaderWord::LastModified, stored.updated.http_date())];
+    let mut headers = version_headers(stored.version, stored.updated);
     if created || stored.content.is_some() {
-        headers.push((HeaderWord::Location, format!("{base}/{}/_history/{}", stored.key, stored.version)));
+        headers.push(location(base, &stored.key, stored.version));
     }
     let body = match (&stored.content, rendering.prefer.unwrap_or_default()) {
         (None, Return::OperationOutcome) => outcome::success("deleted", warnings).into_bytes(),

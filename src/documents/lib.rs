@@ -11,4 +11,4 @@ mod outcome;
 
 pub use capability::{Capability, Parameter, Security, Served, capability_statement};
 pub use event::{AgentParts, AuditEventParts, Code, EntityParts, Pointer, audit_event};
-pub use outcome::{Issue, REFUSAL_CODES, operation_outcome};
+pub use outcome::{CODES, Issue, operation_outcome};

@@ -5,8 +5,8 @@ use crate::object::Object;
 use fhir_sdk::r4b::codes::{IssueSeverity, IssueType};
 use fhir_sdk::r4b::resources::OperationOutcomeIssue;
 
-/// The system of the stable codes of refusals, in `issue.details.coding`.
-pub const REFUSAL_CODES: &str = "urn:amanat:refusal";
+/// The system of the stable codes of the gateway, in `issue.details.coding`.
+pub const CODES: &str = "urn:amanat:error";
 
 /// One issue of an [`operation_outcome`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,7 +15,7 @@ pub struct Issue<'a> {
     pub severity: &'a str,
     /// A code of `http://hl7.org/fhir/issue-type`; anything else becomes `processing`.
     pub issue: &'a str,
-    /// The stable code of [`REFUSAL_CODES`]; empty for none.
+    /// The stable code of [`CODES`]; empty for none.
     pub code: &'a str,
     /// For people: `details.text`.
     pub text: &'a str,
@@ -41,7 +41,7 @@ fn typed(issue: &Issue<'_>) -> OperationOutcomeIssue {
     let mut details = bare::concept();
     if !issue.code.is_empty() {
         let mut coding = bare::coding();
-        coding.system = Some(REFUSAL_CODES.to_owned());
+        coding.system = Some(CODES.to_owned());
         coding.code = Some(issue.code.to_owned());
         details.coding = vec![Some(coding)];
     }
@@ -71,7 +71,7 @@ mod tests {
         let document: Value = serde_json::from_str(&operation_outcome(&[issue, plain])).unwrap();
         let expected = json!({"resourceType": "OperationOutcome", "issue": [
             {"severity": "error", "code": "structure", "diagnostics": "line 3", "expression": ["Patient.name"],
-             "details": {"coding": [{"system": super::REFUSAL_CODES, "code": "AMANAT-IN-0003"}], "text": "A \"name\" is missing."}},
+             "details": {"coding": [{"system": super::CODES, "code": "AMANAT-IN-0003"}], "text": "A \"name\" is missing."}},
             {"severity": "error", "code": "processing", "diagnostics": "A \"name\" is missing.", "details": {"text": "A \"name\" is missing."}}
         ]});
         assert_eq!(document, expected);

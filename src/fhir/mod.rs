@@ -36,4 +36,4 @@ pub use operation::{Called, Defined, OPERATIONS, Operation};
 pub use refusal::{Outcome, Problem, Refusal, Told, Touched};
 pub use request::{Headers, Method, Rendering, Request, Return, Summary, decode, encode, pairs};
 pub use resource_type::ResourceType;
-pub use route::{RouteOptions, interaction, rendering};
+pub use route::{RouteOptions, interaction, methods, rendering};

@@ -83,12 +83,12 @@ pub enum Refusal {
     NotAcceptable,
     /// A bound in bytes or counts; the text names it.
     TooLarge(&'static str),
-    /// The method does not exist here.
-    MethodNotAllowed,
+    /// The method does not exist here; these do, as `Allow` tells them (RFC 9110 § 15.5.6).
+    MethodNotAllowed(&'static str),
     /// FHIR knows it, this server does not do it (an unknown operation, for example).
     NotSupported(String),
-    /// The rate or the number of requests in flight is exceeded.
-    TooManyRequests,
+    /// The rate is exceeded; in so many seconds there is room again.
+    TooManyRequests(u32),
     /// The trail cannot be written, so nothing is sent.
     TrailUnavailable,
     /// The record store cannot be reached or does not answer in time.
@@ -171,14 +171,14 @@ impl Refusal {
             Self::MediaType => table::MEDIA_TYPE,
             Self::NotAcceptable => table::NOT_ACCEPTABLE,
             Self::TooLarge(bound) => Told { text: Cow::Owned(format!("Too large: {bound}.")), ..table::TOO_LARGE },
-            Self::MethodNotAllowed => table::METHOD_NOT_ALLOWED,
+            Self::MethodNotAllowed(_) => table::METHOD_NOT_ALLOWED,
             Self::NotSupported(what) => Told {
                 text: Cow::Owned(format!(
                     "`{what}` is not supported by this server. The CapabilityStatement at `/metadata` lists what is."
                 )),
                 ..table::NOT_SUPPORTED
             },
-            Self::TooManyRequests => table::TOO_MANY_REQUESTS,
+            Self::TooManyRequests(_) => table::TOO_MANY_REQUESTS,
             Self::TrailUnavailable => table::TRAIL_UNAVAILABLE,
             Self::StoreUnavailable => table::STORE_UNAVAILABLE,
             Self::Internal => table::INTERNAL,

@@ -97,6 +97,15 @@ pub struct Request {
     pub headers: Headers,
 }
 
+impl Request {
+    /// A GET of this path and query (`Patient?name=x`), without headers.
+    pub fn get(place: &str) -> Self {
+        let (path, query) = place.split_once('?').unwrap_or((place, ""));
+        let (path, query) = (path.to_owned(), query.to_owned());
+        Self { method: Method::Get, path, query, form: None, headers: Headers::default() }
+    }
+}
+
 /// How an answer is to be written: `_format`, `_pretty`, `_summary`, `_elements`, `Prefer`, HEAD.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Rendering {

@@ -4,7 +4,7 @@ use super::definitions::compartment_members;
 use super::prefer::accepts_json;
 use super::search::{ParseOptions, SearchQuery, parse_search};
 use super::{
-    Called, CompartmentOwner, Defined, HistoryQuery, HistoryScope, Id, Instant, Interaction, Key, Method, Operation, Problem,
+    Called, CompartmentOwner, Defined, HistoryQuery, HistoryScope, Id, Instant, Interaction, Key, Method, OPERATIONS, Operation, Problem,
     ReadConditions, Refusal, Rendering, Request, ResourceType, Version, WriteCondition, decode, pairs, prefer,
 };
 
@@ -78,6 +78,33 @@ fn operation(segments: &[&str]) -> Result<Option<(&'static Defined, Option<Id>)>
     Ok(Some((row, id)))
 }
 
+const READ: &str = "GET, HEAD, OPTIONS";
+const READ_AND_POST: &str = "GET, HEAD, POST, OPTIONS";
+const ANY: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
+
+/// The methods that exist at a raw path below the base, for `Allow`. The trail can be read, and added to, never changed.
+pub fn methods(path: &str) -> &'static str {
+    if let Some(name) = path.split('/').find_map(|segment| segment.strip_prefix('$')) {
+        let reads = OPERATIONS.iter().any(|row| row.name == name && row.reads);
+        return if reads { READ_AND_POST } else { "POST, OPTIONS" };
+    }
+    let mut segments = path.split('/').filter(|segment| !segment.is_empty());
+    let trail = ResourceType::AuditEvent.name();
+    match [segments.next(), segments.next(), segments.next(), segments.next(), segments.next()] {
+        [None, ..] => READ_AND_POST,
+        [Some("_search"), None, ..]
+        | [Some(_), Some("_search"), None, ..]
+        | [Some(_), Some(_), Some(_), Some("_search"), None] => "POST, OPTIONS",
+        [Some("metadata" | "_history"), None, ..] | [Some(_), Some("_history"), None, ..] | [Some(_), Some(_), Some(_), ..] => {
+            READ
+        }
+        [Some(one), None, ..] if one == trail => READ_AND_POST,
+        [Some(one), Some(_), None, ..] if one == trail => READ,
+        [Some(_), None, ..] => ANY,
+        [Some(_), Some(_), None, ..] => "GET, HEAD, PUT, PATCH, DELETE, OPTIONS",
+    }
+}
+
 /// How the answer to a request is to be written.
 ///
 /// # Errors
@@ -134,9 +161,13 @@ impl Route<'_> {
         matches!(self.request.method, Method::Get | Method::Head)
     }
 
+    fn no_such_method(&self) -> Refusal {
+        Refusal::MethodNotAllowed(methods(&self.request.path))
+    }
+
     fn only_get(&self, interaction: Interaction) -> Result<Interaction, Refusal> {
         if !self.reads() {
-            return Err(Refusal::MethodNotAllowed);
+            return Err(self.no_such_method());
         }
         self.no_others(&[])?;
         Ok(interaction)
@@ -159,7 +190,7 @@ impl Route<'_> {
         let asked: Pairs = match self.request.method {
             Method::Post => Vec::new(),
             Method::Get | Method::Head if row.reads => self.parameters.clone(),
-            _ => return Err(Refusal::MethodNotAllowed),
+            _ => return Err(Refusal::MethodNotAllowed(methods(&self.request.path))),
         };
         let query: Pairs = asked.into_iter().filter(|(name, _)| !GENERAL.contains(&name.as_str())).collect();
         if query.is_empty() {
@@ -178,7 +209,7 @@ impl Route<'_> {
                 self.no_others(&[])?;
                 Ok(Interaction::Bundle)
             }
-            _ => Err(Refusal::MethodNotAllowed),
+            _ => Err(self.no_such_method()),
         }
     }
 
@@ -208,7 +239,7 @@ impl Route<'_> {
             Method::Get | Method::Head => {
                 self.read_conditions().and_then(|conditions| self.only_get(Interaction::Read(key, conditions)))
             }
-            Method::Post => Err(Refusal::MethodNotAllowed),
+            Method::Post => Err(self.no_such_method()),
             Method::Put => self.write(|condition| Interaction::Update(key, condition)),
             Method::Patch => self.write(|condition| Interaction::Patch(key, condition)),
             Method::Delete => self.write(|condition| Interaction::Delete(key, condition)),
@@ -259,14 +290,14 @@ impl Route<'_> {
             return self.form_search(&types, Some(owner));
         }
         if !self.reads() {
-            return Err(Refusal::MethodNotAllowed);
+            return Err(self.no_such_method());
         }
         self.search(&types, Some(owner), &self.parameters)
     }
 
     fn form_search(&self, types: &[ResourceType], owner: Option<CompartmentOwner>) -> Result<Interaction, Refusal> {
         if self.request.method != Method::Post {
-            return Err(Refusal::MethodNotAllowed);
+            return Err(self.no_such_method());
         }
         self.search(types, owner, &self.parameters)
     }
@@ -302,7 +333,7 @@ impl Route<'_> {
 
     fn history(&self, scope: HistoryScope) -> Result<Interaction, Refusal> {
         if !self.reads() {
-            return Err(Refusal::MethodNotAllowed);
+            return Err(self.no_such_method());
         }
         self.no_others(&["_count", "_since", "_at"])?;
         let moment = |name: &str| {
@@ -333,3 +364,55 @@ fn with_criteria(query: SearchQueryBox) -> Result<SearchQueryBox, Refusal> {
 }
 
 type SearchQueryBox = Box<SearchQuery>;
+
+#[cfg(test)]
+mod tests {
+    use super::{ANY, READ, READ_AND_POST, RouteOptions, interaction, methods};
+    use crate::fhir::{Headers, Instant, Method, Refusal, Request};
+
+    #[test]
+    fn each_path_tells_its_methods() {
+        for (path, told) in [
+            ("", READ_AND_POST),
+            ("/", READ_AND_POST),
+            ("metadata", READ),
+            ("_history", READ),
+            ("Patient/_history", READ),
+            ("Patient/p1/_history", READ),
+            ("Patient/p1/_history/2", READ),
+            ("Patient/p1/Observation", READ),
+            ("_search", "POST, OPTIONS"),
+            ("Patient/_search", "POST, OPTIONS"),
+            ("Patient/p1/Observation/_search", "POST, OPTIONS"),
+            ("Patient", ANY),
+            ("AuditEvent", READ_AND_POST),
+            ("Patient/p1", "GET, HEAD, PUT, PATCH, DELETE, OPTIONS"),
+            ("AuditEvent/a1", READ),
+        ] {
+            assert_eq!(methods(path), told, "{path}");
+        }
+    }
+
+    #[test]
+    fn no_method_that_is_told_is_refused_as_unknown_and_the_others_are() {
+        let options = RouteOptions { base: "https://fhir.example", now: Instant(0), max_count: 10 };
+        for path in [
+            "",
+            "metadata",
+            "_history",
+            "Patient",
+            "Patient/p1",
+            "Patient/_search",
+            "Patient/p1/_history/1",
+            "Patient/p1/Observation",
+        ] {
+            for method in [Method::Get, Method::Head, Method::Post, Method::Put, Method::Patch, Method::Delete] {
+                let (query, headers) = ("_id=a".to_owned(), Headers::default());
+                let request = Request { method, path: path.to_owned(), query, form: None, headers };
+                let refused = matches!(interaction(&request, &options), Err(Refusal::MethodNotAllowed(_)));
+                let told = methods(path).split(", ").any(|one| one == method.name());
+                assert_eq!(refused, !told, "{} {path}", method.name());
+            }
+        }
+    }
+}

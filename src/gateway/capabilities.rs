@@ -1,9 +1,8 @@
 //! The CapabilityStatement, generated from the tables that route and search, so that it cannot claim what is not there.
 
-use super::write::mutable;
 use crate::fhir::definitions::search_parameters;
 use crate::fhir::search::{ParameterType, SearchParameter};
-use crate::fhir::{Called, Instant, OPERATIONS, ResourceType};
+use crate::fhir::{Called, Instant, OPERATIONS, ResourceType, methods};
 use amanat_documents::{Capability, Parameter, Security, Served, capability_statement};
 
 const COMPARTMENTS: [&str; 5] = ["device", "encounter", "patient", "practitioner", "relatedPerson"];
@@ -43,7 +42,7 @@ fn served(resource_type: ResourceType) -> Served {
             .filter(move |parameter| parameter.targets.contains(&resource_type))
             .map(move |parameter| format!("{other}:{}", parameter.code))
     });
-    let changes = mutable(resource_type).is_ok();
+    let changes = methods(resource_type.name()).contains("PUT");
     let mut interactions = words(&["read", "vread", "history-instance", "history-type", "search-type", "create"]);
     if changes {
         interactions.extend(words(&["update", "patch", "delete"]));

@@ -38,6 +38,6 @@ impl Gateway {
         let warnings = self.directed(permit, &draft, None, errand.visit.now)?;
         let change =
             draft.change(permit, Need::Create, Key::new(resource_type, new_id()), None, &self.marking(), errand.visit.now)?;
-        self.conclude(permit, change, guards, &warnings, errand).await
+        self.conclude(permit, (change, None), guards, &warnings, errand).await
     }
 }

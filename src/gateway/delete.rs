@@ -1,7 +1,7 @@
 //! delete, conditional delete (<https://hl7.org/fhir/R4/http.html#delete>).
 
 use super::update::demand;
-use super::write::{Failed, mutable, until_settled};
+use super::write::{Failed, until_settled};
 use super::{Errand, Gateway};
 use crate::access::Permit;
 use crate::disclosure::{Guard, Pending, Row, Stored, deletion, written};
@@ -16,7 +16,6 @@ impl Gateway {
         condition: WriteCondition,
         errand: &Errand,
     ) -> Result<Pending, Refusal> {
-        mutable(key.resource_type)?;
         until_settled!(self.try_delete(permit, key, condition, Vec::new(), errand).await)
     }
 
@@ -35,7 +34,7 @@ impl Gateway {
         demand(condition, Some(&old))?;
         self.may_delete(&old).await?;
         let change = deletion(&old, &self.parts.base)?;
-        self.conclude(permit, change, guards, &[], errand).await
+        self.conclude(permit, (change, Some(&old)), guards, &[], errand).await
     }
 
     /// Deleting twice is no mistake, and makes no version.
@@ -52,7 +51,6 @@ impl Gateway {
         query: &SearchQuery,
         errand: &Errand,
     ) -> Result<Pending, Refusal> {
-        query.types.iter().try_for_each(|&resource_type| mutable(resource_type))?;
         until_settled!(self.try_conditional_delete(permit, query, errand).await)
     }
 

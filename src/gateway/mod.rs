@@ -20,6 +20,7 @@ mod operate;
 mod page;
 mod patch;
 mod purpose;
+mod rate;
 mod read;
 mod references;
 mod relabel;
@@ -37,6 +38,7 @@ pub use emergency::{Emergency, EmergencyRules};
 pub use explain::{Explained, Somebody};
 pub use inbound::Inbound;
 pub use page::LinkKey;
+pub use rate::Rate;
 pub use shadow::Shift;
 pub use token::{TokenReply, TokenRequest};
 pub use turned_away::TurnedAway;
@@ -45,12 +47,13 @@ use crate::access::{Caller, Permit, authorize};
 use crate::audit::{Agent, Site, Trail};
 use crate::clock::Clock;
 use crate::consent::Labelling;
-use crate::disclosure::{Answer, Marking, Pending, Sealed, Visit, refuse, release};
+use crate::disclosure::{Answer, Marking, Pending, Sealed, Visit, refuse, release, throttle};
 use crate::fhir::{Instant, Interaction, Refusal, Rendering, RouteOptions, interaction, rendering};
 use crate::identity::Authenticator;
 use crate::smart::TokenEndpoint;
 use crate::store::{PageBounds, RecordStore};
 use crate::telemetry;
+use rate::{Denied, Rates};
 use std::sync::Arc;
 
 /// Bounds that a site can set. Counts are entries, sizes bytes.
@@ -66,11 +69,24 @@ pub struct Limits {
     pub page_bytes: usize,
     /// Entries of a batch or transaction.
     pub bundle_entries: usize,
+    /// Requests of one client.
+    pub clients: Rate,
+    /// Requests without a valid token from one address.
+    pub strangers: Rate,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { page_default: 20, page_max: 1000, page_included: 5000, page_bytes: 16 << 20, bundle_entries: 25_000 }
+        let (clients, strangers) = (Rate::default(), Rate::default());
+        Self {
+            page_default: 20,
+            page_max: 1000,
+            page_included: 5000,
+            page_bytes: 16 << 20,
+            bundle_entries: 25_000,
+            clients,
+            strangers,
+        }
     }
 }
 
@@ -118,6 +134,7 @@ pub struct Gateway {
     shown: tokio::sync::Mutex<i64>,
     turned_away: turned_away::Allowance,
     purposes: purpose::Purposes,
+    rates: Rates,
 }
 
 /// One request on its way: what every stage may need of it.
@@ -138,7 +155,8 @@ impl Gateway {
         let capabilities = capabilities::statement(&parts.base, &parts.token_endpoint, parts.clock.now());
         let shown = tokio::sync::Mutex::new(parts.ledger.shown().await.map_err(|_| Refusal::TrailUnavailable)?);
         let (turned_away, purposes) = (turned_away::Allowance::default(), purpose::Purposes::new(parts.purpose_required));
-        let gateway = Self { parts, capabilities, shown, turned_away, purposes };
+        let rates = Rates::new(parts.limits.clients, parts.limits.strangers);
+        let gateway = Self { parts, capabilities, shown, turned_away, purposes, rates };
         gateway.parts.consent.load(gateway.parts.store.as_ref()).await?;
         gateway.parts.emergency.load(gateway.parts.clock.now()).await?;
         Ok(gateway)
@@ -164,7 +182,8 @@ impl Gateway {
         }
         match self.decide(parsed, inbound, &mut visit).await {
             Ok((pending, rendering)) => release(pending, &rendering, &visit, self.parts.trail.as_ref()).await,
-            Err(refusal) => Err(refuse(&refusal, &visit, self.parts.trail.as_ref()).await),
+            Err(Denied::Refused(refusal)) => Err(refuse(&refusal, &visit, self.parts.trail.as_ref()).await),
+            Err(Denied::Throttled(over)) => Err(throttle(over.seconds, over.left_out, &visit, self.parts.trail.as_ref()).await),
         }
     }
 
@@ -174,10 +193,17 @@ impl Gateway {
         parsed: Result<Interaction, Refusal>,
         inbound: Inbound,
         visit: &mut Visit,
-    ) -> Result<(Pending, Rendering), Refusal> {
-        let caller = self.caller(&inbound, visit.now).await?;
+    ) -> Result<(Pending, Rendering), Denied> {
+        let caller = match self.caller(&inbound, visit.now).await {
+            Ok(caller) => caller,
+            Err(refusal) => {
+                self.rates.stranger(&inbound.address, visit.now)?;
+                return Err(refusal.into());
+            }
+        };
         visit.agent = Agent::of(&caller, inbound.address.clone());
         telemetry::note_client(&caller.client);
+        self.rates.client(&caller, visit.now)?;
         let caller = self.purposes.of(caller, inbound.request.headers.purposes.as_deref())?;
         visit.agent.purposes.clone_from(&caller.purposes);
         let interaction = parsed?;
@@ -187,7 +213,7 @@ impl Gateway {
         let mut errand = Errand { visit: visit.clone(), rendering, body: inbound.body, peer };
         let pending = self.perform(&caller, interaction, &mut errand).await;
         *visit = errand.visit;
-        pending.map(|pending| (pending, errand.rendering))
+        Ok((pending?, errand.rendering))
     }
 
     async fn caller(&self, inbound: &Inbound, now: Instant) -> Result<Arc<Caller>, Refusal> {

@@ -3,7 +3,7 @@
 use super::{Errand, Gateway};
 use crate::access::{Caller, Permit};
 use crate::disclosure::Pending;
-use crate::fhir::{Headers, Interaction, Method, Refusal, Request, RouteOptions, interaction};
+use crate::fhir::{Interaction, Refusal, Request, RouteOptions, interaction};
 use crate::store::Cursor;
 use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
 use base64::Engine as _;
@@ -55,18 +55,11 @@ impl Gateway {
         let text = self.parts.link_key.open(token, &caller.binding()).ok_or(Refusal::NotFound)?;
         let (path, cursor) = text.split_once('\n').ok_or(Refusal::NotFound)?;
         let cursor = Cursor(cursor.trim_end_matches(' ').to_owned());
-        let (path, query) = path.split_once('?').unwrap_or((path, ""));
-        let request = Request {
-            method: Method::Get,
-            path: path.to_owned(),
-            query: query.to_owned(),
-            form: None,
-            headers: Headers::default(),
-        };
+        let request = Request::get(path);
         let options = RouteOptions { base: &self.parts.base, now: errand.visit.now, max_count: self.parts.limits.page_max };
         let continued = interaction(&request, &options)?;
         errand.visit.event = continued.code();
-        errand.visit.query = Some(format!("GET {path}?{query}"));
+        errand.visit.query = Some(format!("GET {}?{}", request.path, request.query));
         let permit = self.permit(caller, continued, errand)?;
         match permit.interaction() {
             Interaction::Search(query) => self.search(&permit, query, Some(&cursor), errand).await,

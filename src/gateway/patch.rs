@@ -1,7 +1,6 @@
 //! JSON Patch (<https://hl7.org/fhir/R4/http.html#patch>).
 
-use super::update::demand;
-use super::write::{Failed, mutable, until_settled};
+use super::write::{Failed, until_settled};
 use super::{Errand, Gateway};
 use crate::access::Permit;
 use crate::disclosure::{Guard, Pending, patched};
@@ -16,7 +15,6 @@ impl Gateway {
         condition: WriteCondition,
         errand: &Errand,
     ) -> Result<Pending, Refusal> {
-        mutable(key.resource_type)?;
         until_settled!(self.try_patch(permit, key, condition, Vec::new(), errand).await)
     }
 
@@ -28,15 +26,11 @@ impl Gateway {
         mut guards: Vec<Guard>,
         errand: &Errand,
     ) -> Result<Pending, Failed> {
-        let old = self.parts.store.read(permit, Need::Update, key).await?.ok_or(Refusal::NotFound)?;
-        if old.facts.deleted {
-            return Err(Refusal::Gone.into());
-        }
-        demand(condition, Some(&old))?;
+        let old = self.standing(permit, Need::Update, key, condition).await?;
         let draft = self.resolved(permit, patched(&errand.body, &old)?, &mut guards).await?;
         let warnings = self.directed(permit, &draft, Some(&old), errand.visit.now)?;
         let change = draft.change(permit, Need::Update, key.clone(), Some(&old), &self.marking(), errand.visit.now)?;
-        self.conclude(permit, change, guards, &warnings, errand).await
+        self.conclude(permit, (change, Some(&old)), guards, &warnings, errand).await
     }
 
     pub(super) async fn conditional_patch(
@@ -46,7 +40,6 @@ impl Gateway {
         condition: WriteCondition,
         errand: &Errand,
     ) -> Result<Pending, Refusal> {
-        query.types.iter().try_for_each(|&resource_type| mutable(resource_type))?;
         until_settled!(self.try_conditional_patch(permit, query, condition, errand).await)
     }
 

@@ -4,7 +4,7 @@ use super::Gateway;
 use super::write::Failed;
 use crate::access::Permit;
 use crate::disclosure::{Change, Draft, Guard};
-use crate::fhir::{Headers, Interaction, Key, Method, Need, Problem, Refusal, Request, RouteOptions, interaction};
+use crate::fhir::{Interaction, Key, Need, Problem, Refusal, Request, RouteOptions, interaction};
 use std::collections::HashMap;
 
 impl Gateway {
@@ -40,16 +40,8 @@ impl Gateway {
     /// The one record that the caller sees and the condition selects.
     pub(super) async fn resolve(&self, permit: &Permit, condition: &str, guards: &mut Vec<Guard>) -> Result<Key, Failed> {
         let relative = condition.strip_prefix(&self.parts.base).map_or(condition, |rest| rest.trim_start_matches('/'));
-        let (path, query) = relative.split_once('?').unwrap_or((relative, ""));
-        let request = Request {
-            method: Method::Get,
-            path: path.to_owned(),
-            query: query.to_owned(),
-            form: None,
-            headers: Headers::default(),
-        };
         let options = RouteOptions { base: &self.parts.base, now: self.parts.clock.now(), max_count: 2 };
-        let Interaction::Search(search) = interaction(&request, &options)? else {
+        let Interaction::Search(search) = interaction(&Request::get(relative), &options)? else {
             return Err(unresolved(condition, "is no search").into());
         };
         if search.types.len() != 1 || search.criteria.is_empty() {

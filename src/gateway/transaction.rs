@@ -2,12 +2,12 @@
 
 use super::batch::entry_visit;
 use super::update::demand;
-use super::write::{Failed, mutable, new_id, until_settled, version_made};
+use super::write::{Failed, creates, new_id, until_settled, version_made};
 use super::{Errand, Gateway};
 use crate::access::{Caller, Permit};
 use crate::audit::Entry;
 use crate::disclosure::{
-    Change, Commit, Draft, Expected, Guard, Part, Pending, Row, deletion, found, patched, responses, written,
+    Change, Commit, Draft, Guard, Part, Pending, Row, deletion, found, patched, responses, written,
 };
 use crate::fhir::search::SearchQuery;
 use crate::fhir::{Id, Interaction, Key, Need, Problem, Refusal, Rendering, ResourceType, Return, WriteCondition};
@@ -89,18 +89,15 @@ impl Gateway {
         errand: &Errand,
     ) -> Result<Pending, Failed> {
         let Plan { guards, changes, mut entries, change_of, .. } = plan;
-        let created: Vec<bool> = changes.iter().map(|change| change.expected == Expected::Absent).collect();
         let mut envelope = errand.visit.concluded(Vec::new(), Vec::new());
         envelope.event = crate::audit::Event::Rest("transaction");
         entries.push(envelope);
         let committed = self.commit(Commit { guards, changes, entries }).await?;
         let mut answers = Vec::with_capacity(parts.len());
         for (at, (part, step)) in parts.iter().zip(steps).enumerate() {
-            let stored = change_of.get(&at).and_then(|&change| committed.stored.get(change).zip(created.get(change)));
+            let stored = change_of.get(&at).and_then(|&change| committed.stored.get(change));
             answers.push(match (stored, &step.act) {
-                (Some((stored, &created)), _) => {
-                    Ok(written(stored, created, &entry_rendering(part, errand), &[], &self.parts.base)?)
-                }
+                (Some(stored), act) => Ok(written(stored, act.creates(), &entry_rendering(part, errand), &[], &self.parts.base)?),
                 (None, Act::Found(row)) => Ok(self.found(row, step, part, errand)?),
                 (None, Act::Read) => self.entry(caller, part, errand).await,
                 (None, _) => Ok(Pending::nothing(entry_visit(part, None, &errand.visit).concluded(Vec::new(), Vec::new()))),
@@ -165,7 +162,6 @@ impl Gateway {
     }
 
     async fn plan_update(&self, permit: &Permit, key: Key, condition: WriteCondition, named: bool) -> Result<Act, Failed> {
-        mutable(key.resource_type)?;
         let old = self.parts.store.read(permit, Need::Update, &key).await?;
         if old.is_none() {
             self.may_create_at(permit, &key).await?;
@@ -182,7 +178,6 @@ impl Gateway {
         plan: &mut Plan,
     ) -> Result<Act, Failed> {
         let [resource_type] = query.types.as_slice() else { return Err(Refusal::Internal.into()) };
-        mutable(*resource_type)?;
         if let Some(key) = self.only(permit, query, plan).await? {
             return self.plan_update(permit, key, condition, false).await;
         }
@@ -191,7 +186,6 @@ impl Gateway {
     }
 
     async fn plan_delete(&self, permit: &Permit, key: &Key, condition: WriteCondition) -> Result<Act, Failed> {
-        mutable(key.resource_type)?;
         let old = self.parts.store.read(permit, Need::Delete, key).await?.ok_or(Refusal::NotFound)?;
         if old.facts.deleted {
             return Ok(Act::Nothing);
@@ -206,13 +200,6 @@ impl Gateway {
         let selected = self.selected(permit, Need::Search, query).await?;
         plan.guards.push(selected.none_or_one(permit, query)?);
         Ok(selected.rows.first().map(|row| row.facts.key.clone()))
-    }
-
-    async fn standing(&self, permit: &Permit, need: Need, key: &Key, condition: WriteCondition) -> Result<Row, Failed> {
-        mutable(key.resource_type)?;
-        let old = self.parts.store.read(permit, need, key).await?.filter(|row| !row.facts.deleted).ok_or(Refusal::NotFound)?;
-        demand(condition, Some(&old))?;
-        Ok(old)
     }
 
     /// The change that an entry makes, its references resolved.
@@ -284,6 +271,15 @@ impl Act {
             Self::Create(key) | Self::Update { key, .. } => Some(key),
             Self::Patch { old } | Self::Delete { old } => Some(&old.facts.key),
             Self::Found(_) | Self::Nothing | Self::Read => None,
+        }
+    }
+
+    /// Whether the entry makes a record, or brings one back.
+    fn creates(&self) -> bool {
+        match self {
+            Self::Create(_) => true,
+            Self::Update { old, .. } => creates(old.as_ref()),
+            _ => false,
         }
     }
 

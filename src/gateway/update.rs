@@ -1,7 +1,7 @@
 //! update, update as create, conditional update (<https://hl7.org/fhir/R4/http.html#update>).
 
 use super::condition::Selected;
-use super::write::{Failed, mutable, new_id, until_settled};
+use super::write::{Failed, new_id, until_settled};
 use super::{Errand, Gateway};
 use crate::access::{Permit, Predicate};
 use crate::disclosure::{Draft, Guard, Pending, Row};
@@ -16,7 +16,6 @@ impl Gateway {
         condition: WriteCondition,
         errand: &Errand,
     ) -> Result<Pending, Refusal> {
-        mutable(key.resource_type)?;
         until_settled!(self.try_update(permit, key, condition, errand).await)
     }
 
@@ -49,15 +48,26 @@ impl Gateway {
         let draft = self.resolved(permit, draft, &mut guards).await?;
         let warnings = self.directed(permit, &draft, old.filter(|row| !row.facts.deleted), errand.visit.now)?;
         let change = draft.change(permit, Need::Update, key, old, &self.marking(), errand.visit.now)?;
-        self.conclude(permit, change, guards, &warnings, errand).await
+        self.conclude(permit, (change, old), guards, &warnings, errand).await
     }
 
-    /// Update as create is for callers whose grant covers every record of the type: to anybody else "created" would tell that no
-    /// hidden record has this id.
+    /// Update as create is for clients who are trusted to choose ids and whose grant covers every record of the type: to anybody else
+    /// "created" would tell that no hidden record has this id.
     pub(super) async fn may_create_at(&self, permit: &Permit, key: &Key) -> Result<(), Refusal> {
+        if !self.may_choose_ids(permit) {
+            return Err(Refusal::NotFound);
+        }
         let whole = matches!(permit.granted(key.resource_type, Need::Update), Predicate::All);
         let taken = self.parts.store.versions(std::slice::from_ref(key)).await?.into_iter().flatten().next().is_some();
         if whole && !taken { Ok(()) } else { Err(Refusal::NotFound) }
+    }
+
+    fn may_choose_ids(&self, permit: &Permit) -> bool {
+        #[cfg(feature = "bench")]
+        if crate::layers::off(crate::layers::Layer::Token) {
+            return true;
+        }
+        self.parts.authenticator.may_choose_ids(permit.caller())
     }
 
     pub(super) async fn conditional_update(
@@ -68,7 +78,6 @@ impl Gateway {
         errand: &Errand,
     ) -> Result<Pending, Refusal> {
         let [resource_type] = query.types.as_slice() else { return Err(Refusal::Internal) };
-        mutable(*resource_type)?;
         until_settled!(self.try_conditional_update(permit, *resource_type, query, condition, errand).await)
     }
 
@@ -82,7 +91,7 @@ impl Gateway {
     ) -> Result<Pending, Failed> {
         let selected: Selected = self.selected(permit, Need::Search, query).await?;
         let guards = vec![selected.none_or_one(permit, query)?];
-        let old = match selected.rows.first() {
+        let mut old = match selected.rows.first() {
             Some(found) => Some(self.parts.store.read(permit, Need::Update, &found.facts.key).await?.ok_or(Refusal::NotFound)?),
             None => None,
         };
@@ -93,12 +102,33 @@ impl Gateway {
             (Some(old), _) => old.facts.key.clone(),
             (None, Some(id)) => {
                 let key = Key::new(resource_type, id);
-                self.may_create_at(permit, &key).await?;
+                old = self.parts.store.read(permit, Need::Update, &key).await?.filter(|row| row.facts.deleted);
+                if old.is_none() {
+                    self.may_create_at(permit, &key).await?;
+                }
                 key
             }
             (None, None) => Key::new(resource_type, new_id()),
         };
         self.replace(permit, key, draft, old.as_ref(), guards, errand).await
+    }
+}
+
+impl Gateway {
+    /// The current record that a change is about, as the condition demands it; a deleted one is gone.
+    pub(super) async fn standing(
+        &self,
+        permit: &Permit,
+        need: Need,
+        key: &Key,
+        condition: WriteCondition,
+    ) -> Result<Row, Refusal> {
+        let old = self.parts.store.read(permit, need, key).await?.ok_or(Refusal::NotFound)?;
+        if old.facts.deleted {
+            return Err(Refusal::Gone);
+        }
+        demand(condition, Some(&old))?;
+        Ok(old)
     }
 }
 

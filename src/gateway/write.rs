@@ -2,8 +2,8 @@
 
 use super::{Errand, Gateway};
 use crate::access::{Permit, Predicate};
-use crate::disclosure::{Change, Commit, Committed, Guard, Pending, Stored, written};
-use crate::fhir::{Id, Interaction, Need, Problem, Refusal, Rendering, ResourceType, Return, Touched};
+use crate::disclosure::{Change, Commit, Committed, Guard, Pending, Row, Stored, written};
+use crate::fhir::{Id, Interaction, Need, Problem, Refusal, Rendering, ResourceType, Return, Touched, methods};
 use crate::store::CommitError;
 
 /// How often a change is decided anew when another one came between.
@@ -71,16 +71,16 @@ macro_rules! until_settled {
 pub(super) use until_settled;
 
 impl Gateway {
-    /// Commits one change with its entry and answers.
+    /// Commits one change with its entry and answers; `had` is what the change was decided on.
     pub(super) async fn conclude(
         &self,
         permit: &Permit,
-        change: Change,
+        (change, had): (Change, Option<&Row>),
         guards: Vec<Guard>,
         warnings: &[Problem],
         errand: &Errand,
     ) -> Result<Pending, Failed> {
-        let created = change.expected == crate::disclosure::Expected::Absent;
+        let created = creates(had);
         let entry = errand.visit.concluded(change.patients.clone(), vec![version_made(&change)]);
         let committed = self.commit(Commit { guards, changes: vec![change], entries: vec![entry] }).await?;
         let stored = committed.stored.first().ok_or(Refusal::Internal)?;
@@ -97,6 +97,12 @@ impl Gateway {
         self.parts.consent.changed(&committed.stored)?;
         Ok(committed)
     }
+}
+
+/// Whether content makes a record of this: of nothing, or of one that was deleted
+/// (<https://hl7.org/fhir/R4/http.html#delete>: it is brought back, and `201` says so).
+pub(super) fn creates(had: Option<&Row>) -> bool {
+    had.is_none_or(|had| had.facts.deleted)
 }
 
 /// How a change is answered: a caller who may not read the type is not shown what was there before a patch.
@@ -118,19 +124,18 @@ pub(super) fn version_made(change: &Change) -> Touched {
 }
 
 /// The trail is nobody's to change (`audit` § 3).
-pub(super) fn mutable(resource_type: ResourceType) -> Result<(), Refusal> {
-    if resource_type == ResourceType::AuditEvent { Err(Refusal::MethodNotAllowed) } else { Ok(()) }
-}
-
-/// The same for what an interaction would change.
 pub(super) fn changeable(interaction: &Interaction) -> Result<(), Refusal> {
-    match interaction {
-        Interaction::Update(key, _) | Interaction::Patch(key, _) | Interaction::Delete(key, _) => mutable(key.resource_type),
+    let trail = ResourceType::AuditEvent;
+    let refused = match interaction {
+        Interaction::Update(key, _) | Interaction::Patch(key, _) | Interaction::Delete(key, _) => {
+            (key.resource_type == trail).then(|| methods(&key.to_string()))
+        }
         Interaction::ConditionalUpdate(query, _)
         | Interaction::ConditionalPatch(query, _)
-        | Interaction::ConditionalDelete(query) => query.types.iter().try_for_each(|&resource_type| mutable(resource_type)),
-        _ => Ok(()),
-    }
+        | Interaction::ConditionalDelete(query) => query.types.contains(&trail).then(|| methods(trail.name())),
+        _ => None,
+    };
+    refused.map_or(Ok(()), |allow| Err(Refusal::MethodNotAllowed(allow)))
 }
 
 /// A fresh id.

@@ -1,15 +1,13 @@
 //! What HTTP itself turns away, before anybody could be asked: wrong framing, too many bytes, addresses where nothing is.
 //! No record and no identity plays a part in these.
 
+use crate::disclosure::outcome;
 use crate::fhir::{Outcome, Problem, Refusal, Told};
 use crate::gateway::TurnedAway;
 use actix_web::HttpResponse;
 use actix_web::http::{ConnectionType, StatusCode, header};
 use serde_json::json;
 use std::borrow::Cow;
-
-/// The code system of the gateway's stable error codes.
-const CODES: &str = "urn:amanat:error";
 
 /// A request that is turned away.
 #[derive(Debug)]
@@ -39,7 +37,7 @@ impl Turned {
 
     /// The method does not exist at this place.
     pub(super) fn method(allow: &'static str) -> Self {
-        let mut turned = Self::by(&Refusal::MethodNotAllowed);
+        let mut turned = Self::by(&Refusal::MethodNotAllowed(allow));
         turned.0.allow = Some(allow);
         turned
     }
@@ -101,18 +99,7 @@ impl Turned {
 
     /// As an OperationOutcome.
     pub(super) fn response(&self) -> HttpResponse {
-        let issue = |code: &str, text: &str| {
-            let coding = json!([{ "system": CODES, "code": self.0.told.code }]);
-            json!({ "severity": "error", "code": code, "details": { "coding": coding, "text": text }, "diagnostics": text })
-        };
-        let issues: Vec<_> = match self.0.problems.as_slice() {
-            [] => vec![issue(self.0.told.issue, &self.0.told.text)],
-            problems => problems.iter().map(|problem| issue(problem.issue, &problem.text)).collect(),
-        };
-        self.with_body(
-            "application/fhir+json; charset=utf-8",
-            json!({ "resourceType": "OperationOutcome", "issue": issues }).to_string(),
-        )
+        self.with_body("application/fhir+json; charset=utf-8", outcome(&self.0.told, &self.0.problems, None))
     }
 
     /// As an error of OAuth (RFC 6749 § 5.2).

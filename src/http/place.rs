@@ -1,7 +1,7 @@
 //! Which place of the server a path names, judged once, on the raw path.
 
 use crate::config::BaseUrl;
-use crate::fhir::ResourceType;
+use crate::fhir::{ResourceType, methods};
 
 /// A place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,9 +36,9 @@ impl<'a> Place<'a> {
     }
 
     /// Methods that exist here, for `Allow`.
-    pub(super) const fn methods(self) -> &'static str {
+    pub(super) fn methods(self) -> &'static str {
         match self {
-            Self::Fhir(_) => "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS",
+            Self::Fhir(path) => methods(path),
             Self::SmartConfiguration | Self::Jwks | Self::Nowhere => "GET, HEAD, OPTIONS",
             Self::Token => "POST, OPTIONS",
         }

@@ -73,6 +73,13 @@ impl Authenticator {
         verified.for_peer(peer).map_err(Refusal::TokenInvalid)
     }
 
+    /// Whether a caller may name new records itself: its client is registered so, or all clients of its issuer may.
+    pub fn may_choose_ids(&self, caller: &Caller) -> bool {
+        let registered = self.registrations.find(&caller.issuer, &caller.client);
+        registered.is_some_and(|registration| registration.may_choose_ids)
+            || self.issuers.named(&caller.issuer).is_some_and(|issuer| issuer.settings.update_as_create)
+    }
+
     fn remembered(&self, hash: &Hash, now: Instant) -> Option<Arc<Verified>> {
         let verified = self.verified.get(hash)?;
         if verified.issuer.keys.is_due(now) {

@@ -61,7 +61,9 @@ impl Issuers {
     /// # Errors
     /// As [`Issuers::with`].
     pub fn with_own(self, issuer: &str, audience: Vec<String>, keys: Arc<PublishedKeys>) -> Result<Self, IssuersFault> {
-        let settings = IssuerSettings::new(issuer, audience, KeysAt::Inline(String::new()));
+        let usual = IssuerSettings::new(issuer, audience, KeysAt::Inline(String::new()));
+        // Every client of the gateway itself is registered, and its registration says whether it may.
+        let settings = IssuerSettings { update_as_create: false, ..usual };
         self.adding(settings, KeyCache::published(keys), true)
     }
 

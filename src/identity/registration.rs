@@ -15,6 +15,8 @@ pub struct Registration {
     pub purposes: Vec<String>,
     /// SHA-256 of the one certificate that it connects with, base64url: its tokens need that certificate.
     pub certificate: Option<String>,
+    /// It may name new records itself: update as create (`consent` L13).
+    pub may_choose_ids: bool,
 }
 
 /// Who is registered. Lookups are served from a snapshot in memory.

@@ -28,6 +28,8 @@ pub struct IssuerSettings {
     pub media_types: Vec<String>,
     /// Bases under which an absolute `fhirUser` is one of this gateway's own records, beside `audience`.
     pub user_bases: Vec<String>,
+    /// Its clients may name new records themselves: update as create (`consent` L13).
+    pub update_as_create: bool,
 }
 
 /// Where public keys are.
@@ -70,6 +72,7 @@ impl IssuerSettings {
             default_purposes: Vec::new(),
             media_types: vec!["jwt".to_owned(), "at+jwt".to_owned()],
             user_bases: Vec::new(),
+            update_as_create: true,
         }
     }
 

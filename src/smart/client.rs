@@ -65,6 +65,9 @@ pub struct Client {
     /// Is it locked out?
     #[serde(default)]
     pub disabled: bool,
+    /// It may name new records itself, by `PUT` to an id that is free.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub may_choose_ids: bool,
     /// How long its access tokens live, in seconds.
     pub token_lifetime: u32,
 }
@@ -94,6 +97,7 @@ impl Client {
             certificate: None,
             redirect_uris: Vec::new(),
             disabled: false,
+            may_choose_ids: false,
             token_lifetime: LONGEST_BACKEND_TOKEN,
         }
     }
@@ -197,6 +201,7 @@ impl Client {
             organization: self.organization.clone(),
             purposes: self.purposes.clone(),
             certificate: self.certificate.clone(),
+            may_choose_ids: self.may_choose_ids,
         }
     }
 }

@@ -4,7 +4,7 @@ use crate::audit::{Site, Trail, TrailSource};
 use crate::clock::Clock;
 use crate::config::{self, Config, JwksSource};
 use crate::fhir::Refusal;
-use crate::gateway::{ConsentOffice, Emergency, EmergencyRules, Gateway, Limits, LinkKey, Parts};
+use crate::gateway::{ConsentOffice, Emergency, EmergencyRules, Gateway, Limits, LinkKey, Parts, Rate};
 use crate::identity::{Algorithm, Authenticator, IssuerSettings, Issuers, IssuersFault, KeysAt, PublishedKeys, Reach};
 use crate::smart::{AssertionRules, ClientStore, ClientStoreError, Kept, KeyRing, KeyRingFault, Registry, TokenEndpoint};
 use crate::store::emergency::EmergencyStore;
@@ -135,6 +135,7 @@ fn settings_of(issuer: &config::Issuer, config: &Config) -> Result<IssuerSetting
         issuer.algorithms.iter().map(|name| Algorithm::parse(name).ok_or_else(|| unknown(name))).collect::<Result<_, _>>()?;
     settings.leeway = config.smart.leeway_seconds;
     settings.default_purposes.clone_from(&issuer.default_purposes);
+    settings.update_as_create = issuer.update_as_create;
     settings.user_bases = vec![config.server.base_url.as_str().to_owned()];
     Ok(settings)
 }
@@ -166,5 +167,7 @@ fn limits(limits: &config::Limits) -> Limits {
         page_included: limits.included_max,
         page_bytes: limits.page_bytes,
         bundle_entries: limits.bundle_entries,
+        clients: Rate { per_second: limits.requests_per_second, burst: limits.requests_burst },
+        strangers: Rate { per_second: limits.strangers_per_second, burst: limits.strangers_burst },
     }
 }

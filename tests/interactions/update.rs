@@ -1,7 +1,9 @@
 //! update: `PUT Type/id`
 
 use super::{ALL, hidden_as_absent, ward};
-use crate::support::records::{observation, patient};
+use crate::support::records::{condition, consent, observation, patient, practitioner};
+use crate::support::{ISSUER, Server};
+use amanat::smart::Client;
 use serde_json::json;
 
 #[test]
@@ -76,7 +78,35 @@ fn an_update_creates_where_nothing_is_and_the_grant_covers_the_type() {
     assert_eq!(reply.header("location"), Some("https://localhost:8443/fhir/Observation/chosen/_history/1"));
     server.refused(&put(), 412, "AMANAT-REC-0003", "input:version");
     let _ = server.delete("Observation/chosen", &all).expect(204);
-    assert_eq!(put().expect(200).header("etag"), Some("W/\"3\""), "versions go on after a delete");
+    assert_eq!(put().expect(201).header("etag"), Some("W/\"3\""), "versions go on after a delete");
+}
+
+#[test]
+fn a_deleted_record_that_comes_back_is_created_in_each_way_that_brings_it_back() {
+    let server = ward();
+    let all = server.system(ALL);
+    let body = observation("o1", "p1", "laboratory");
+    let gone = || drop(server.delete("Observation/o1", &all).expect(204));
+    let at = |version: u32| format!("https://localhost:8443/fhir/Observation/o1/_history/{version}");
+    gone();
+    let reply = server.put("Observation/o1", &all, &body);
+    server.allowed(&reply, 201, "update", &["p1"]);
+    assert_eq!(reply.header("location"), Some(at(3).as_str()));
+    assert_eq!(server.put("Observation/o1", &all, &body).status, 200, "only what was gone is created");
+    gone();
+    let reply = server.put("Observation?identifier=urn:obs|o1", &all, &body);
+    server.allowed(&reply, 201, "update", &["p1"]);
+    assert_eq!(reply.header("location"), Some(at(6).as_str()));
+    let entry = json!({"resource": body, "request": {"method": "PUT", "url": "Observation/o1"}});
+    for (kind, version) in [("batch", 8), ("transaction", 10)] {
+        gone();
+        let bundle = json!({"resourceType": "Bundle", "type": kind, "entry": [entry]});
+        let response = server.post("", &all, &bundle).expect(200).json()["entry"][0]["response"].clone();
+        assert_eq!((&response["status"], &response["location"]), (&json!("201"), &json!(at(version))), "{kind}");
+    }
+    // To whom the grant shows no more than this patient's records, what they saw before can come back too.
+    gone();
+    server.allowed(&server.put("Observation/o1", &server.patient("p1", "patient/Observation.u"), &body), 201, "update", &["p1"]);
 }
 
 #[test]
@@ -98,4 +128,37 @@ fn ids_and_types_must_agree_and_views_are_not_put_back() {
         "AMANAT-IN-0002",
         "input:invalid",
     );
+}
+
+#[test]
+fn only_clients_who_are_trusted_to_choose_ids_create_by_update() {
+    let server = Server::with_issuer("update_as_create = false");
+    let all = server.system(ALL);
+    let lent = |id: &str| practitioner(id, "Khan");
+    server.register(Client { issuer: Some(ISSUER.to_owned()), may_choose_ids: true, ..registered("trusted") });
+    server.register(Client { issuer: Some(ISSUER.to_owned()), ..registered("stranger") });
+    server.look_at_registry();
+    let of = |client: &str| server.token(json!({"scope": ALL, "client_id": client}));
+    server.allowed(&server.put("Practitioner/d1", &of("trusted"), &lent("d1")), 201, "update", &[]);
+    server.allowed(&server.put("Practitioner/d1", &of("stranger"), &lent("d1")), 200, "update", &[]);
+    for token in [&all, &of("stranger")] {
+        server.refused(&server.put("Practitioner/d2", token, &lent("d2")), 404, "AMANAT-REC-0001", "not-found");
+        let named = server.put("Practitioner?name=Bano", token, &lent("d2"));
+        server.refused(&named, 404, "AMANAT-REC-0001", "not-found");
+        let entry = json!({"resource": lent("d2"), "request": {"method": "PUT", "url": "Practitioner/d2"}});
+        let bundle = json!({"resourceType": "Bundle", "type": "transaction", "entry": [entry]});
+        server.refused(&server.post("", token, &bundle), 404, "AMANAT-REC-0001", "not-found");
+    }
+    // What a patient withholds answers as what is not there.
+    let trusted = of("trusted");
+    server.allowed(&server.put("Patient/p1", &trusted, &patient("p1", "Amin")), 201, "update", &["p1"]);
+    server.allowed(&server.put("Condition/c1", &trusted, &condition("c1", "p1")), 201, "update", &["p1"]);
+    let officer = server.token(json!({"scope": "system/Consent.cruds", "client_id": "trusted"}));
+    server.allowed(&server.put("Consent/no", &officer, &consent("no", "p1", "deny")), 201, "update", &["p1"]);
+    hidden_as_absent(&server, &of("stranger"), "PUT", "Condition/c1", "Condition/free", Some(&condition("x", "p1")));
+    hidden_as_absent(&server, &of("stranger"), "DELETE", "Condition/c1", "Condition/free", None);
+}
+
+fn registered(id: &str) -> Client {
+    Client::app(id, id, vec!["http://127.0.0.1:1/".to_owned()], ALL)
 }

@@ -96,3 +96,32 @@ fn a_link_from_before_a_denial_shows_less_and_has_no_gaps() {
         revoke(&server, &format!("Consent/{name}"), &server.patient(denied, "patient/Consent.cruds"));
     }
 }
+
+#[test]
+fn what_tells_of_a_record_is_withheld_with_it() {
+    let (server, officer, _) = filled();
+    let token = server.clinician("d1", "user/*.rs");
+    let writer = server.system("system/*.cruds");
+    let told = json!({
+        "resourceType": "Provenance", "id": "told", "recorded": "2026-05-01T08:00:00Z", "target": [{"reference": "Observation/o2"}],
+        "agent": [{"who": {"reference": "Practitioner/d1"}}],
+    });
+    let attached = json!({"resourceType": "Binary", "id": "attached", "contentType": "text/plain", "data": "c2VjcmV0",
+        "securityContext": {"reference": "Observation/o2"}});
+    let _ = server.put("Provenance/told", &writer, &told).expect(201);
+    let _ = server.put("Binary/attached", &writer, &attached).expect(201);
+    // In one transaction with what it tells of, and before it.
+    let entry = |url: &str, resource: &serde_json::Value| json!({"fullUrl": format!("https://x.example/{url}"), "resource": resource, "request": {"method": "PUT", "url": url}});
+    let mut both = told;
+    both["id"] = json!("both");
+    both["target"][0]["reference"] = json!("Observation/o3");
+    let bundle = json!({"resourceType": "Bundle", "type": "transaction", "entry": [
+        entry("Provenance/both", &both), entry("Observation/o3", &observation("o3", "p2", "laboratory"))]});
+    let _ = server.post("", &writer, &bundle).expect(200);
+    let all = ["Provenance/told", "Provenance/both", "Binary/attached"];
+    let shown = || all.map(|path| server.get(path, &token).status);
+    assert_eq!(shown(), [200, 200, 200]);
+    let _ = server.put("Consent/k2", &officer, &consent("k2", "p2", "deny")).expect(201);
+    assert_eq!(shown(), [404, 404, 404]);
+    assert_eq!(server.get("Provenance?_summary=count", &token).json()["total"], 0);
+}

@@ -99,7 +99,7 @@ impl Site {
     /// Registers a client and gives a token of it.
     pub(crate) fn client(&self, id: &str, scope: &str) -> String {
         let redirect = "http://127.0.0.1:1/";
-        self.done(&["client", "add", id, "--scope", scope, "--purpose", "TREAT", "--redirect-uri", redirect]);
+        self.done(&["client", "add", id, "--scope", scope, "--purpose", "TREAT", "--may-choose-ids", "--redirect-uri", redirect]);
         // The running gateway looks at the registry every second.
         std::thread::sleep(Duration::from_millis(if self.process.is_some() { 1300 } else { 0 }));
         self.token(id)

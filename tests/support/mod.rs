@@ -1,11 +1,13 @@
 //! A gateway in this process, an issuer that signs whatever a test wants, and a client that sends bytes as they are told.
 
 mod call;
+mod gateway;
 pub(crate) mod records;
 mod server;
 mod signer;
 mod trail;
 
 pub(crate) use call::{Call, Reply};
+pub(crate) use gateway::{Served, begin};
 pub(crate) use server::{BASE, Server};
 pub(crate) use signer::{ISSUER, Signer};

@@ -1,19 +1,13 @@
 //! The gateway that a test talks to: in a thread and a folder of its own, on a free port, with a clock that stands still.
 
-use super::{Call, ISSUER, Reply, Signer};
+use super::{Call, ISSUER, Reply, Served, Signer};
 use amanat::clock::Clock;
-use amanat::config::{Config, Sources};
 use amanat::fhir::Instant;
 use amanat::smart::Client;
-use amanat::startup::{Assembly, start};
 use serde_json::{Value, json};
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::mpsc::channel;
-use std::thread::JoinHandle;
 use tempfile::TempDir;
-use tokio::sync::oneshot;
 
 /// The FHIR base that the gateway believes to have.
 pub(crate) const BASE: &str = "https://localhost:8443/fhir";
@@ -23,13 +17,11 @@ const MOMENT: &str = "2026-06-01T12:00:00Z";
 
 /// A gateway that serves until it is dropped.
 pub(crate) struct Server {
+    // Before the folder, so that it stops before the folder goes.
+    served: Served,
     folder: TempDir,
-    address: SocketAddr,
     pub(crate) clock: Clock,
     pub(crate) signer: Signer,
-    assembly: Arc<Assembly>,
-    stop: Option<oneshot::Sender<()>>,
-    thread: Option<JoinHandle<()>>,
 }
 
 impl Server {
@@ -40,35 +32,29 @@ impl Server {
 
     /// With this implicit policy, and further sections of the configuration.
     pub(crate) fn with(implicit_policy: &str, sections: &str) -> Self {
+        Self::made(implicit_policy, "", sections)
+    }
+
+    /// With further settings of the issuer.
+    pub(crate) fn with_issuer(settings: &str) -> Self {
+        Self::made("Policy-all-normal", settings, "")
+    }
+
+    fn made(implicit_policy: &str, issuer: &str, sections: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let signer = Signer::new("k1");
         std::fs::write(folder.path().join("jwks.json"), signer.key_set().to_string()).unwrap();
-        let file = folder.path().join("amanat.toml");
-        let text = format!(
-            "[server]\nlisten = \"127.0.0.1:0\"\nmanagement_listen = \"127.0.0.1:0\"\nworkers = 1\nbase_url = \"{BASE}\"\n\
-             [[issuers]]\nissuer = \"{ISSUER}\"\naudience = [\"{BASE}\"]\njwks_file = \"jwks.json\"\nalgorithms = [\"ES256\"]\n\
+        let settings = format!(
+            "[[issuers]]\nissuer = \"{ISSUER}\"\naudience = [\"{BASE}\"]\njwks_file = \"jwks.json\"\nalgorithms = [\"ES256\"]\n{issuer}\n\
              [consent]\nimplicit_policy = \"{implicit_policy}\"\n{sections}\n"
         );
-        std::fs::write(&file, text).unwrap();
         let clock = Clock::fixed(Instant::parse(MOMENT).unwrap());
-        let (config, hands) = (Config::load(Sources { file: Some(file), ..Sources::default() }).unwrap(), clock.clone());
-        let (stop, stopped) = oneshot::channel();
-        let (ready, readied) = channel();
-        let thread = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-            runtime.block_on(async {
-                let running = start(config, hands).await.unwrap();
-                ready.send((running.https, Arc::clone(&running.assembly))).unwrap();
-                drop(stopped.await);
-                running.stop().await;
-            });
-        });
-        let (address, assembly) = readied.recv().unwrap();
-        Self { folder, address, clock, signer, assembly, stop: Some(stop), thread: Some(thread) }
+        let served = Served::new(folder.path(), settings, &clock);
+        Self { served, folder, clock, signer }
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
-        self.address
+        self.served.address
     }
 
     /// The file of the embedded store.
@@ -78,15 +64,17 @@ impl Server {
 
     /// Registers a client with the gateway's own issuer.
     pub(crate) fn register(&self, client: Client) {
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        assert!(runtime.block_on(self.assembly.registry.store().add(client, self.clock.now())).unwrap());
-        runtime.block_on(self.assembly.registry.refresh()).unwrap();
+        self.served.register(client);
+    }
+
+    /// Takes the registered clients over, as the gateway does each second.
+    pub(crate) fn look_at_registry(&self) {
+        self.served.look_at_registry();
     }
 
     /// Locks a client out.
     pub(crate) fn disable(&self, client: &str) {
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        assert!(runtime.block_on(self.assembly.registry.set_disabled(client, true)).unwrap());
+        self.served.disable(client);
     }
 
     /// Moves the clock on.
@@ -156,12 +144,5 @@ impl Server {
         let entries: Vec<Value> = records.iter().map(entry).collect();
         let bundle = json!({"resourceType": "Bundle", "type": "transaction", "entry": entries});
         let _ = self.post("", &self.system("system/*.cruds system/Consent.cruds"), &bundle).expect(200);
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.stop.take().map(|stop| stop.send(()));
-        drop(self.thread.take().map(JoinHandle::join));
     }
 }

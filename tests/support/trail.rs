@@ -36,6 +36,7 @@ impl Server {
     pub(crate) fn refused(&self, reply: &Reply, status: u16, code: &str, reason: &str) {
         assert_eq!((reply.status, reply.code().as_str()), (status, code), "{}", reply.text());
         assert_eq!(reply.json()["resourceType"], "OperationOutcome");
+        assert_eq!(reply.header("allow").is_some(), status == 405, "the methods that do exist");
         let entries = self.trail_of(reply);
         assert_eq!(entries.len(), 1, "one entry for {} {}: {entries:?}", status, reply.text());
         assert_eq!(entries[0]["reason"], reason, "{entries:?}");

@@ -1,7 +1,9 @@
 //! The trail read as AuditEvents.
 
 use super::with_records;
-use crate::site::Site;
+use crate::site::{Site, until};
+use diesel::prelude::*;
+use diesel::sql_types::BigInt;
 use serde_json::{Value, json};
 
 fn resources(bundle: &Value) -> Vec<Value> {
@@ -78,6 +80,36 @@ fn nobody_changes_the_trail_and_wildcards_do_not_open_it() {
     }
     site.get(&auditor, &path).expect(200);
     site.get(&auditor, "Patient/a").expect(403);
+}
+
+#[derive(QueryableByName)]
+struct Count {
+    #[diesel(sql_type = BigInt)]
+    count: i64,
+}
+
+/// Records of this type, whoever may see them.
+fn stored(site: &Site, of: amanat::fhir::ResourceType) -> usize {
+    let query = format!("SELECT count(*) AS count FROM record WHERE type = {}", of.code());
+    let count: Count = diesel::sql_query(query).get_result(&mut site.database()).unwrap();
+    usize::try_from(count.count).unwrap()
+}
+
+#[test]
+fn the_view_follows_the_trail_when_there_is_time_and_nobody_asks() {
+    let (mut site, token) = with_records();
+    let behind = |site: &Site| site.trail().len().saturating_sub(stored(site, amanat::fhir::ResourceType::AuditEvent));
+    until("every entry is a record", || behind(&site) == 0);
+    for _ in 0..30 {
+        site.get(&token, "Patient/a").expect(200);
+    }
+    until("the new ones are too", || behind(&site) == 0);
+    // What was left undone is done after the next start.
+    site.get(&token, "Patient/a").expect(200);
+    assert_eq!(site.stop(), Some(0));
+    site.start();
+    until("the last ones of the process before are too", || behind(&site) == 0);
+    site.done(&["audit", "verify"]);
 }
 
 #[test]

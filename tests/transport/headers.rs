@@ -33,6 +33,14 @@ async fn what_is_not_there_is_told_as_an_operation_outcome() {
     assert_eq!(reply.status(), 404);
     assert_eq!(reply.json()["resourceType"], "OperationOutcome");
     assert!(reply.json()["issue"][0]["diagnostics"].as_str().unwrap().contains("https://localhost:8443/fhir"));
+    // Whoever refuses, door or vault, speaks in the same codes and says the same of them.
+    let issues =
+        [house.ask("BREW /fhir/Patient", ""), house.ask("GET /fhir/Patient", "")].map(|reply| reply.json()["issue"][0].clone());
+    for (issue, code) in issues.iter().zip(["AMANAT-IN-0007", "AMANAT-AUTH-0001"]) {
+        let coding = &issue["details"]["coding"][0];
+        assert_eq!((coding["system"].as_str(), coding["code"].as_str()), (Some("urn:amanat:error"), Some(code)));
+        assert_eq!(issue["diagnostics"], format!("{code}: {}", issue["details"]["text"].as_str().unwrap()));
+    }
     let reply = house.ask("BREW /fhir/Patient", "");
     assert_eq!((reply.status(), reply.header("allow").is_some()), (405, true));
     let reply = house.ask("GET /token", "");

@@ -6,9 +6,9 @@ mod limits;
 mod management;
 mod tls;
 
+use crate::support::begin;
 use amanat::clock::Clock;
-use amanat::config::{Config, Sources};
-use amanat::startup::{Running, start};
+use amanat::startup::Running;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
@@ -26,14 +26,7 @@ impl House {
     }
 
     async fn open_in(folder: TempDir, server: &str, sections: &str) -> Self {
-        let file = folder.path().join("amanat.toml");
-        let text = format!(
-            "[server]\nlisten = \"127.0.0.1:0\"\nmanagement_listen = \"127.0.0.1:0\"\nworkers = 1\n\
-             base_url = \"https://localhost:8443/fhir\"\n{server}\n{sections}\n"
-        );
-        std::fs::write(&file, text).unwrap();
-        let config = Config::load(Sources { file: Some(file), ..Sources::default() }).unwrap();
-        let running = start(config, Clock::system()).await.unwrap();
+        let running = begin(folder.path(), &format!("{server}\n{sections}"), Clock::system()).await;
         Self { folder, running }
     }
 

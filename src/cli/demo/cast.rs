@@ -36,8 +36,9 @@ fn backend(id: &str, name: &str, scope: &str, organization: &str, shown: bool) -
     let made = generate_client_key(Algorithm::ES384).map_err(|error| Failure::of("no key could be made", error))?;
     let (private, public) = made;
     let client = Client::backend(id, name, ClientKeys::Jwks(json!({ "keys": [public] })), scope);
-    let client =
-        Client { organization: Some(format!("Organization/{organization}")), purposes: vec!["TREAT".to_owned()], ..client };
+    let organization = Some(format!("Organization/{organization}"));
+    // The walk-through loads records under ids that everybody knows.
+    let client = Client { organization, purposes: vec!["TREAT".to_owned()], may_choose_ids: shown, ..client };
     Ok(Member { client, private: Some(private), shown })
 }
 

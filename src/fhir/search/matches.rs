@@ -27,6 +27,10 @@ pub fn holds(criterion: &Criterion, key: &Key, updated: Instant, entries: &[Inde
             Value::Composite(parts) => composite_holds(parameter, parts, entries),
             value => any(rows(parameter, modifier), entries, |found| value_holds(value, modifier, parameter, found)),
         }),
+        Criterion::OfEach(each) => match each.iter().find(|(of, _)| *of == key.resource_type) {
+            Some((_, criterion)) => return holds(criterion, key, updated, entries),
+            None => false,
+        },
         Criterion::Has { .. } | Criterion::Chain { .. } => return None,
     })
 }

@@ -61,6 +61,9 @@ pub enum Criterion {
         /// Per target type, the criterion as it reads for that type.
         targets: Vec<(ResourceType, Criterion)>,
     },
+    /// A search of several types by a parameter that each of them defines for itself: per type, the criterion as it reads for that
+    /// type. Holds for no other.
+    OfEach(Vec<(ResourceType, Criterion)>),
 }
 
 /// How a value is compared (R4 search § 3.1.1.5.4).

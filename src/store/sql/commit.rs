@@ -47,7 +47,7 @@ pub(super) fn apply(writer: &mut Writer, commit: Commit) -> Result<Applied, Comm
     let stored = commit.changes.into_iter().map(|change| change_one(writer, change, updated)).collect::<Result<Vec<_>, _>>()?;
     let mut seq = None;
     for entry in &commit.entries {
-        seq = Some(writer.enter(entry).map_err(|_| CommitError::Trail)?);
+        seq = Some(writer.enter(entry));
     }
     // Only the gateway's own AuditEvents come without an entry: they are made of entries that are durable already.
     let own = !stored.is_empty() && stored.iter().all(|one: &Stored| one.key.resource_type == ResourceType::AuditEvent);

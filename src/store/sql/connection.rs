@@ -16,6 +16,8 @@ pub(super) enum Use {
     Write,
     /// Reads; a write is refused by the database itself.
     Read,
+    /// Reads of a few pages each, between which others write.
+    Peek,
 }
 
 /// The file, and how much of it to hold in memory.
@@ -42,9 +44,10 @@ impl Place {
         let (cache, own) = match purpose {
             // The writer syncs at each commit (FULL): an answer is given only for what the disk has.
             Use::Write => (32_000, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 4000;"),
-            Use::Read => (4_000, "PRAGMA query_only = ON;"),
+            Use::Read | Use::Peek => (4_000, "PRAGMA query_only = ON;"),
         };
-        let mapped = self.mapped;
+        // Each commit of another connection makes SQLite unmap the file: for a few pages, copying them costs less than mapping it anew.
+        let mapped = if purpose == Use::Peek { 0 } else { self.mapped };
         let settings = format!(
             "PRAGMA busy_timeout = 5000; {own} PRAGMA foreign_keys = OFF; PRAGMA temp_store = MEMORY; \
              PRAGMA cache_size = -{cache}; PRAGMA mmap_size = {mapped};"
@@ -55,7 +58,7 @@ impl Place {
 
     /// Runs a short read on this thread's own connection.
     ///
-    /// A read by primary key costs a few microseconds from the page cache or the mapped file, and no lock that a writer holds: handing
+    /// A read by primary key costs a few microseconds from the page cache, and no lock that a writer holds: handing
     /// it to another thread would cost more than doing it. Anything that may take long goes to the readers instead.
     pub(super) fn inline<T, E>(&self, read: impl FnOnce(&mut SqliteConnection) -> Result<T, E>) -> Result<T, E>
     where
@@ -70,7 +73,7 @@ impl Place {
                 if local.len() >= STORES_PER_THREAD {
                     local.remove(0);
                 }
-                local.push((self.number, self.connect(Use::Read)?));
+                local.push((self.number, self.connect(Use::Peek)?));
                 local.len() - 1
             };
             let (_, connection) = local.get_mut(at).ok_or_else(|| StoreError::Unavailable("no connection".into()))?;

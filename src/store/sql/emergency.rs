@@ -51,8 +51,8 @@ fn case((row, (id, opened, due, state, reviewer, note)): CaseRow) -> Result<Case
     Ok(Case { id, grant: grant(row)?, opened: Instant(opened), due: Instant(due), state, reviewer, note })
 }
 
-fn enter(writer: &mut Writer, entry: &Entry) -> Result<Receipt, CommitError> {
-    writer.enter(entry).map(Receipt::durable).map_err(|_| CommitError::Trail)
+fn enter(writer: &mut Writer, entry: &Entry) -> Receipt {
+    Receipt::durable(writer.enter(entry))
 }
 
 fn insert(connection: &mut SqliteConnection, opening: &Opening) -> QueryResult<()> {
@@ -115,14 +115,14 @@ fn close(writer: &mut Writer, review: &Review) -> Result<Receipt, ReviewError> {
         .bind(review.case.as_str())
         .run(&mut writer.connection)
         .map_err(failed)?;
-    Ok(enter(writer, &review.entry)?)
+    Ok(enter(writer, &review.entry))
 }
 
 impl EmergencyStore for SqliteStore {
     fn open(&self, opening: Opening) -> Answering<'_, Receipt, CommitError> {
         Box::pin(self.ledger.submit(1_000, move |writer| {
             insert(&mut writer.connection, &opening)?;
-            enter(writer, &opening.entry)
+            Ok(enter(writer, &opening.entry))
         }))
     }
 
@@ -153,7 +153,7 @@ impl EmergencyStore for SqliteStore {
                     .bind(grant.as_str())
                     .run(&mut writer.connection)?;
             }
-            enter(writer, &entry)
+            Ok(enter(writer, &entry))
         }))
     }
 

@@ -4,46 +4,33 @@
 //! all that wait at that moment, runs each in a savepoint, commits once, and then answers them all.
 
 use super::SqliteOptions;
+use super::answered::{Answering, Answers, waiting};
 use super::connection::{Place, Use};
+use super::queue::{Next, Queue, Waiting};
 use super::writer::{Job, Writer};
+use crate::audit::Entry;
 use crate::clock::Clock;
 use crate::store::StoreError;
 use diesel::prelude::*;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
 use tokio::sync::oneshot;
 
-/// Jobs that may wait. Beyond, the answer is "unavailable" at once: a queue that cannot be worked off helps nobody.
-const WAITING: usize = 4_096;
-/// Bytes that may wait.
-const WAITING_BYTES: usize = 256 << 20;
-/// Jobs in one commit.
-const BATCH: usize = 512;
-/// Bytes in one commit.
-const BATCH_BYTES: usize = 16 << 20;
-
-/// How long nothing may be asked before a writer that failed tries by itself whether it can write again.
-const AGAIN: Duration = Duration::from_secs(1);
+/// Reads that may wait.
+const READS_WAITING: usize = 4_096;
 
 /// Where writes queue and reads are done.
 #[derive(Debug)]
 pub struct Ledger {
     place: Place,
-    jobs: Mutex<Option<SyncSender<Waiting>>>,
+    jobs: Arc<Queue>,
     reads: Mutex<Option<SyncSender<Reading>>>,
     threads: Mutex<Vec<JoinHandle<()>>>,
-    bytes: Arc<AtomicUsize>,
     alive: Arc<AtomicBool>,
     troubled: Arc<AtomicBool>,
-}
-
-struct Waiting {
-    job: Box<dyn Job>,
-    bytes: usize,
 }
 
 type Reading = Box<dyn FnOnce(&mut SqliteConnection) + Send>;
@@ -53,22 +40,21 @@ impl Ledger {
     pub(super) fn start(place: Place, clock: Clock, options: &SqliteOptions) -> Result<Self, StoreError> {
         let readers = options.readers;
         let writer = Writer::resume(place.connect(Use::Write)?, clock, &options.node)?;
-        let (jobs, waiting) = sync_channel(WAITING);
-        let (reads, reading) = sync_channel::<Reading>(WAITING);
-        let bytes = Arc::new(AtomicUsize::new(0));
+        let jobs = Arc::new(Queue::default());
+        let (reads, reading) = sync_channel::<Reading>(READS_WAITING);
         let alive = Arc::new(AtomicBool::new(true));
         let troubled = writer.troubled();
         let mut threads = vec![spawn("ledger", {
-            let (bytes, alive) = (Arc::clone(&bytes), Alive(Arc::clone(&alive)));
-            move || write_all(writer, &waiting, &bytes, &alive)
+            let (jobs, alive) = (Arc::clone(&jobs), Arc::clone(&alive));
+            move || write_all(writer, &Alive { jobs, alive })
         })?];
         let reading = Arc::new(Mutex::new(reading));
         for _ in 0..readers.max(1) {
             let (connection, reading) = (place.connect(Use::Read)?, Arc::clone(&reading));
             threads.push(spawn("reader", move || read_all(connection, &reading))?);
         }
-        let (jobs, reads, threads) = (Mutex::new(Some(jobs)), Mutex::new(Some(reads)), Mutex::new(threads));
-        Ok(Self { place, jobs, reads, threads, bytes, alive, troubled })
+        let (reads, threads) = (Mutex::new(Some(reads)), Mutex::new(threads));
+        Ok(Self { place, jobs, reads, threads, alive, troubled })
     }
 
     /// Writes: all that the closure does or nothing, durable when the answer is there. An error of the closure undoes it.
@@ -125,51 +111,16 @@ impl Ledger {
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
     {
-        self.hand_over(bytes, false, work).await
-    }
-
-    /// The same for work that is one statement: nothing of it can be left half done.
-    pub(super) async fn submit_single<T, E>(
-        &self,
-        bytes: usize,
-        work: impl FnOnce(&mut Writer) -> Result<T, E> + Send + 'static,
-    ) -> Result<T, E>
-    where
-        T: Send + 'static,
-        E: From<StoreError> + Send + 'static,
-    {
-        self.hand_over(bytes, true, work).await
-    }
-
-    async fn hand_over<T, E>(
-        &self,
-        bytes: usize,
-        single: bool,
-        work: impl FnOnce(&mut Writer) -> Result<T, E> + Send + 'static,
-    ) -> Result<T, E>
-    where
-        T: Send + 'static,
-        E: From<StoreError> + Send + 'static,
-    {
         let (answer, answered) = oneshot::channel();
-        self.enqueue(Waiting { job: Box::new(Task { work: Some(work), single, outcome: None, answer }), bytes })?;
+        self.jobs.put(Waiting { job: Box::new(Task { work: Some(work), outcome: None, answer }), bytes })?;
         answered.await.unwrap_or_else(|_| Err(unavailable("the writer ended").into()))
     }
 
-    fn enqueue(&self, waiting: Waiting) -> Result<(), StoreError> {
-        let bytes = waiting.bytes;
-        if self.bytes.fetch_add(bytes, Ordering::Relaxed) > WAITING_BYTES {
-            self.bytes.fetch_sub(bytes, Ordering::Relaxed);
-            return Err(unavailable("too much waits to be written"));
-        }
-        let sent = match &*self.jobs.lock().unwrap_or_else(PoisonError::into_inner) {
-            Some(jobs) => jobs.try_send(waiting).map_err(|_| unavailable("too much waits to be written")),
-            None => Err(unavailable("closed")),
-        };
-        if sent.is_err() {
-            self.bytes.fetch_sub(bytes, Ordering::Relaxed);
-        }
-        sent
+    /// Makes an entry of the trail durable; its number.
+    pub(super) async fn enter(&self, entry: Entry) -> Result<i64, StoreError> {
+        let (answer, answered) = waiting();
+        self.jobs.put(Waiting { job: Box::new(Entering { entry, seq: None, answer }), bytes: ENTRY_BYTES })?;
+        answered.await
     }
 
     /// Whether the writer is at work, and the last that it tried to write could be written.
@@ -179,7 +130,7 @@ impl Ledger {
 
     /// Finishes what waits, folds the log in, ends the threads. Blocks until then; later calls do nothing.
     pub(super) fn close(&self) {
-        drop(self.jobs.lock().unwrap_or_else(PoisonError::into_inner).take());
+        self.jobs.close();
         drop(self.reads.lock().unwrap_or_else(PoisonError::into_inner).take());
         for thread in self.threads.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
             if thread.join().is_err() {
@@ -203,53 +154,31 @@ fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<
     std::thread::Builder::new().name(name.into()).spawn(work).map_err(|error| unavailable(&error.to_string()))
 }
 
-/// Says that the writer is gone, however it goes.
-struct Alive(Arc<AtomicBool>);
+/// Says that the writer is gone, however it goes, to those who wait too.
+struct Alive {
+    jobs: Arc<Queue>,
+    alive: Arc<AtomicBool>,
+}
 
 impl Drop for Alive {
     fn drop(&mut self) {
-        self.0.store(false, Ordering::Release);
+        self.alive.store(false, Ordering::Release);
+        self.jobs.abandon();
     }
 }
 
-fn write_all(mut writer: Writer, waiting: &Receiver<Waiting>, held: &AtomicUsize, _alive: &Alive) {
+fn write_all(mut writer: Writer, alive: &Alive) {
     loop {
-        let first = match waiting.recv_timeout(AGAIN) {
-            Ok(first) => first,
-            Err(RecvTimeoutError::Timeout) => {
-                writer.try_again();
-                continue;
+        match alive.jobs.take() {
+            Next::Batch(batch) => {
+                writer.settle(batch);
+                super::statement::bound_kept(&mut writer.connection);
             }
-            Err(RecvTimeoutError::Disconnected) => break,
-        };
-        let (batch, bytes) = gather(first, waiting);
-        held.fetch_sub(bytes, Ordering::Relaxed);
-        writer.settle(batch);
-        super::statement::bound_kept(&mut writer.connection);
-    }
-    writer.checkpoint();
-}
-
-/// What waits, and its bytes. When nothing more does, the processor is given up once: on a core with other work its threads hand over
-/// what they have ready, and more requests share the commit; on an idle one it comes back at once.
-fn gather(first: Waiting, waiting: &Receiver<Waiting>) -> (Vec<Box<dyn Job>>, usize) {
-    let mut bytes = first.bytes;
-    let mut batch = vec![first.job];
-    let mut yielded = false;
-    while batch.len() < BATCH && bytes < BATCH_BYTES {
-        match waiting.try_recv() {
-            Ok(next) => {
-                bytes += next.bytes;
-                batch.push(next.job);
-            }
-            Err(_) if !yielded => {
-                yielded = true;
-                std::thread::yield_now();
-            }
-            Err(_) => break,
+            Next::Quiet => writer.try_again(),
+            Next::End => break,
         }
     }
-    (batch, bytes)
+    writer.checkpoint();
 }
 
 fn read_all(mut connection: SqliteConnection, reading: &Mutex<Receiver<Reading>>) {
@@ -264,10 +193,35 @@ fn read_all(mut connection: SqliteConnection, reading: &Mutex<Receiver<Reading>>
     }
 }
 
+/// About what an entry that waits holds in memory.
+const ENTRY_BYTES: usize = 500;
+
+/// An entry of the trail and whoever waits for it.
+struct Entering {
+    entry: Entry,
+    seq: Option<i64>,
+    answer: Answering,
+}
+
+impl Job for Entering {
+    fn run(&mut self, writer: &mut Writer) -> bool {
+        self.seq = Some(writer.enter(&self.entry));
+        true
+    }
+
+    fn writes(&self) -> bool {
+        false
+    }
+
+    fn settle(self: Box<Self>, outcome: Result<(), &str>, answers: &mut Answers) {
+        let done = outcome.map_err(unavailable).and_then(|()| self.seq.ok_or_else(|| unavailable("an entry was not written")));
+        answers.add(&self.answer, done);
+    }
+}
+
 /// A closure and whoever waits for it.
 struct Task<T, E, F> {
     work: Option<F>,
-    single: bool,
     outcome: Option<Result<T, E>>,
     answer: oneshot::Sender<Result<T, E>>,
 }
@@ -286,11 +240,7 @@ where
         self.outcome.insert(outcome).is_ok()
     }
 
-    fn single(&self) -> bool {
-        self.single
-    }
-
-    fn settle(self: Box<Self>, outcome: Result<(), &str>) {
+    fn settle(self: Box<Self>, outcome: Result<(), &str>, _answers: &mut Answers) {
         let done = match (self.outcome, outcome) {
             (Some(Ok(value)), Ok(())) => Ok(value),
             (Some(Err(error)), _) => Err(error),

@@ -4,6 +4,7 @@
 //! * `compile`: queries and permits to SQL. `select`, `search`, `include`, `history`, `point`: what is read with it.
 //! * `commit`, `index`, `names`: what is written.
 
+mod answered;
 mod commit;
 mod compile;
 mod connection;
@@ -17,6 +18,7 @@ mod ledger;
 mod marks;
 mod names;
 mod point;
+mod queue;
 mod relabel;
 mod rows;
 mod search;
@@ -57,7 +59,7 @@ const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
 pub struct SqliteOptions {
     /// Threads for searches and histories.
     pub readers: usize,
-    /// Bytes of the database file that a connection may map into memory.
+    /// Bytes of the database file that a connection for searches may map into memory.
     pub mapped: i64,
     /// The name of this node in the trail.
     pub node: String,

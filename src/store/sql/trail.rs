@@ -32,8 +32,7 @@ fn row((seq, recorded, leaf, hash): Values) -> TrailRow {
 impl Trail for SqliteStore {
     fn append(&self, entry: Entry) -> Pin<Box<dyn Future<Output = Result<Receipt, TrailError>> + Send + '_>> {
         Box::pin(async move {
-            let written = self.ledger.submit_single(200, move |writer| writer.enter(&entry).map_err(StoreError::from)).await;
-            written.map(Receipt::durable).map_err(|error| {
+            self.ledger.enter(entry).await.map(Receipt::durable).map_err(|error| {
                 tracing::error!(%error, "the trail cannot be written");
                 TrailError
             })
@@ -86,6 +85,10 @@ impl TrailSource for SqliteStore {
                 rows.iter().map(|row| Ok(audit::TrailRow { seq: row.seq, entry: Leaf::decode(&row.leaf).map_err(lost)?.entry }));
             read.collect()
         })
+    }
+
+    fn head(&self) -> Trailing<'_, i64> {
+        Box::pin(async move { Ok(self.trail_head().await.map_err(lost)?.map_or(0, |row| row.seq)) })
     }
 
     fn shown(&self) -> Trailing<'_, i64> {

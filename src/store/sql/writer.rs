@@ -1,5 +1,6 @@
 //! The one who writes: a thread's own state, and how it settles a batch of jobs.
 
+use super::answered::Answers;
 use super::connection::number;
 use super::names::Names;
 use super::statement::Statement;
@@ -9,8 +10,8 @@ use crate::fhir::Instant;
 use crate::store::StoreError;
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Binary};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, LazyLock};
 
 /// The writer's connection and everything that it alone decides: the order of changes, the times, the chain.
 pub(super) struct Writer {
@@ -23,8 +24,10 @@ pub(super) struct Writer {
     change: i64,
     /// SQLite's own count of what other connections committed.
     others: i64,
-    /// Whether every entry of this batch could be written so far; `None` when it had none.
-    entered: Option<bool>,
+    /// The entries of this batch, in their places, to be written before it is committed.
+    entered: Vec<Link>,
+    /// Whether this batch had entries.
+    tells: bool,
     /// Whether the last entries or the last commit failed.
     troubled: Arc<AtomicBool>,
 }
@@ -34,13 +37,14 @@ pub(super) trait Job: Send {
     /// Does it, inside the batch's transaction. `false` undoes what it did, and only that.
     fn run(&mut self, writer: &mut Writer) -> bool;
 
-    /// It is one statement, which SQLite does or undoes whole: no savepoint is needed.
-    fn single(&self) -> bool {
-        false
+    /// Whether it writes to the database by itself, and so needs a savepoint to be undone alone. An entry of the trail does not: the
+    /// writer writes all entries of a batch at its end.
+    fn writes(&self) -> bool {
+        true
     }
 
-    /// Answers whoever waits: durable, or why not.
-    fn settle(self: Box<Self>, outcome: Result<(), &str>);
+    /// Answers whoever waits: durable, or why not. What is added to `answers` is given when the whole batch is settled.
+    fn settle(self: Box<Self>, outcome: Result<(), &str>, answers: &mut Answers);
 }
 
 impl Writer {
@@ -49,7 +53,19 @@ impl Writer {
         let chain = Chain::resume(0, [0; 32]);
         let (names, node) = (Names::default(), node.to_owned());
         let (latest, troubled) = (Instant(0), Arc::default());
-        let mut writer = Self { connection, names, chain, node, clock, latest, change: 0, others: -1, entered: None, troubled };
+        let mut writer = Self {
+            connection,
+            names,
+            chain,
+            node,
+            clock,
+            latest,
+            change: 0,
+            others: -1,
+            entered: Vec::new(),
+            tells: false,
+            troubled,
+        };
         writer.heed_others()?;
         Ok(writer)
     }
@@ -100,32 +116,40 @@ impl Writer {
 
     /// Notes how a batch ended. One without entries that could be committed says nothing about the trail.
     fn note(&mut self, committed: bool) {
-        let entered = self.entered.take();
-        if !committed || entered.is_some() {
-            self.troubled.store(!committed || entered == Some(false), Ordering::Release);
+        if std::mem::take(&mut self.tells) || !committed {
+            self.troubled.store(!committed, Ordering::Release);
         }
     }
 
-    /// Links an entry and writes it; its number.
-    pub(super) fn enter(&mut self, entry: &Entry) -> QueryResult<i64> {
+    /// Gives an entry its place in the chain; its number. It is written with the others of the batch, and if that fails nothing of
+    /// the batch is committed.
+    pub(super) fn enter(&mut self, entry: &Entry) -> i64 {
         #[cfg(feature = "bench")]
         if crate::layers::off(crate::layers::Layer::Trail) {
-            return Ok(self.head());
+            return self.head();
         }
         let link = self.chain.link(entry);
         let seq = link.seq;
-        let written = self.insert(link);
-        self.entered = Some(self.entered.unwrap_or(true) && written.is_ok());
-        written.map(|_| seq)
+        self.tells = true;
+        self.entered.push(link);
+        seq
     }
 
-    fn insert(&mut self, link: Link) -> QueryResult<usize> {
-        Statement::new("INSERT INTO trail (seq, recorded, leaf, hash) VALUES (?, ?, ?, ?)")
-            .bind(link.seq)
-            .bind(link.recorded.0)
-            .bind(link.leaf)
-            .bind(link.hash.to_vec())
-            .run(&mut self.connection)
+    /// Writes the entries of the batch, many by one statement.
+    fn write_entries(&mut self) -> QueryResult<()> {
+        let mut entered = std::mem::take(&mut self.entered).into_iter();
+        loop {
+            let rows = match entered.len() {
+                0 => return Ok(()),
+                1..8 => 1,
+                8..32 => 8,
+                _ => 32,
+            };
+            let statement = entered.by_ref().take(rows).fold(Statement::new(insert_entries(rows)), |statement, link| {
+                statement.bind(link.seq).bind(link.recorded.0).bind(link.leaf).bind(link.hash.to_vec())
+            });
+            statement.run(&mut self.connection)?;
+        }
     }
 
     /// After a failure, and when nobody asks for anything: writes an entry and a setting, so that it shows whether both can be written
@@ -149,8 +173,8 @@ impl Writer {
         Statement::new("BEGIN IMMEDIATE").run(&mut self.connection)?;
         self.heed_others()?;
         Statement::new("SAVEPOINT job").run(&mut self.connection)?;
-        let link = self.chain.link(&Entry::concluded(Event::Start, Agent::default(), self.clock.now(), ""));
-        self.insert(link)?;
+        self.enter(&Entry::concluded(Event::Start, Agent::default(), self.clock.now(), ""));
+        self.write_entries()?;
         Statement::new("ROLLBACK TO job").run(&mut self.connection)?;
         Statement::new("RELEASE job").run(&mut self.connection)?;
         Statement::new(
@@ -176,36 +200,38 @@ impl Writer {
             self.abandon();
             error.to_string()
         });
+        let mut answers = Answers::default();
         for job in batch {
-            job.settle(lost.as_deref().map_or(Ok(()), Err));
+            job.settle(lost.as_deref().map_or(Ok(()), Err), &mut answers);
         }
+        answers.give();
     }
 
     fn transact(&mut self, batch: &mut [Box<dyn Job>]) -> Result<(), StoreError> {
         Statement::new("BEGIN IMMEDIATE").run(&mut self.connection)?;
         self.heed_others()?;
         for job in batch {
-            let mark = self.chain.mark();
-            let single = job.single();
-            if !single {
-                Statement::new("SAVEPOINT job").run(&mut self.connection)?;
+            if !job.writes() {
+                job.run(self);
+                continue;
             }
+            let (mark, entered) = (self.chain.mark(), self.entered.len());
+            Statement::new("SAVEPOINT job").run(&mut self.connection)?;
             if !job.run(self) {
-                if !single {
-                    Statement::new("ROLLBACK TO job").run(&mut self.connection)?;
-                }
+                Statement::new("ROLLBACK TO job").run(&mut self.connection)?;
                 self.chain.restore(mark);
+                self.entered.truncate(entered);
                 self.names.forget();
             }
-            if !single {
-                Statement::new("RELEASE job").run(&mut self.connection)?;
-            }
+            Statement::new("RELEASE job").run(&mut self.connection)?;
         }
+        self.write_entries()?;
         Statement::new("COMMIT").run(&mut self.connection)?;
         Ok(())
     }
 
     fn abandon(&mut self) {
+        self.entered.clear();
         // Fails when SQLite has already rolled back by itself (a full disk, an I/O error): then there is nothing left to undo.
         let undone = Statement::new("ROLLBACK").run(&mut self.connection);
         // Chain, names and counts go back to what the database says, now or, when it cannot be read, before the next batch.
@@ -221,4 +247,20 @@ impl Writer {
             tracing::warn!(%error, "the write-ahead log could not be folded in; the next start does it");
         }
     }
+}
+
+/// The statement that writes so many entries, its text put together once.
+fn insert_entries(rows: usize) -> &'static str {
+    static EIGHT: LazyLock<String> = LazyLock::new(|| insert_text(8));
+    static THIRTY_TWO: LazyLock<String> = LazyLock::new(|| insert_text(32));
+    static ONE: LazyLock<String> = LazyLock::new(|| insert_text(1));
+    match rows {
+        32 => &THIRTY_TWO,
+        8 => &EIGHT,
+        _ => &ONE,
+    }
+}
+
+fn insert_text(rows: usize) -> String {
+    format!("INSERT INTO trail (seq, recorded, leaf, hash) VALUES {}", vec!["(?, ?, ?, ?)"; rows].join(", "))
 }

@@ -25,14 +25,22 @@ impl<'o> Reader<'o> {
         Self { base, now, parts: 0 }
     }
 
-    /// Reads one parameter as it applies to the types searched; common ones alone when these are several or all.
+    /// Reads one parameter as it applies to the types searched. When these are several, each must define it; when they are all, it
+    /// must be one of the parameters of every resource.
     pub(in crate::fhir::search) fn criterion(
         &mut self,
         types: &[ResourceType],
         name: &str,
         value: &str,
     ) -> Result<Criterion, Fault> {
-        self.nested(types, name, value, 0)
+        if types.len() < 2 || name.starts_with('_') {
+            return self.nested(types, name, value, 0);
+        }
+        if types.iter().any(|one| search_parameter(*one, naming::base(name)).is_none()) {
+            return Err(naming::unknown(types, name));
+        }
+        let each = types.iter().map(|one| Ok((*one, self.nested(&[*one], name, value, 0)?)));
+        Ok(Criterion::OfEach(each.collect::<Result<_, Fault>>()?))
     }
 
     fn nested(&mut self, types: &[ResourceType], name: &str, value: &str, hops: u32) -> Result<Criterion, Fault> {
@@ -159,7 +167,7 @@ fn may_begin(target: ResourceType, rest: &str) -> bool {
     rest.starts_with("_has:") || search_parameter(target, naming::base(rest)).is_some()
 }
 
-/// The parameter of this name: of the one type, or common to all.
+/// The parameter of this name: of the one type, or the same in all.
 pub(super) fn lookup(types: &[ResourceType], code: &str) -> Option<&'static SearchParameter> {
     match types {
         [one] => search_parameter(*one, code),

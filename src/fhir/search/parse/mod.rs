@@ -133,8 +133,9 @@ impl<'o> Search<'o> {
 
     fn criterion(&mut self, name: &str, value: &str) -> Result<Criterion, Fault> {
         let base = naming::base(name);
-        let known = self.query.types.first().copied().unwrap_or(ResourceType::Patient);
-        if matches!(base, "_list" | "_contained" | "_containedType") || is_unsearchable(known, base) {
+        let known: &[ResourceType] = if self.query.types.is_empty() { &[ResourceType::Patient] } else { &self.query.types };
+        let unsearchable = known.iter().any(|&one| is_unsearchable(one, base));
+        if unsearchable || matches!(base, "_list" | "_contained" | "_containedType") {
             return Err(Fault::unsupported(format!("`{base}` is a parameter of R4 that this server does not support")));
         }
         let types = self.query.types.clone();

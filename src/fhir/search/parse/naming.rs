@@ -1,7 +1,7 @@
 //! Names of parameters: near misses, and those that must not be dropped.
 
 use super::Fault;
-use crate::fhir::definitions::search_parameters;
+use crate::fhir::definitions::{search_parameter, search_parameters};
 use crate::fhir::{Problem, ResourceType};
 
 /// The parameters that are not in the tables of types.
@@ -46,7 +46,11 @@ pub(super) fn unknown(types: &[ResourceType], name: &str) -> Fault {
 fn valid_names(types: &[ResourceType]) -> Vec<&'static str> {
     let one = types.first().copied().unwrap_or(ResourceType::Patient);
     let own = search_parameters(one).map(|parameter| parameter.code.as_str());
-    let mut names: Vec<&str> = own.filter(|code| types.len() == 1 || code.starts_with('_')).chain(EVERYWHERE).collect();
+    let shared = |code: &&str| match types {
+        [] => code.starts_with('_'),
+        [_, others @ ..] => others.iter().all(|other| search_parameter(*other, code).is_some()),
+    };
+    let mut names: Vec<&str> = own.filter(shared).chain(EVERYWHERE).collect();
     names.sort_unstable();
     names
 }

@@ -114,6 +114,12 @@ impl Search<'_> {
                 "_lastUpdated" => SortKey::LastUpdated,
                 _ => {
                     let types = &self.query.types;
+                    if types.len() > 1 && !name.starts_with('_') {
+                        let text = format!(
+                            "`_sort`: records of several types have no order by `{name}`; they have by `_lastUpdated` and `_id`"
+                        );
+                        return Err(Fault::wrong(text));
+                    }
                     let parameter = lookup(types, name).ok_or_else(|| Fault::Wrong(naming::unknown(types, name).problem()))?;
                     if parameter.parameter_type == ParameterType::Composite {
                         return Err(Fault::wrong(format!("`_sort`: `{name}` is a composite and has no order")));

@@ -110,9 +110,17 @@ fn the_shape_of_the_result_is_read() {
 }
 
 #[test]
-fn several_types_share_the_common_parameters_only() {
+fn several_types_share_what_each_of_them_defines() {
     assert_eq!(good(&[], "_type=Patient,Observation&_tag=x").types, [Patient, Observation]);
     good(&[], "_type=Patient&name=x");
+    let query = good(&[], "_type=Observation,Condition&patient=p1");
+    let [Criterion::OfEach(each)] = query.criteria.as_slice() else { panic!("{:?}", query.criteria) };
+    assert!(each.iter().map(|(of, _)| *of).eq([Observation, ResourceType::Condition]));
+    good(&[], "_type=Observation,Condition&patient.family=x&code:not=y&encounter:missing=true");
+    problem(&[], "_type=Observation,Condition,Organization&patient=p1");
+    problem(&[], "_type=Observation,Condition&status=final");
+    problem(&[], "_type=Observation,Condition&_sort=patient");
+    assert!(problem(&[], "_type=Observation,Condition&patiemt=p1").text.contains("Did you mean `patient`?"));
     good(&[], "_lastUpdated=gt2020&_sort=-_lastUpdated");
     problem(&[], "_type=Patient,Observation&name=x");
     problem(&[], "name=x");

@@ -19,6 +19,12 @@ impl Sql {
             Criterion::LastUpdated(ranges) => self.last_updated(ranges, on),
             Criterion::Has { resource_type, parameter, criterion } => self.has(eyes, (*resource_type, parameter), criterion, on),
             Criterion::Chain { parameter, targets } => self.chain(eyes, parameter, targets, on),
+            Criterion::OfEach(each) => {
+                self.joined(" OR ", each, |sql, (of, criterion)| {
+                    sql.say(&format!("{} = ", type_of(on.rid))).value(i64::from(of.code())).say(" AND ");
+                    sql.criterion(eyes, criterion, On { rid: on.rid, of: Some(*of) });
+                });
+            }
         }
     }
 

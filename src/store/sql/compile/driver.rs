@@ -153,6 +153,7 @@ fn of_criterion(searched: &Searched<'_>, at: usize, criterion: &Criterion) -> Op
         }
         Criterion::Match { parameter, modifier, values } => of_match(searched, at, (parameter, modifier), values),
         Criterion::LastUpdated(ranges) => last_updated(searched, at, ranges),
+        Criterion::OfEach(each) => of_each(searched, each),
         Criterion::Missing { .. } | Criterion::Has { .. } | Criterion::Chain { .. } => None,
     }
 }
@@ -192,6 +193,11 @@ fn of_match(
     // These tables are ordered by value, then by record; with several values the records come in no order.
     let ordered = matches!(table, "index_token" | "index_reference" | "index_uri");
     let in_order = ordered && values.len() == 1 && !matches!(modifier, Modifier::Below | Modifier::Above);
+    Some((promise, Driver { table: by_value(table), conditions, in_order, serves: Some(at) }))
+}
+
+/// A table of the index, read in the order of its values.
+fn by_value(table: &str) -> String {
     let by = match table {
         "index_string" => " INDEXED BY index_string_value",
         "index_date" => " INDEXED BY index_date_value",
@@ -199,7 +205,35 @@ fn of_match(
         "index_quantity" => " INDEXED BY index_quantity_value",
         _ => "",
     };
-    Some((promise, Driver { table: format!("{table} d{by}"), conditions, in_order, serves: Some(at) }))
+    format!("{table} d{by}")
+}
+
+/// One value, sought under the parameters of several types. It gives more than it must (a reference to a type that only one of the
+/// parameters allows), so that the criterion is asked as well.
+fn of_each(searched: &Searched<'_>, each: &[(ResourceType, Criterion)]) -> Option<(Promise, Driver)> {
+    let matches: Option<Vec<_>> = each
+        .iter()
+        .map(|(_, criterion)| match criterion {
+            Criterion::Match { parameter, modifier, values } => Some((*parameter, modifier, values.as_slice())),
+            _ => None,
+        })
+        .collect();
+    let matches = matches?;
+    let &(_, modifier, values) = matches.first()?;
+    let [one] = values else { return None };
+    if matches.iter().any(|other| (other.1, other.2) != (modifier, values)) {
+        return None;
+    }
+    let promises: Option<Vec<_>> = matches.iter().map(|(parameter, ..)| promise(parameter, one, modifier)).collect();
+    let promise = promises?.into_iter().max()?;
+    let mut conditions = Sql::default();
+    let parameters = matches.iter().map(|(parameter, ..)| i64::from(rows(parameter.id, modifier).0));
+    conditions.say("d.param IN (").list(parameters).say(") AND (");
+    value::condition(&mut conditions, "d", one, modifier, &[]);
+    conditions.say(") AND ");
+    searched.type_is(&mut conditions, &type_of("d.rid"));
+    let table = by_value(value::table(one, modifier)?);
+    Some((promise, Driver { table, conditions, in_order: false, serves: None }))
 }
 
 /// The table, column and keys by which all values are sought, when they are sought alike.

@@ -1,0 +1,77 @@
+//! The gateway in this process: the one place where tests start it.
+
+use super::BASE;
+use amanat::clock::Clock;
+use amanat::config::{Config, Sources};
+use amanat::smart::Client;
+use amanat::startup::{Assembly, Running, start};
+use std::future::Future;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::mpsc::channel;
+use std::thread::JoinHandle;
+use tokio::sync::oneshot;
+
+/// Starts a gateway in this folder, on free ports of loopback. `settings` follow those of `[server]`.
+pub(crate) async fn begin(folder: &Path, settings: &str, clock: Clock) -> Running {
+    let file = folder.join("amanat.toml");
+    let text = format!(
+        "[server]\nlisten = \"127.0.0.1:0\"\nmanagement_listen = \"127.0.0.1:0\"\nworkers = 1\nbase_url = \"{BASE}\"\n{settings}\n"
+    );
+    std::fs::write(&file, text).unwrap();
+    start(Config::load(Sources { file: Some(file), ..Sources::default() }).unwrap(), clock).await.unwrap()
+}
+
+/// A gateway on a thread of its own, until it is dropped.
+pub(crate) struct Served {
+    pub(crate) address: SocketAddr,
+    assembly: Arc<Assembly>,
+    clock: Clock,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Served {
+    pub(crate) fn new(folder: &Path, settings: String, clock: &Clock) -> Self {
+        let (folder, hands) = (folder.to_owned(), clock.clone());
+        let (stop, stopped) = oneshot::channel();
+        let (ready, readied) = channel();
+        let thread = std::thread::spawn(move || {
+            wait_for(async {
+                let running = begin(&folder, &settings, hands).await;
+                ready.send((running.https, Arc::clone(&running.assembly))).unwrap();
+                drop(stopped.await);
+                running.stop().await;
+            });
+        });
+        let (address, assembly) = readied.recv().unwrap();
+        Self { address, assembly, clock: clock.clone(), stop: Some(stop), thread: Some(thread) }
+    }
+
+    /// Registers a client; the gateway takes it over within a second, or by [`Served::look_at_registry`].
+    pub(crate) fn register(&self, client: Client) {
+        assert!(wait_for(self.assembly.registry.store().add(client, self.clock.now())).unwrap());
+    }
+
+    /// Takes the registered clients over, as the gateway does each second.
+    pub(crate) fn look_at_registry(&self) {
+        wait_for(self.assembly.registry.refresh()).unwrap();
+    }
+
+    /// Locks a client out.
+    pub(crate) fn disable(&self, client: &str) {
+        assert!(wait_for(self.assembly.registry.set_disabled(client, true)).unwrap());
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        let _ = self.stop.take().map(|stop| stop.send(()));
+        drop(self.thread.take().map(JoinHandle::join));
+    }
+}
+
+fn wait_for<T>(work: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(work)
+}
