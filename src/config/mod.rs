@@ -1,6 +1,7 @@
 //! Settings, parsed once into types. Precedence: flags, then `AMANAT_SECTION__KEY`, then the file, then defaults.
 
 mod base_url;
+mod emergency;
 mod labels;
 mod sections;
 mod settings;
@@ -8,7 +9,8 @@ mod settings;
 mod tests;
 
 pub use base_url::BaseUrl;
-pub use sections::{Audit, Emergency, Exposure, Issuer, JwksSource, Limits, Server, Smart, Store, Tls};
+pub use emergency::Emergency;
+pub use sections::{Audit, Exposure, Issuer, JwksSource, Limits, Server, Smart, Store, Tls};
 pub use settings::Effective;
 
 use crate::consent::{ConsentSettings, Labelling};

@@ -1,7 +1,7 @@
 //! The sections of the file as types, with their defaults and the rules between them.
 
 use super::settings::Settings;
-use super::{BaseUrl, Config, labels};
+use super::{BaseUrl, Config, emergency, labels};
 use crate::consent::{BreakGlass, ConsentSettings, LocalSensitivity};
 use crate::fhir::Id;
 use secrecy::{ExposeSecret, SecretString};
@@ -94,17 +94,6 @@ pub struct Audit {
     pub node: String,
 }
 
-/// `[consent.break_glass]`, as far as it says who may have emergency access, and why.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Emergency {
-    /// Role words of users who may have it; nobody, while this is empty.
-    pub roles: Vec<String>,
-    /// Values of `acr` that are strong enough.
-    pub acr: Vec<String>,
-    /// Codes of the reasons that may be given.
-    pub reasons: Vec<String>,
-}
-
 /// `[limits]`: a bound for everything that comes from outside.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
@@ -154,7 +143,7 @@ pub(super) fn read(settings: &mut Settings) -> Option<Config> {
     let (server, tls, store) = (server(settings), tls(settings), store(settings));
     let issuers = (0..settings.elements("issuers")).map(|at| issuer(settings, at)).collect::<Option<Vec<_>>>();
     let consent = consent(settings);
-    let (emergency, purpose_required) = (emergency(settings, &consent), settings.or("consent.purpose_required", false));
+    let (emergency, purpose_required) = (emergency::read(settings, &consent), settings.or("consent.purpose_required", false));
     let labelling = labels::read(settings, &consent);
     let audit = audit(settings);
     let (limits, smart) = (limits(settings), smart(settings));
@@ -305,29 +294,6 @@ where
     if given != *value {
         settings.fault(key, format!("can only be {value:?}: {why}"));
     }
-}
-
-/// Four hours are the most that emergency access may last (`consent` § 7).
-const LONGEST_EMERGENCY: u32 = 240;
-
-fn emergency(settings: &mut Settings, consent: &ConsentSettings) -> Emergency {
-    let reasons = ["unconscious", "immediate-danger", "child-protection", "public-health-threat", "other"];
-    let found = Emergency {
-        roles: settings.or("consent.break_glass.roles", Vec::new()),
-        acr: settings.or("consent.break_glass.acr", Vec::new()),
-        reasons: settings.or("consent.break_glass.reasons", reasons.map(str::to_owned).to_vec()),
-    };
-    if consent.break_glass.max_minutes > LONGEST_EMERGENCY {
-        settings.fault("consent.break_glass.max_minutes", "must lie between 1 and 240");
-    }
-    if consent.break_glass.enabled && !found.roles.is_empty() && found.acr.is_empty() {
-        let text = "must name what counts as a strong sign-in, or nobody in a role could ever use it";
-        settings.fault("consent.break_glass.acr", text);
-    }
-    if found.acr.iter().any(|acr| acr.is_empty() || acr.chars().any(|c| c.is_whitespace() || c == '"' || c == '\\')) {
-        settings.fault("consent.break_glass.acr", "holds a value with a blank, a quote or a backslash");
-    }
-    found
 }
 
 fn limits(settings: &mut Settings) -> Limits {
