@@ -116,7 +116,14 @@ impl Add {
         };
         let certificate = self.certificate.as_deref().map(certificate_digest).transpose()?;
         let may_choose_ids = self.may_choose_ids;
-        Ok(smart::Client { issuer: self.issuer, organization: self.organization, purposes: self.purpose, certificate, may_choose_ids, ..client })
+        Ok(smart::Client {
+            issuer: self.issuer,
+            organization: self.organization,
+            purposes: self.purpose,
+            certificate,
+            may_choose_ids,
+            ..client
+        })
     }
 }
 

@@ -29,7 +29,8 @@ pub use own::own_record;
 pub use parcel::{Part, unpack};
 pub use pending::{Pending, refuse, release, throttle};
 pub use policy::{
-    ConsentChange, Said, compiled, compiled_draft, consent_changes, consent_of, consent_problems, says_of, take_membership, was_in_force,
+    ConsentChange, Said, compiled, compiled_draft, consent_changes, consent_of, consent_problems, says_of, take_membership,
+    was_in_force,
 };
 pub use record::{found, show};
 pub use released::{Answer, HeaderWord, Refused, Released};

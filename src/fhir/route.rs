@@ -4,8 +4,8 @@ use super::definitions::compartment_members;
 use super::prefer::accepts_json;
 use super::search::{ParseOptions, SearchQuery, parse_search};
 use super::{
-    Called, CompartmentOwner, Defined, HistoryQuery, HistoryScope, Id, Instant, Interaction, Key, Method, OPERATIONS, Operation, Problem,
-    ReadConditions, Refusal, Rendering, Request, ResourceType, Version, WriteCondition, decode, pairs, prefer,
+    Called, CompartmentOwner, Defined, HistoryQuery, HistoryScope, Id, Instant, Interaction, Key, Method, OPERATIONS, Operation,
+    Problem, ReadConditions, Refusal, Rendering, Request, ResourceType, Version, WriteCondition, decode, pairs, prefer,
 };
 
 /// What the reading of a request depends on beside the request.

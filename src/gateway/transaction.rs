@@ -6,9 +6,7 @@ use super::write::{Failed, creates, new_id, until_settled, version_made};
 use super::{Errand, Gateway};
 use crate::access::{Caller, Permit};
 use crate::audit::Entry;
-use crate::disclosure::{
-    Change, Commit, Draft, Guard, Part, Pending, Row, deletion, found, patched, responses, written,
-};
+use crate::disclosure::{Change, Commit, Draft, Guard, Part, Pending, Row, deletion, found, patched, responses, written};
 use crate::fhir::search::SearchQuery;
 use crate::fhir::{Id, Interaction, Key, Need, Problem, Refusal, Rendering, ResourceType, Return, WriteCondition};
 use std::collections::{HashMap, HashSet};

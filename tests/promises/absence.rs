@@ -65,7 +65,8 @@ fn a_consent_that_cannot_be_read_as_written_denies() {
     let token = server.clinician("d1", "user/*.rs");
     let _ = server.get("Patient/p1", &token).expect(200);
     let mut odd = consent("k1", "p1", "permit");
-    odd["provision"]["provision"] = json!([{"type": "permit", "modifierExtension": [{"url": "urn:unknown", "valueBoolean": true}]}]);
+    odd["provision"]["provision"] =
+        json!([{"type": "permit", "modifierExtension": [{"url": "urn:unknown", "valueBoolean": true}]}]);
     let reply = server.put("Consent/k1", &server.system("system/Consent.cruds"), &odd);
     if reply.status == 201 {
         server.refused(&server.get("Patient/p1", &token), 404, "AMANAT-REC-0001", "not-found");
