@@ -1,6 +1,6 @@
 //! Layers of enforcement switched off, to measure what each costs. Exists only with the cargo feature `bench`, which no release has.
 
-use crate::access::{Caller, Scopes};
+use crate::access::{Caller, Scopes, SignIn};
 use crate::audit::{Entry, Receipt, Trail, TrailError};
 use crate::fhir::Instant;
 use std::future::{Future, ready};
@@ -48,6 +48,7 @@ static SYSTEM: LazyLock<Arc<Caller>> = LazyLock::new(|| {
         acr: None,
         token_id: None,
         expires: Instant(i64::MAX),
+        sign_in: SignIn::default(),
     })
 });
 

@@ -26,6 +26,13 @@ pub const AUDIT_EVENTS: &str = "amanat_audit_events_total";
 /// Rows that the second look withheld: each is a defect of the first.
 pub const SECOND_LOOK_WITHHELD: &str = "amanat_release_second_look_withheld_total";
 
+/// Grants of emergency access that hold.
+pub const BREAK_GLASS_OPEN: &str = "amanat_breakglass_open";
+/// Grants of emergency access ever given by this process.
+pub const BREAK_GLASS_GRANTS: &str = "amanat_breakglass_grants_total";
+/// Cases of emergency access that should have been closed by now.
+pub const BREAK_GLASS_OVERDUE: &str = "amanat_breakglass_reviews_overdue";
+
 /// Bounds of the latency histogram, in seconds.
 const BUCKETS: [f64; 14] = [0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0, 30.0];
 

@@ -3,7 +3,7 @@
 use super::reach::open;
 use super::{Caller, Level, Permit, Predicate};
 use crate::fhir::search::SearchQuery;
-use crate::fhir::{HistoryScope, Interaction, Need, Refusal, ResourceType};
+use crate::fhir::{HistoryScope, Interaction, Need, Operation, Refusal, ResourceType};
 use std::sync::Arc;
 
 /// What an interaction asks of the grants.
@@ -75,6 +75,13 @@ fn demand(interaction: &Interaction) -> Demand {
         Interaction::Delete(key, _) => on(key.resource_type, &[Delete]),
         Interaction::ConditionalDelete(query) => conditional(query, Delete),
         Interaction::Bundle => any(&[Read, Search, Create, Update, Delete]),
+        Interaction::Operate(operation) => match operation {
+            Operation::BreakGlass(_) | Operation::EndBreakGlass(_) | Operation::ExplainAccess(..) => {
+                on(ResourceType::Patient, &[Read])
+            }
+            Operation::FileConsent => on(ResourceType::Consent, &[Create, Update]),
+            Operation::RevokeConsent => on(ResourceType::Consent, &[Update]),
+        },
     }
 }
 

@@ -33,6 +33,7 @@ fn caller(scopes: &str, user: Option<&str>, patient: Option<&str>) -> Arc<Caller
         acr: None,
         token_id: None,
         expires: Instant(0),
+        sign_in: crate::access::SignIn::default(),
     })
 }
 

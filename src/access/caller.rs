@@ -30,6 +30,27 @@ pub struct Caller {
     pub token_id: Option<String>,
     /// When the token ends.
     pub expires: Instant,
+    /// How the user signed in, and what the token is bound to.
+    pub sign_in: SignIn,
+}
+
+/// How a user signed in, what the token is bound to, and what the client is registered for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SignIn {
+    /// `auth_time`: when.
+    pub at: Option<Instant>,
+    /// `amr`: how.
+    pub methods: Vec<String>,
+    /// Role words of the user, as the issuer tells them: `roles`, or `subject_role` of HL7 B2B or IHE IUA. A coding stands as `system|code`.
+    pub roles: Vec<String>,
+    /// SHA-256 of the certificate that must come with the token, base64url (`cnf`, or the registration).
+    pub certificate: Option<String>,
+    /// The grant of emergency access that the token belongs to. Only the gateway's own tokens have one.
+    pub grant: Option<String>,
+    /// `extensions.ihe_pcf.residual`, as JSON: a restriction beyond what patients say.
+    pub residual: Option<String>,
+    /// The purposes that the client is registered for; empty when it is not registered, or for none.
+    pub registered_purposes: Vec<String>,
 }
 
 impl Caller {
@@ -38,10 +59,16 @@ impl Caller {
         self.user.as_ref().filter(|user| user.resource_type == crate::fhir::ResourceType::Patient).map(|user| &user.id)
     }
 
+    /// Was the user signed in at this moment or later, in one of these ways (`acr`)?
+    pub fn signed_in_since(&self, moment: Instant, ways: &[String]) -> bool {
+        self.sign_in.at.is_some_and(|at| at >= moment) && self.acr.as_ref().is_some_and(|acr| ways.contains(acr))
+    }
+
     /// What a sealed link is bound to: equal for two requests exactly when the same person acts through the same client in the same context.
     pub fn binding(&self) -> String {
         let user = self.user.as_ref().map(ToString::to_string).unwrap_or_default();
         let patient = self.patient.as_ref().map(Id::as_str).unwrap_or_default();
-        [self.issuer.as_str(), &self.subject, &self.client, &user, patient].join("\u{1f}")
+        let grant = self.sign_in.grant.as_deref().unwrap_or_default();
+        [self.issuer.as_str(), &self.subject, &self.client, &user, patient, grant].join("\u{1f}")
     }
 }

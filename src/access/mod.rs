@@ -1,6 +1,7 @@
 //! May this caller ask this: scopes, launch context, compartment -> [`Permit`]. Pure.
 
 mod authorize;
+mod break_glass;
 mod caller;
 mod condition;
 mod permit;
@@ -10,7 +11,8 @@ mod scopes;
 mod verdicts;
 
 pub use authorize::authorize;
-pub use caller::Caller;
+pub use break_glass::BreakGlass;
+pub use caller::{Caller, SignIn};
 pub use condition::{Condition, Test};
 pub use permit::{Permit, may_write};
 pub use predicate::{Look, Predicate};

@@ -40,6 +40,8 @@ pub enum Event {
     Registry(&'static str),
     /// The trail itself was used: one of [`Event::TRAIL_USE`].
     TrailUse(&'static str),
+    /// Emergency access began or ended: one of [`Event::OVERRIDE`].
+    Override(&'static str),
 }
 
 /// Stands for a word that a later version wrote.
@@ -86,6 +88,9 @@ impl Event {
     /// What [`Event::TrailUse`] may hold.
     pub const TRAIL_USE: &'static [&'static str] = &["read", "searched", "exported", "verified", "proved", OTHER];
 
+    /// What [`Event::Override`] may hold.
+    pub const OVERRIDE: &'static [&'static str] = &["started", "ended", "reviewed", OTHER];
+
     /// The kind and, where the kind has several, the word: the written form.
     pub const fn words(&self) -> (&'static str, Option<&'static str>) {
         match self {
@@ -95,6 +100,7 @@ impl Event {
             Self::Stop => ("stop", None),
             Self::Registry(word) => ("registry", Some(word)),
             Self::TrailUse(word) => ("trail", Some(word)),
+            Self::Override(word) => ("override", Some(word)),
         }
     }
 
@@ -108,6 +114,7 @@ impl Event {
             "stop" => Self::Stop,
             "registry" => Self::Registry(known(Self::REGISTRY, OTHER)),
             "trail" => Self::TrailUse(known(Self::TRAIL_USE, OTHER)),
+            "override" => Self::Override(known(Self::OVERRIDE, OTHER)),
             _ => return None,
         })
     }

@@ -6,6 +6,7 @@ use super::{Entry, Event};
 use crate::fhir::{Id, Outcome};
 use amanat_documents::{AuditEventParts, EntityParts, Pointer, audit_event};
 
+const BREAK_THE_GLASS: Coded = ("http://terminology.hl7.org/CodeSystem/v3-ActReason", "BTG");
 const PERSON: Coded = ("http://terminology.hl7.org/CodeSystem/audit-entity-type", "1");
 const SYSTEM_OBJECT: Coded = ("http://terminology.hl7.org/CodeSystem/audit-entity-type", "2");
 const OBJECT_ROLE: &str = "http://terminology.hl7.org/CodeSystem/object-role";
@@ -93,12 +94,19 @@ fn parts(id: &Id, entry: &Entry, patient: Option<&Id>, pattern: &Pattern, site: 
         recorded,
         outcome: entry.outcome.code().to_owned(),
         reason: (!entry.reason.is_empty()).then(|| entry.reason.clone()),
+        purposes: emergency(entry),
         agents: participants(entry, pattern, site),
         observer: site.pointer(),
         site: site.tenant.clone(),
         source: code(APPLICATION_SERVER),
         entities: entities(entry, patient, pattern),
     }
+}
+
+/// What was done under emergency access says so of the event itself, not only of who did it (`audit` § 3).
+fn emergency(entry: &Entry) -> Vec<amanat_documents::Code> {
+    let emergency = entry.agent.purposes.iter().any(|purpose| purpose == "BTG");
+    if emergency { vec![code(BREAK_THE_GLASS)] } else { Vec::new() }
 }
 
 /// The profiles that the event really conforms to: those of BALP describe success, and demand who, from where, and one subject.

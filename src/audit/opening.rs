@@ -129,7 +129,7 @@ fn is_token(value: &str) -> bool {
 mod tests {
     use super::super::{Chain, samples};
     use super::{Agent, Entry, Event, without_secrets};
-    use crate::access::{Caller, Scopes};
+    use crate::access::{Caller, Scopes, SignIn};
     use crate::fhir::{Id, Instant, Key, Outcome, Refusal};
 
     fn caller() -> Caller {
@@ -146,6 +146,7 @@ mod tests {
             acr: None,
             token_id: Some("jti-1".into()),
             expires: Instant(0),
+            sign_in: SignIn::default(),
         }
     }
 

@@ -87,6 +87,15 @@ pub(super) fn pattern(event: &Event) -> Pattern {
             let action = if *word == "read" { "R" } else { "E" };
             Pattern { kind: (DCM, "110101"), subject: Subject::Any, ..local(action) }
         }
+        Event::Override(word) => {
+            // Emergency Override Started, Emergency Override Stopped; a review is a use of the security application.
+            let subtype = match *word {
+                "started" => Some((DCM, "110127")),
+                "ended" => Some((DCM, "110138")),
+                _ => None,
+            };
+            Pattern { kind: (DCM, "110113"), subtype, subject: Subject::Any, ..local("E") }
+        }
     }
 }
 

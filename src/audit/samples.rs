@@ -54,6 +54,7 @@ fn events() -> impl Strategy<Value = Event> {
         prop::sample::select(Event::REST).prop_map(Event::Rest),
         prop::sample::select(Event::REGISTRY).prop_map(Event::Registry),
         prop::sample::select(Event::TRAIL_USE).prop_map(Event::TrailUse),
+        prop::sample::select(Event::OVERRIDE).prop_map(Event::Override),
         Just(Event::Token),
         Just(Event::Start),
         Just(Event::Stop),

@@ -36,6 +36,7 @@ fn golden() -> Vec<Entry> {
         }
     }
     let other = Event::REGISTRY.iter().copied().map(Event::Registry).chain(Event::TRAIL_USE.iter().copied().map(Event::TrailUse));
+    let other = other.chain(Event::OVERRIDE.iter().copied().map(Event::Override));
     for kind in other.chain([Event::Token, Event::Start, Event::Stop]) {
         let entry = Entry::concluded(kind, system(), Instant(0), "req-1");
         entries.push(entry.asking("POST token grant_type=client_credentials"));

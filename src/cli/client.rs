@@ -65,6 +65,9 @@ struct Add {
     /// A purpose of use that it may act for, such as TREAT; may be repeated.
     #[arg(long, value_name = "CODE")]
     purpose: Vec<String>,
+    /// The issuer of its tokens, when that is not this gateway: its keys and scopes are that issuer's matter.
+    #[arg(long, value_name = "URL", conflicts_with_all = ["jwks", "jwks_uri", "redirect_uri"])]
+    issuer: Option<String>,
     /// The client certificate that it must show, PEM.
     #[arg(long, value_name = "FILE")]
     certificate: Option<PathBuf>,
@@ -101,6 +104,7 @@ impl Add {
             (None, None) => ClientKeys::None,
         };
         let client = match keys {
+            ClientKeys::None if self.issuer.is_some() => smart::Client::app(&self.id, &name, Vec::new(), &self.scope),
             ClientKeys::None if self.redirect_uri.is_empty() => {
                 let text = "a client needs keys (--jwks, --jwks-uri) or, as a public app, --redirect-uri";
                 return Err(Failure::Usage(text.to_owned()));
@@ -112,7 +116,14 @@ impl Add {
         };
         let certificate = self.certificate.as_deref().map(certificate_digest).transpose()?;
         let may_choose_ids = self.may_choose_ids;
-        Ok(smart::Client { organization: self.organization, purposes: self.purpose, certificate, may_choose_ids, ..client })
+        Ok(smart::Client {
+            issuer: self.issuer,
+            organization: self.organization,
+            purposes: self.purpose,
+            certificate,
+            may_choose_ids,
+            ..client
+        })
     }
 }
 

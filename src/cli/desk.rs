@@ -2,15 +2,17 @@
 
 use super::screen::Failure;
 use crate::access::Scopes;
-use crate::audit::{Event, TAIL_CAVEAT, Verifier};
+use crate::audit::{Agent, Entry, Event, TAIL_CAVEAT, Verifier};
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::consent::ConsentSettings;
 use crate::disclosure::Sealed;
-use crate::fhir::{Headers, Id, Key, Method, Request};
-use crate::gateway::Inbound;
+use crate::fhir::{Headers, Id, Instant, Interaction, Key, Method, Refusal, Request, RouteOptions, interaction};
+use crate::gateway::{Explained, Inbound, Shift, Somebody};
 use crate::identity::{Reach, normalised_purpose};
 use crate::smart::{Client, ClientKeys, ClientStore, Grant, issue};
 use crate::startup::{Assembly, assemble};
+use crate::store::emergency::{Case, Disposition, EmergencyStore as _, Review};
 use crate::store::sql::TrailRow;
 use serde::Serialize;
 use std::fmt::Display;
@@ -101,8 +103,73 @@ impl Desk {
         let found = self.clients().set_disabled(id, true).await.map_err(failed)?;
         if found {
             self.changed("client-disabled", id).await?;
+            // What the client holds of emergency access ends with it.
+            self.parts.gateway.refresh().await;
         }
         Ok(found)
+    }
+
+    /// The present moment.
+    pub(super) fn now(&self) -> Instant {
+        self.clock.now()
+    }
+
+    /// Why somebody sees a record, or does not. The question is audited.
+    pub(super) async fn explain(&self, somebody: &Somebody, record: &str) -> Result<Explained, Failure> {
+        let key = Key::parse(record).ok_or_else(|| Failure::Usage(format!("--record: `{record}` is not one")))?;
+        self.parts.gateway.note_question(&format!("explain {record}")).await;
+        self.parts.gateway.explain(somebody, &key).await.map_err(refused)
+    }
+
+    /// The same for what a search finds.
+    pub(super) async fn explain_search(&self, somebody: &Somebody, search: &str) -> Result<Vec<Explained>, Failure> {
+        let (path, query) = search.split_once('?').unwrap_or((search, ""));
+        let request = Request {
+            method: Method::Get,
+            path: path.to_owned(),
+            query: query.to_owned(),
+            form: None,
+            headers: Headers::default(),
+        };
+        let options = RouteOptions { base: &self.parts.issuer, now: self.clock.now(), max_count: 100 };
+        let Interaction::Search(search) = interaction(&request, &options).map_err(refused)? else {
+            return Err(Failure::Usage(format!("--search: `{search}` is not one")));
+        };
+        self.parts.gateway.note_question(&format!("explain {path}?{query}")).await;
+        self.parts.gateway.explain_search(somebody, *search).await.map_err(refused)
+    }
+
+    /// Who would gain or lose what under a draft. The question is audited.
+    pub(super) async fn shadow(&self, draft: &ConsentSettings, since: Instant) -> Result<Vec<Shift>, Failure> {
+        self.parts.gateway.note_question(&format!("explain shadow since={since}")).await;
+        self.parts.gateway.shadow(draft, since).await.map_err(refused)
+    }
+
+    /// Cases of emergency access, those due first at the front.
+    pub(super) async fn cases(&self, all: bool) -> Result<Vec<Case>, Failure> {
+        self.parts.store.cases(all).await.map_err(failed)
+    }
+
+    /// Closes a case, with an entry.
+    pub(super) async fn close_case(&self, case: &str, by: &str, disposition: Disposition, note: &str) -> Result<(), Failure> {
+        let now = self.clock.now();
+        let agent =
+            Agent { client: "amanat".to_owned(), subject: by.to_owned(), purposes: vec!["BTG".to_owned()], ..Agent::default() };
+        let entry = Entry::concluded(Event::Override("reviewed"), agent, now, uuid::Uuid::now_v7().to_string());
+        let review = Review {
+            case: case.to_owned(),
+            disposition,
+            reviewer: by.to_owned(),
+            note: note.to_owned(),
+            now,
+            entry: entry.asking(&format!("case={case} disposition={} by={by}", disposition.word())),
+        };
+        self.parts.store.close_case(review).await.map(drop).map_err(failed)
+    }
+
+    /// Ends emergency access before its time; how many grants that were.
+    pub(super) async fn end_emergency(&self, grant: Option<&str>, user: Option<&Key>, by: &str) -> Result<usize, Failure> {
+        self.parts.gateway.end_emergency(grant, user, by).await.map_err(refused)
     }
 
     /// Notes a change of the registry, and lets a gateway in this process know of it.
@@ -152,6 +219,7 @@ impl Desk {
             organization: client.organization,
             purposes,
             certificate: client.certificate,
+            emergency: None,
         })
     }
 
@@ -230,6 +298,12 @@ impl Desk {
             Failure::Failed(format!("the synthetic people were refused: {}", String::from_utf8_lossy(&refused.into_body())))
         })
     }
+}
+
+fn refused(refusal: Refusal) -> Failure {
+    let problems: Vec<&str> = refusal.problems().iter().map(|problem| problem.text.as_str()).collect();
+    let told = refusal.told();
+    Failure::Failed(if problems.is_empty() { told.text.into_owned() } else { problems.join("; ") })
 }
 
 fn failed(error: impl Display) -> Failure {

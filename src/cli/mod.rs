@@ -1,11 +1,13 @@
 //! The program's subcommands, one file each. Output goes through a writer; nothing here decides about records.
 
 mod audit;
+mod break_glass;
 mod certificates;
 mod client;
 mod demo;
 mod desk;
 mod doctor;
+mod explain;
 mod init;
 mod places;
 mod screen;
@@ -47,6 +49,10 @@ enum Command {
     Token(token::Token),
     /// Verify the trail.
     Audit(audit::Audit),
+    /// Why somebody sees a record, or does not; and who would gain or lose what under a draft policy.
+    Explain(Box<explain::Explain>),
+    /// Emergency access: the cases to review, and its end.
+    BreakGlass(break_glass::BreakGlass),
 }
 
 /// Runs the program: the arguments with the program's name first, standard output and standard error. Gives the exit code.
@@ -68,6 +74,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, out: &mut dyn Write, e
         Command::Client(client) => client.run(&mut screen),
         Command::Token(token) => token.run(&mut screen),
         Command::Audit(audit) => audit.run(&mut screen),
+        Command::Explain(explain) => explain.run(&mut screen),
+        Command::BreakGlass(glass) => glass.run(&mut screen),
     };
     result.map_or_else(|failure| screen.end(&failure), |()| 0)
 }

@@ -8,7 +8,7 @@ mod settings;
 mod tests;
 
 pub use base_url::BaseUrl;
-pub use sections::{Audit, Exposure, Issuer, JwksSource, Limits, Server, Smart, Store, Tls};
+pub use sections::{Audit, Emergency, Exposure, Issuer, JwksSource, Limits, Server, Smart, Store, Tls};
 pub use settings::Effective;
 
 use crate::consent::{ConsentSettings, Labelling};
@@ -31,6 +31,10 @@ pub struct Config {
     pub consent: ConsentSettings,
     /// What records are labelled by: `consent.label_rules`, `consent.local_sensitivities`, `consent.time_zone`.
     pub labelling: Labelling,
+    /// `[consent.break_glass]`, as far as it says who may have it, and why.
+    pub emergency: Emergency,
+    /// `consent.purpose_required`: a token without any purpose of use is refused.
+    pub purpose_required: bool,
     /// `[audit]`
     pub audit: Audit,
     /// `[limits]`

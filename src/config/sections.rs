@@ -94,6 +94,17 @@ pub struct Audit {
     pub node: String,
 }
 
+/// `[consent.break_glass]`, as far as it says who may have emergency access, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Emergency {
+    /// Role words of users who may have it; nobody, while this is empty.
+    pub roles: Vec<String>,
+    /// Values of `acr` that are strong enough.
+    pub acr: Vec<String>,
+    /// Codes of the reasons that may be given.
+    pub reasons: Vec<String>,
+}
+
 /// `[limits]`: a bound for everything that comes from outside.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
@@ -144,6 +155,7 @@ pub(super) fn read(settings: &mut Settings) -> Option<Config> {
     let issuers = (0..settings.elements("issuers")).map(|at| issuer(settings, at)).collect::<Option<Vec<_>>>();
     let consent = consent(settings);
     let labelling = labels::read(settings);
+    let (emergency, purpose_required) = (emergency(settings, &consent), settings.or("consent.purpose_required", false));
     let audit = audit(settings);
     let (limits, smart) = (limits(settings), smart(settings));
     let config = Config {
@@ -153,6 +165,8 @@ pub(super) fn read(settings: &mut Settings) -> Option<Config> {
         issuers: issuers?,
         consent,
         labelling,
+        emergency,
+        purpose_required,
         audit,
         limits,
         smart,
@@ -291,6 +305,29 @@ where
     if given != *value {
         settings.fault(key, format!("can only be {value:?}: {why}"));
     }
+}
+
+/// Four hours are the most that emergency access may last (`consent` § 7).
+const LONGEST_EMERGENCY: u32 = 240;
+
+fn emergency(settings: &mut Settings, consent: &ConsentSettings) -> Emergency {
+    let reasons = ["unconscious", "immediate-danger", "child-protection", "public-health-threat", "other"];
+    let found = Emergency {
+        roles: settings.or("consent.break_glass.roles", Vec::new()),
+        acr: settings.or("consent.break_glass.acr", Vec::new()),
+        reasons: settings.or("consent.break_glass.reasons", reasons.map(str::to_owned).to_vec()),
+    };
+    if consent.break_glass.max_minutes > LONGEST_EMERGENCY {
+        settings.fault("consent.break_glass.max_minutes", "must lie between 1 and 240");
+    }
+    if consent.break_glass.enabled && !found.roles.is_empty() && found.acr.is_empty() {
+        let text = "must name what counts as a strong sign-in, or nobody in a role could ever use it";
+        settings.fault("consent.break_glass.acr", text);
+    }
+    if found.acr.iter().any(|acr| acr.is_empty() || acr.chars().any(|c| c.is_whitespace() || c == '"' || c == '\\')) {
+        settings.fault("consent.break_glass.acr", "holds a value with a blank, a quote or a backslash");
+    }
+    found
 }
 
 fn limits(settings: &mut Settings) -> Limits {

@@ -31,6 +31,7 @@ fn caller(user: Option<&str>, organization: Option<&str>, purposes: &[&str]) -> 
         acr: None,
         token_id: None,
         expires: Instant(0),
+        sign_in: crate::access::SignIn::default(),
     }
 }
 

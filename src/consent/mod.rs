@@ -28,6 +28,7 @@ mod shards;
 mod site;
 mod span;
 mod standing;
+mod succession;
 mod tidy;
 
 #[cfg(test)]
@@ -56,3 +57,4 @@ pub use sensitivity::{Label, LocalSensitivity, OTHER, Vocabulary, bit_of, handli
 pub use settings::{BreakGlass, Combine, ConsentSettings, ImplicitPolicy, Untyped, Zone};
 pub use site::Site;
 pub use standing::{CLINICIAN, Identified, Standing};
+pub use succession::{Succession, succession};

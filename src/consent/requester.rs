@@ -4,7 +4,7 @@ use super::codes;
 use super::name::{Name, Recognition};
 use super::standing::{CLINICIAN, Standing};
 use crate::access::Caller;
-use crate::fhir::{Id, Interaction, Key, ResourceType};
+use crate::fhir::{Id, Interaction, Key, Operation, ResourceType};
 use std::collections::BTreeSet;
 
 /// What is done with the records, as a set over the codes of `consentaction`.
@@ -38,7 +38,10 @@ impl Actions {
             | Interaction::Vread(..)
             | Interaction::History(_)
             | Interaction::Search(_)
-            | Interaction::Page(_) => Self::ACCESS,
+            | Interaction::Page(_)
+            | Interaction::Operate(Operation::BreakGlass(_) | Operation::EndBreakGlass(_) | Operation::ExplainAccess(..)) => {
+                Self::ACCESS
+            }
             Interaction::Create(..)
             | Interaction::Update(..)
             | Interaction::ConditionalUpdate(..)
@@ -46,6 +49,7 @@ impl Actions {
             | Interaction::ConditionalPatch(..)
             | Interaction::Delete(..)
             | Interaction::ConditionalDelete(_)
+            | Interaction::Operate(Operation::FileConsent | Operation::RevokeConsent)
             | Interaction::Bundle => Self::CORRECT,
         }
     }

@@ -5,6 +5,7 @@ mod column;
 mod draft;
 mod forward;
 mod frame;
+mod input;
 mod marking;
 mod outcome;
 mod own;
@@ -21,12 +22,16 @@ pub use column::{SealedColumn, SealedContent};
 pub use draft::{Draft, deletion, patched};
 pub use forward::{Change, Commit, Committed, Expected, Forwarded, Guard, Stored};
 pub use frame::{PageFrame, history, responses, searchset};
-pub use outcome::outcome;
+pub use input::{Input, input};
 pub use marking::Marking;
+pub use outcome::outcome;
 pub use own::own_record;
 pub use parcel::{Part, unpack};
 pub use pending::{Pending, refuse, release, throttle};
-pub use policy::{ConsentChange, compiled, consent_changes, consent_of, consent_problems};
+pub use policy::{
+    ConsentChange, Said, compiled, compiled_draft, consent_changes, consent_of, consent_problems, says_of, take_membership,
+    was_in_force,
+};
 pub use record::{found, show};
 pub use released::{Answer, HeaderWord, Refused, Released};
 pub use sealed::{Row, Sealed};

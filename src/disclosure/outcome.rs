@@ -71,6 +71,9 @@ fn headers(refusal: &Refusal, told: &Told) -> Vec<(HeaderWord, String)> {
     match refusal {
         Refusal::TokenMissing => challenge(""),
         Refusal::TokenInvalid(_) => challenge(", error=\"invalid_token\", error_description=\"bad, expired or revoked\""),
+        Refusal::StepUp { acr_values } => challenge(&format!(
+            ", error=\"insufficient_user_authentication\", error_description=\"sign in again\", acr_values=\"{acr_values}\", max_age=\"300\""
+        )),
         Refusal::ScopeMissing { needed } => challenge(&format!(", error=\"insufficient_scope\", scope=\"{needed}\"")),
         Refusal::MethodNotAllowed(allow) => vec![(HeaderWord::Allow, (*allow).to_owned())],
         Refusal::TooManyRequests(seconds) => vec![(HeaderWord::RetryAfter, seconds.to_string())],

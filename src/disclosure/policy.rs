@@ -3,6 +3,7 @@
 use super::record::open;
 use super::{Row, Sealed};
 use crate::consent::{self, Compiled};
+use crate::fhir::json::Element;
 use crate::fhir::{Key, Problem, Refusal, ResourceType, Version};
 
 /// A current Consent, compiled.
@@ -19,6 +20,23 @@ pub fn consent_of(row: &Row, site: &consent::Site) -> Result<Compiled, Refusal> 
 /// [`Refusal::Internal`] when stored content is damaged.
 pub fn compiled(content: &Sealed, site: &consent::Site) -> Result<Compiled, Refusal> {
     open(content).map(|document| consent::compile(&document, site))
+}
+
+/// Takes what a record says about who belongs to whom over into the memberships; `None` for a deletion. Nothing to take of other types.
+///
+/// # Errors
+/// [`Refusal::Internal`] when stored content is damaged.
+pub fn take_membership(
+    memberships: &mut consent::Memberships,
+    (key, version): (&Key, Version),
+    content: Option<&Sealed>,
+    site: &consent::Site,
+) -> Result<(), Refusal> {
+    if consent::Memberships::TYPES.contains(&key.resource_type) {
+        let document = content.map(open).transpose()?;
+        memberships.put(key, version, document.as_ref(), site);
+    }
+    Ok(())
 }
 
 /// A change of the directory of consents: `None` removes.
@@ -45,4 +63,69 @@ pub fn consent_problems(body: &super::Draft, filing: &consent::Filing<'_>) -> Re
     }
     let findings = consent::problems_on_write(body.document(), filing);
     if findings.refuse.is_empty() { Ok(findings.warn) } else { Err(Refusal::Unprocessable(findings.refuse)) }
+}
+
+/// What a rule says of somebody.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Said {
+    /// It permits, or may be read as permitting.
+    Permit,
+    /// It denies.
+    Deny,
+}
+
+/// Does some rule of this Consent say this of one of these records by name? Custodians are no recipients.
+pub fn says_of(body: &super::Draft, said: Said, names: &[Key], base: &str) -> bool {
+    body.document().root().get("provision").is_some_and(|rule| rule_says(rule, said, names, base))
+}
+
+fn rule_says(rule: Element<'_>, said: Said, names: &[Key], base: &str) -> bool {
+    let denies = rule.text_at("type").is_some_and(|word| word == "deny");
+    let fits = denies == (said == Said::Deny);
+    let named = || items(rule, "actor").any(|actor| !is_custodian(actor) && is_named(actor, names, base));
+    (fits && named()) || items(rule, "provision").any(|inner| rule_says(inner, said, names, base))
+}
+
+fn is_custodian(actor: Element<'_>) -> bool {
+    let codings = actor.get("role").into_iter().flat_map(|role| items(role, "coding"));
+    codings.filter_map(|coding| coding.text_at("code")).any(|code| code == "CST")
+}
+
+fn is_named(actor: Element<'_>, names: &[Key], base: &str) -> bool {
+    let reference = actor.get("reference").and_then(|reference| reference.text_at("reference"));
+    let key = reference.and_then(|text| {
+        let own = text.strip_prefix(base).map_or(&*text, |rest| rest.trim_start_matches('/'));
+        Key::parse(own.split_once("/_history/").map_or(own, |(key, _)| key))
+    });
+    key.is_some_and(|key| names.contains(&key))
+}
+
+fn items<'d>(at: Element<'d>, name: &str) -> impl Iterator<Item = Element<'d>> {
+    at.get(name).into_iter().flat_map(Element::flattened)
+}
+
+/// Was this Consent in force in one of these versions?
+///
+/// # Errors
+/// [`Refusal::Internal`] when stored content is damaged.
+pub fn was_in_force(versions: &[Row]) -> Result<bool, Refusal> {
+    for content in versions.iter().filter_map(|row| row.content.as_ref()) {
+        let status = open(content)?.root().text_at("status").map(std::borrow::Cow::into_owned);
+        if matches!(status.as_deref(), Some("active" | "inactive")) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// New content of a Consent, compiled.
+pub fn compiled_draft(body: &super::Draft, site: &consent::Site) -> Compiled {
+    consent::compile(body.document(), site)
+}
+
+impl super::Draft {
+    /// Is the status `active`?
+    pub fn is_active(&self) -> bool {
+        self.document().root().text_at("status").as_deref() == Some("active")
+    }
 }

@@ -83,6 +83,8 @@ pub struct Served {
     pub reverse_includes: Vec<String>,
     /// Search parameters.
     pub parameters: Vec<Parameter>,
+    /// Operations: name and canonical URL of the definition.
+    pub operations: Vec<(String, String)>,
 }
 
 /// A search parameter.
@@ -157,8 +159,23 @@ fn endpoint(name: &str, url: &str) -> Extension {
     bare::extension(name.to_owned(), Vec::new(), Some(ExtensionValue::Uri(url.to_owned())))
 }
 
-/// The entry of a type as JSON. R4B lacks some types of R4 (the medicinal products, for one): their name is put in afterwards.
+/// The entry of a type as JSON, its operations at the end.
 fn served(served: &Served) -> String {
+    let text = named(served);
+    let Some(open) = text.strip_suffix('}').filter(|_| !served.operations.is_empty()) else { return text };
+    let operations: Vec<String> = served.operations.iter().map(|(name, definition)| operation(name, definition)).collect();
+    format!("{open},\"operation\":[{}]}}", operations.join(","))
+}
+
+fn operation(name: &str, definition: &str) -> String {
+    let mut object = Object::new();
+    object.member("name", name);
+    object.member("definition", definition);
+    object.finish()
+}
+
+/// The entry without its operations. R4B lacks some types of R4 (the medicinal products, for one): their name is put in afterwards.
+fn named(served: &Served) -> String {
     if let Ok(known) = served.resource_type.parse() {
         return json(&typed(served, known));
     }
@@ -234,6 +251,7 @@ mod tests {
                 Parameter { name: "code".into(), definition: "http://x/code".into(), kind: "token".into() },
                 Parameter { name: "odd".into(), definition: String::new(), kind: "no-such-type".into() },
             ],
+            operations: vec![("stats".into(), "http://x/stats".into())],
             ..Served::default()
         };
         let document = statement(&Capability { resources: vec![served], ..Capability::default() });
@@ -241,7 +259,8 @@ mod tests {
             "versioning": "versioned-update", "readHistory": false, "updateCreate": false, "conditionalCreate": false,
             "conditionalRead": "full-support", "conditionalUpdate": false, "conditionalDelete": "single",
             "searchInclude": ["Observation:subject"],
-            "searchParam": [{"name": "code", "definition": "http://x/code", "type": "token"}]});
+            "searchParam": [{"name": "code", "definition": "http://x/code", "type": "token"}],
+            "operation": [{"name": "stats", "definition": "http://x/stats"}]});
         assert_eq!(document["rest"][0]["resource"], json!([expected]));
     }
 

@@ -81,6 +81,8 @@ pub struct AuditEventParts {
     pub outcome: String,
     /// Why it ended so.
     pub reason: Option<String>,
+    /// `purposeOfEvent`
+    pub purposes: Vec<Code>,
     /// Who took part; R4 wants at least one.
     pub agents: Vec<AgentParts>,
     /// Who observed the event.
@@ -104,6 +106,7 @@ pub fn audit_event(parts: &AuditEventParts) -> String {
     document.member("recorded", &parts.recorded);
     document.member("outcome", &parts.outcome);
     document.optional("outcomeDesc", parts.reason.as_deref());
+    document.array("purposeOfEvent", &parts.purposes.iter().map(|one| concept(std::slice::from_ref(one))).collect::<Vec<_>>());
     document.array("agent", &parts.agents.iter().map(agent).collect::<Vec<_>>());
     document.member("source", &source(parts));
     document.array("entity", &parts.entities.iter().map(entity).collect::<Vec<_>>());
@@ -194,6 +197,7 @@ mod tests {
             recorded: "2026-01-02T03:04:05.600Z".into(),
             outcome: "8".into(),
             reason: Some("token:expired".into()),
+            purposes: vec![code("http://r", "BTG")],
             agents: vec![AgentParts {
                 kinds: vec![code("http://d", "1")],
                 who: Pointer { identifier: Some((String::new(), "c".into())), ..Pointer::default() },
@@ -211,7 +215,7 @@ mod tests {
         let expected = json!({"resourceType": "AuditEvent", "id": "n1-7-0",
             "meta": {"versionId": "1", "lastUpdated": "2026-01-02T03:04:05.600Z", "profile": ["http://p"]},
             "type": {"system": "http://t", "code": "rest"}, "action": "R", "recorded": "2026-01-02T03:04:05.600Z",
-            "outcome": "8", "outcomeDesc": "token:expired",
+            "outcome": "8", "outcomeDesc": "token:expired", "purposeOfEvent": [{"coding": [{"system": "http://r", "code": "BTG"}]}],
             "agent": [{"type": {"coding": [{"system": "http://d", "code": "1"}]}, "who": {"identifier": {"value": "c"}},
                 "requestor": true, "policy": ["urn:x"], "network": {"address": "::1", "type": "2"},
                 "purposeOfUse": [{"coding": [{"system": "http://r", "code": "TREAT"}]}]}],

@@ -1,7 +1,7 @@
 //! The interactions of the R4 RESTful API, as a closed enum (<https://hl7.org/fhir/R4/http.html>).
 
 use super::search::SearchQuery;
-use super::{Id, Instant, Key, Rendering, ResourceType, Version};
+use super::{Id, Instant, Key, Operation, Rendering, ResourceType, Version};
 
 /// What a request asks for.
 #[derive(Debug, Clone)]
@@ -34,6 +34,8 @@ pub enum Interaction {
     ConditionalDelete(Box<SearchQuery>),
     /// `POST` to the base: batch or transaction, told apart by the body.
     Bundle,
+    /// `$name`, on the system, a type or a record.
+    Operate(Operation),
 }
 
 /// `If-None-Match` and `If-Modified-Since` of a read.
@@ -138,6 +140,7 @@ impl Interaction {
             Self::Patch(..) | Self::ConditionalPatch(..) => "patch",
             Self::Delete(..) | Self::ConditionalDelete(..) => "delete",
             Self::Bundle => "batch",
+            Self::Operate(_) => "operation",
         }
     }
 }

@@ -37,6 +37,21 @@ pub enum Refusal {
     TokenInvalid(&'static str),
     /// The token stands in the URL or in more than one place (RFC 6750 § 2, `threats` T084).
     TokenMisplaced,
+    /// The user must sign in again, or more strongly, before this (RFC 9470).
+    StepUp {
+        /// What the site accepts as `acr`, separated by spaces.
+        acr_values: String,
+    },
+    /// The purpose of use: none, unknown, or one that the client or its token does not have; the word says which, for the trail.
+    PurposeRefused(&'static str),
+    /// Emergency access is not for this caller; the word says why, for the trail.
+    BreakGlassRefused(&'static str),
+    /// A consent that was in force is revoked, never deleted.
+    RevokeInstead,
+    /// A consent that favours whoever files it.
+    ConsentFavours,
+    /// An explanation that is not for this caller.
+    ExplanationRefused,
     /// The token lacks the scope for this interaction on this type, told before any data are looked at.
     ScopeMissing {
         /// A scope that would do, such as `system/Observation.rs`.
@@ -131,6 +146,14 @@ impl Refusal {
             Self::TokenMissing => table::TOKEN_MISSING,
             Self::TokenInvalid(why) => Told { reason: Cow::Owned(format!("token:{why}")), ..table::TOKEN_INVALID },
             Self::TokenMisplaced => table::TOKEN_MISPLACED,
+            Self::StepUp { .. } => table::STEP_UP,
+            Self::PurposeRefused(why) => Told { reason: Cow::Owned(format!("purpose:{why}")), ..table::PURPOSE_REFUSED },
+            Self::BreakGlassRefused(why) => {
+                Told { reason: Cow::Owned(format!("break-glass:{why}")), ..table::BREAK_GLASS_REFUSED }
+            }
+            Self::RevokeInstead => table::REVOKE_INSTEAD,
+            Self::ConsentFavours => table::CONSENT_FAVOURS,
+            Self::ExplanationRefused => table::EXPLANATION_REFUSED,
             Self::ScopeMissing { needed } => Told {
                 text: Cow::Owned(format!("The access token does not grant this. A scope that would: `{needed}`.")),
                 ..table::SCOPE_MISSING

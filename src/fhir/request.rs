@@ -78,6 +78,8 @@ pub struct Headers {
     pub accept: Option<String>,
     /// `Content-Type` without parameters, in lower case.
     pub content_type: Option<String>,
+    /// `X-Purpose-Of-Use`: some of the token's purposes, separated by commas.
+    pub purposes: Option<String>,
 }
 
 /// A request of the FHIR API, without its body.

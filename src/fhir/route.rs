@@ -4,8 +4,8 @@ use super::definitions::compartment_members;
 use super::prefer::accepts_json;
 use super::search::{ParseOptions, SearchQuery, parse_search};
 use super::{
-    CompartmentOwner, HistoryQuery, HistoryScope, Id, Instant, Interaction, Key, Method, Problem, ReadConditions, Refusal,
-    Rendering, Request, ResourceType, Version, WriteCondition, decode, pairs, prefer,
+    Called, CompartmentOwner, Defined, HistoryQuery, HistoryScope, Id, Instant, Interaction, Key, Method, Operation, Problem,
+    ReadConditions, Refusal, Rendering, Request, ResourceType, Version, WriteCondition, decode, pairs, prefer,
 };
 
 /// What the reading of a request depends on beside the request.
@@ -34,12 +34,13 @@ pub fn interaction(request: &Request, options: &RouteOptions<'_>) -> Result<Inte
         .ok_or_else(|| invalid("the path is not valid percent-encoded UTF-8"))?
         .into_owned();
     let segments: Vec<&str> = path.split('/').filter(|segment| !segment.is_empty()).collect();
-    if let Some(operation) = segments.iter().find(|segment| segment.starts_with('$')) {
-        return Err(Refusal::NotSupported((*operation).to_owned()));
-    }
+    let operation = operation(&segments)?;
     let parameters = parameters(request)?;
     readable(request)?;
     let route = Route { request, options, parameters };
+    if let Some((row, id)) = operation {
+        return route.operation(row, id);
+    }
     match segments.as_slice() {
         [] => route.base(),
         ["metadata"] => route.only_get(Interaction::Capabilities),
@@ -66,6 +67,10 @@ const ANY: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
 
 /// The methods that exist at a raw path below the base, for `Allow`. The trail can be read, and added to, never changed.
 pub fn methods(path: &str) -> &'static str {
+    let all: Vec<&str> = path.split('/').filter(|segment| !segment.is_empty()).collect();
+    if let Ok(Some((row, _))) = operation(&all) {
+        return if row.reads { READ_AND_POST } else { "POST, OPTIONS" };
+    }
     let mut segments = path.split('/').filter(|segment| !segment.is_empty());
     let trail = ResourceType::AuditEvent.name();
     match [segments.next(), segments.next(), segments.next(), segments.next(), segments.next()] {
@@ -81,6 +86,23 @@ pub fn methods(path: &str) -> &'static str {
         [Some(_), None, ..] => ANY,
         [Some(_), Some(_), None, ..] => "GET, HEAD, PUT, PATCH, DELETE, OPTIONS",
     }
+}
+
+/// The operation that a path calls, and the record that it calls it on.
+fn operation(segments: &[&str]) -> Result<Option<(&'static Defined, Option<Id>)>, Refusal> {
+    let Some(named) = segments.iter().find(|segment| segment.starts_with('$')) else { return Ok(None) };
+    let unknown = || Refusal::NotSupported((*named).to_owned());
+    let name = named.strip_prefix('$').unwrap_or_default();
+    let (called, id) = match segments {
+        [_] => (Called::OnSystem, None),
+        [of, last] if last == named => (Called::OnType(ResourceType::parse(of).ok_or_else(unknown)?), None),
+        [of, id, last] if last == named => (Called::OnInstance(ResourceType::parse(of).ok_or_else(unknown)?), Some(*id)),
+        _ => return Err(unknown()),
+    };
+    let row = Defined::find(name, called).ok_or_else(unknown)?;
+    // An id that no record can have names no record.
+    let id = id.map(|id| Id::parse(id).ok_or(Refusal::NotFound)).transpose()?;
+    Ok(Some((row, id)))
 }
 
 /// How the answer to a request is to be written.
@@ -161,6 +183,20 @@ impl Route<'_> {
             }
             _ => Ok(()),
         }
+    }
+
+    /// GET is for what changes nothing (R4 operations § 3.2.0.1).
+    fn operation(&self, row: &Defined, id: Option<Id>) -> Result<Interaction, Refusal> {
+        let asked: Pairs = match self.request.method {
+            Method::Post => Vec::new(),
+            Method::Get | Method::Head if row.reads => self.parameters.clone(),
+            _ => return Err(self.no_such_method()),
+        };
+        let query: Pairs = asked.into_iter().filter(|(name, _)| !GENERAL.contains(&name.as_str())).collect();
+        if query.is_empty() {
+            self.no_others(&[])?;
+        }
+        Operation::of(row, id, query).map(Interaction::Operate).ok_or(Refusal::Internal)
     }
 
     fn base(&self) -> Result<Interaction, Refusal> {

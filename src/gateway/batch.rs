@@ -57,7 +57,7 @@ impl Gateway {
     ) -> Result<Pending, Refusal> {
         let mut how = rendering(&part.request)?;
         how.prefer = how.prefer.or(errand.rendering.prefer);
-        let mut inner = Errand { visit: visit.clone(), rendering: how, body: part.body()? };
+        let mut inner = Errand { visit: visit.clone(), rendering: how, body: part.body()?, peer: errand.peer.clone() };
         let answer = Box::pin(self.perform(caller, parsed, &mut inner)).await;
         *visit = inner.visit;
         answer
@@ -78,7 +78,7 @@ impl Gateway {
 /// The circumstances of one entry: those of the whole, about its own record.
 pub(super) fn entry_visit(part: &Part, parsed: Option<&Interaction>, whole: &Visit) -> Visit {
     let event = parsed.map_or("read", Interaction::code);
-    let search = event.starts_with("search") || event.starts_with("history");
+    let search = event.starts_with("search") || event.starts_with("history") || event == "operation";
     let query = search.then(|| format!("{} {}?{}", part.request.method.name(), part.request.path, part.request.query));
     Visit { event, record: parsed.and_then(super::inbound::named_record), query, ..whole.clone() }
 }

@@ -2,7 +2,7 @@
 
 use crate::fhir::definitions::search_parameters;
 use crate::fhir::search::{ParameterType, SearchParameter};
-use crate::fhir::{Instant, ResourceType, methods};
+use crate::fhir::{Called, Instant, OPERATIONS, ResourceType, methods};
 use amanat_documents::{Capability, Parameter, Security, Served, capability_statement};
 
 const COMPARTMENTS: [&str; 5] = ["device", "encounter", "patient", "practitioner", "relatedPerson"];
@@ -61,7 +61,15 @@ fn served(resource_type: ResourceType) -> Served {
         includes: references(resource_type).map(|parameter| format!("{resource_type}:{}", parameter.code)).collect(),
         reverse_includes: reverse.collect(),
         parameters: parameters.into_iter().map(told).collect(),
+        operations: operations(resource_type),
     }
+}
+
+/// The operations that are called on a type or on a record of it.
+fn operations(resource_type: ResourceType) -> Vec<(String, String)> {
+    let here = [Called::OnType(resource_type), Called::OnInstance(resource_type)];
+    let rows = OPERATIONS.iter().filter(|row| here.contains(&row.called));
+    rows.map(|row| (row.name.to_owned(), row.definition.to_owned())).collect()
 }
 
 /// The parameters that every type has.

@@ -1,53 +1,103 @@
 //! What the patients allow, kept ready: the directory of consents and the verdicts made of it.
 
-use crate::access::{Caller, Permit};
-use crate::consent::{self, Actions, Directory, Filing, Question, Requester, Ruling, Site};
-use crate::disclosure::{ConsentChange, Draft, consent_of, consent_problems};
-use crate::fhir::{Instant, Problem, Refusal};
+use crate::access::{BreakGlass, Caller, Permit, Verdicts};
+use crate::consent::reference::{self, Trace};
+use crate::consent::{
+    self, Actions, Compiled, Directory, Filing, Memberships, Question, Requester, Ruling, Site, Standing, Succession,
+};
+use crate::disclosure::{Draft, Stored, consent_changes, consent_of, consent_problems, take_membership};
+use crate::fhir::json::Document;
+use crate::fhir::{Facts, Id, Instant, Key, Problem, Refusal, ResourceType};
 use crate::store::RecordStore;
 use arc_swap::ArcSwap;
 use quick_cache::sync::Cache;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex};
 
 /// Contexts whose verdicts are kept.
 const CONTEXTS: usize = 10_000;
 
+/// Changes that are remembered, so that a ruling from before them is revised instead of made anew.
+const CHANGES: usize = 256;
+
+/// Patients whose verdicts are decided one by one; beyond, all are decided anew.
+const REVISED: usize = 1_000;
+
 /// Keeps the consents of the store compiled, and the verdicts for recent callers.
 pub struct ConsentOffice {
     site: Site,
-    directory: ArcSwap<Directory>,
+    state: ArcSwap<State>,
     writing: Mutex<()>,
     verdicts: Cache<Context, Arc<Kept>>,
 }
 
-/// A verified token and what is done with it. The address stands for the caller as long as [`Kept`] holds on to it.
+/// What decisions are made with, of one moment.
+#[derive(Clone, Default)]
+struct State {
+    directory: Directory,
+    memberships: Memberships,
+    /// The epoch that each change led to, and whom it concerned; the newest last.
+    recent: VecDeque<(u64, Arc<BTreeSet<Id>>)>,
+}
+
+/// A verified token and what is done with it. The address stands for the caller as long as [`Kept`] holds on to it; a grant belongs to
+/// a token, and a token whose grant has ended comes no further than the door.
 type Context = (usize, Actions);
 
 struct Kept {
-    epoch: u64,
+    /// Of the directory and of the memberships.
+    epochs: (u64, u64),
+    requester: Requester,
     ruling: Ruling,
+    residual: Option<Verdicts>,
+    valid_until: Instant,
     _caller: Arc<Caller>,
+}
+
+impl Kept {
+    fn narrow(&self, permit: Permit) -> Permit {
+        let permit = consent::narrow(permit, &self.ruling.verdicts);
+        self.residual.iter().fold(permit, consent::narrow)
+    }
+}
+
+impl State {
+    fn epochs(&self) -> (u64, u64) {
+        (self.directory.epoch(), self.memberships.epoch())
+    }
+
+    /// Whom the changes since an epoch concern; `None` when they are not remembered that far, or are too many.
+    fn changed_since(&self, epoch: u64) -> Option<BTreeSet<&Id>> {
+        let behind = self.recent.front().is_none_or(|(first, _)| *first > epoch + 1);
+        if behind && epoch != self.directory.epoch() {
+            return None;
+        }
+        let later = self.recent.iter().filter(|(at, _)| *at > epoch);
+        let patients: BTreeSet<&Id> = later.flat_map(|(_, patients)| patients.iter()).collect();
+        (patients.len() <= REVISED).then_some(patients)
+    }
 }
 
 impl ConsentOffice {
     /// An office without consents yet.
     pub fn new(site: Site) -> Self {
-        Self {
-            site,
-            directory: ArcSwap::from_pointee(Directory::default()),
-            writing: Mutex::new(()),
-            verdicts: Cache::new(CONTEXTS),
-        }
+        Self { site, state: ArcSwap::default(), writing: Mutex::new(()), verdicts: Cache::new(CONTEXTS) }
     }
 
-    /// Reads every current Consent.
+    /// Reads every current Consent, and who belongs to what.
     pub(super) async fn load(&self, store: &dyn RecordStore) -> Result<(), Refusal> {
         let rows = store.consents().await?;
         let mut directory = Directory::default();
         for row in &rows {
             directory.put(&row.facts.key, row.facts.version, Some(consent_of(row, &self.site)?));
         }
-        self.directory.store(Arc::new(directory));
+        let mut memberships = Memberships::default();
+        for of in Memberships::TYPES {
+            for row in &store.current(of).await? {
+                take_membership(&mut memberships, (&row.facts.key, row.facts.version), row.content.as_ref(), &self.site)?;
+            }
+        }
+        self.state.store(Arc::new(State { directory, memberships, recent: VecDeque::new() }));
         Ok(())
     }
 
@@ -58,39 +108,124 @@ impl ConsentOffice {
 
     /// What speaks against storing a Consent, and what its author should know.
     pub(super) fn problems(&self, draft: &Draft, now: Instant) -> Result<Vec<Problem>, Refusal> {
-        let directory = self.directory.load();
-        consent_problems(draft, &Filing { site: &self.site, resolves: &|_| true, directory: &directory, now })
+        let state = self.state.load();
+        let resolves = |key: &Key| state.memberships.resolves(key);
+        consent_problems(draft, &Filing { site: &self.site, resolves: &resolves, directory: &state.directory, now })
     }
 
     /// Takes changes over, before the write that made them is acknowledged: they bite on the next request.
-    pub(super) fn changed(&self, changes: Vec<ConsentChange>) {
-        if changes.is_empty() {
-            return;
+    ///
+    /// # Errors
+    /// [`Refusal::Internal`] when what was stored cannot be read back.
+    pub(super) fn changed(&self, stored: &[Stored]) -> Result<(), Refusal> {
+        let matters =
+            |one: &Stored| one.key.resource_type == ResourceType::Consent || Memberships::TYPES.contains(&one.key.resource_type);
+        if !stored.iter().any(matters) {
+            return Ok(());
         }
+        let changes = consent_changes(stored, &self.site)?;
         let _writing = self.writing.lock();
-        let mut directory = Directory::clone(&self.directory.load());
-        for (key, version, compiled) in changes {
-            directory.put(&key, version, compiled);
+        let mut state = State::clone(&self.state.load());
+        for one in stored {
+            take_membership(&mut state.memberships, (&one.key, one.version), one.content.as_ref(), &self.site)?;
         }
-        self.directory.store(Arc::new(directory));
+        for (key, version, compiled) in changes {
+            let before = state.directory.epoch();
+            let touched = state.directory.put(&key, version, compiled);
+            if state.directory.epoch() != before {
+                state.recent.push_back((state.directory.epoch(), Arc::new(touched)));
+            }
+        }
+        while state.recent.len() > CHANGES {
+            state.recent.pop_front();
+        }
+        self.state.store(Arc::new(state));
+        Ok(())
     }
 
-    /// The permit on the rows that the patients let this caller see.
-    pub(super) fn narrow(&self, permit: Permit, now: Instant) -> Permit {
-        let directory = self.directory.load();
+    /// What a new consent means for those on file.
+    pub(super) fn succession(&self, new: &Compiled) -> Succession {
+        consent::succession(&self.state.load().directory, new)
+    }
+
+    /// The permit on the rows that the patients let this caller see, under this grant if there is one.
+    ///
+    /// # Errors
+    /// [`Refusal::TokenInvalid`] when the token carries a restriction that cannot be understood: nothing could be relied on.
+    pub(super) fn narrow(&self, permit: Permit, grant: Option<&BreakGlass>, now: Instant) -> Result<Permit, Refusal> {
+        let state = self.state.load();
         let caller = Arc::clone(permit.caller());
-        let actions = Actions::of(permit.interaction());
-        let context = (Arc::as_ptr(&caller) as usize, actions);
-        if let Some(kept) =
-            self.verdicts.get(&context).filter(|kept| kept.epoch == directory.epoch() && now < kept.ruling.valid_until)
-        {
-            return consent::narrow(permit, &kept.ruling.verdicts);
+        let context = (Arc::as_ptr(&caller) as usize, Actions::of(permit.interaction()));
+        let kept = self.verdicts.get(&context).filter(|kept| now < kept.valid_until);
+        if let Some(kept) = kept.as_ref().filter(|kept| kept.epochs == state.epochs()) {
+            return Ok(kept.narrow(permit));
         }
-        let requester = Requester::new(&caller, actions);
-        let question = Question { requester: &requester, site: &self.site, resolves: &|_| false, now };
-        let ruling = consent::verdicts(&directory, &question);
-        let permit = consent::narrow(permit, &ruling.verdicts);
-        self.verdicts.insert(context, Arc::new(Kept { epoch: directory.epoch(), ruling, _caller: caller }));
-        permit
+        let fresh = self.ruled(&state, kept.as_deref(), &caller, context.1, grant, now)?;
+        let permit = fresh.narrow(permit);
+        self.verdicts.insert(context, Arc::new(fresh));
+        Ok(permit)
+    }
+
+    /// What the issuer forbids beside what patients do.
+    fn residual(&self, caller: &Caller) -> Result<Option<Verdicts>, Refusal> {
+        let Some(text) = &caller.sign_in.residual else { return Ok(None) };
+        let rules = Document::parse(text.as_bytes()).map_err(|_| Refusal::TokenInvalid("residual"))?;
+        let condition = consent::residual(rules.root(), &self.site).map_err(|_| Refusal::TokenInvalid("residual"))?;
+        Ok(Some(Verdicts::new(condition, [])))
+    }
+
+    /// The ruling for a caller: the one kept from before, revised for those whom changes since concern, or a new one.
+    fn ruled(
+        &self,
+        state: &State,
+        kept: Option<&Kept>,
+        caller: &Arc<Caller>,
+        actions: Actions,
+        grant: Option<&BreakGlass>,
+        now: Instant,
+    ) -> Result<Kept, Refusal> {
+        let standing = Self::standing_in(state, caller, grant.map(|grant| &grant.patient), now);
+        let requester = Requester::of(caller, actions, &standing);
+        let question =
+            Question { requester: &requester, site: &self.site, resolves: &|key| state.memberships.resolves(key), now };
+        // Who is known to belong to what decides too: only among the same memberships does a ruling hold for others than those who changed.
+        let same = kept.filter(|kept| kept.epochs.1 == state.memberships.epoch() && kept.requester == requester);
+        let changed = same.and_then(|kept| state.changed_since(kept.epochs.0).map(|patients| (kept, patients)));
+        let ruling = match changed {
+            Some((kept, patients)) => kept.ruling.revised(&state.directory, &question, patients),
+            None => consent::verdicts(&state.directory, &question),
+        };
+        let valid_until = ruling.valid_until.min(standing.valid_until);
+        let residual = self.residual(caller)?;
+        Ok(Kept { epochs: state.epochs(), residual, ruling, valid_until, requester, _caller: Arc::clone(caller) })
+    }
+
+    /// The records that stand for a caller.
+    pub(super) fn stands_for(&self, caller: &Caller, now: Instant) -> BTreeSet<Key> {
+        Self::standing_in(&self.state.load(), caller, None, now).references
+    }
+
+    /// Everything that stands for a caller, and those for whom grants are held.
+    fn standing_in<'g>(state: &State, caller: &Caller, grants: impl IntoIterator<Item = &'g Id>, now: Instant) -> Standing {
+        let mut standing = state.memberships.standing(caller.user.as_ref(), caller.organization.as_deref(), None, now);
+        standing.grants.extend(grants.into_iter().cloned());
+        standing
+    }
+
+    /// Why a record is shown to a caller, or is not. `look` gives the facts of other records.
+    pub(super) fn explain(
+        &self,
+        caller: &Caller,
+        grants: &[Id],
+        facts: &Facts,
+        look: &dyn Fn(&Key) -> Option<Facts>,
+        now: Instant,
+    ) -> Trace {
+        let state = self.state.load();
+        let standing = Self::standing_in(&state, caller, grants, now);
+        let requester = Requester::of(caller, Actions::ACCESS, &standing);
+        let question =
+            Question { requester: &requester, site: &self.site, resolves: &|key| state.memberships.resolves(key), now };
+        reference::explain(&state.directory, &question, facts, look)
     }
 }

@@ -35,7 +35,7 @@ impl Gateway {
         }
         let draft = Draft::read(&errand.body, resource_type, None)?;
         let draft = self.resolved(permit, draft, &mut guards).await?;
-        let warnings = self.parts.consent.problems(&draft, errand.visit.now)?;
+        let warnings = self.directed(permit, &draft, None, errand.visit.now)?;
         let change =
             draft.change(permit, Need::Create, Key::new(resource_type, new_id()), None, &self.marking(), errand.visit.now)?;
         self.conclude(permit, (change, None), guards, &warnings, errand).await

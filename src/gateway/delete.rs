@@ -32,6 +32,7 @@ impl Gateway {
             return Ok(self.already_deleted(&old, errand)?);
         }
         demand(condition, Some(&old))?;
+        self.may_delete(&old).await?;
         let change = deletion(&old, &self.parts.base)?;
         self.conclude(permit, (change, Some(&old)), guards, &[], errand).await
     }

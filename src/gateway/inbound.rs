@@ -2,7 +2,7 @@
 
 use crate::audit::Agent;
 use crate::disclosure::{Sealed, Visit};
-use crate::fhir::{HistoryQuery, HistoryScope, Instant, Interaction, Key, Refusal, Request, Touched, Version};
+use crate::fhir::{HistoryQuery, HistoryScope, Instant, Interaction, Key, Refusal, Request, ResourceType, Touched, Version};
 use crate::identity::PeerCertificate;
 
 /// A request of the FHIR API.
@@ -25,7 +25,7 @@ pub struct Inbound {
 impl Inbound {
     /// The circumstances for the trail, before anybody is known.
     pub(super) fn visit(&self, event: &'static str, now: Instant) -> Visit {
-        let search = event.starts_with("search") || event.starts_with("history");
+        let search = event.starts_with("search") || event.starts_with("history") || event == "operation";
         Visit {
             request_id: self.request_id.clone(),
             agent: Agent { address: self.address.clone(), ..Agent::default() },
@@ -76,6 +76,9 @@ pub(super) fn named_record(interaction: &Interaction) -> Option<Touched> {
         }
         Interaction::Vread(key, version) => of(key, Some(*version)),
         Interaction::History(HistoryQuery { scope: HistoryScope::Instance(key), .. }) => of(key, None),
+        Interaction::Operate(operation) => {
+            operation.patient().and_then(|id| of(&Key::new(ResourceType::Patient, id.clone()), None))
+        }
         _ => None,
     }
 }

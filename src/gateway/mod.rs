@@ -4,20 +4,28 @@
 //! interaction does between permit and answer is its own file.
 
 mod batch;
+mod break_glass;
 mod capabilities;
 mod condition;
 mod consent;
 mod create;
 mod delete;
+mod directive;
+mod emergency;
+mod explain;
+mod explain_words;
 mod history;
 mod inbound;
+mod operate;
 mod page;
 mod patch;
+mod purpose;
 mod rate;
 mod read;
 mod references;
 mod relabel;
 mod search;
+mod shadow;
 mod token;
 mod trail_view;
 mod transaction;
@@ -26,9 +34,12 @@ mod update;
 mod write;
 
 pub use consent::ConsentOffice;
+pub use emergency::{Emergency, EmergencyRules};
+pub use explain::{Explained, Somebody};
 pub use inbound::Inbound;
 pub use page::LinkKey;
 pub use rate::Rate;
+pub use shadow::Shift;
 pub use token::{TokenReply, TokenRequest};
 pub use turned_away::TurnedAway;
 
@@ -95,6 +106,10 @@ pub struct Parts {
     pub consent: ConsentOffice,
     /// What records are marked by.
     pub labelling: Labelling,
+    /// Who has emergency access.
+    pub emergency: Emergency,
+    /// A token without any purpose of use is refused.
+    pub purpose_required: bool,
     /// Seals page links.
     pub link_key: LinkKey,
     /// The time.
@@ -119,6 +134,7 @@ pub struct Gateway {
     shown: tokio::sync::Mutex<i64>,
     turned_away: turned_away::Allowance,
     rates: Rates,
+    purposes: purpose::Purposes,
 }
 
 /// One request on its way: what every stage may need of it.
@@ -126,6 +142,8 @@ struct Errand {
     visit: Visit,
     rendering: Rendering,
     body: Sealed,
+    /// The certificate that the client connected with: SHA-256, base64url.
+    peer: Option<String>,
 }
 
 impl Gateway {
@@ -137,8 +155,10 @@ impl Gateway {
         let capabilities = capabilities::statement(&parts.base, &parts.token_endpoint, parts.clock.now());
         let shown = tokio::sync::Mutex::new(parts.ledger.shown().await.map_err(|_| Refusal::TrailUnavailable)?);
         let rates = Rates::new(parts.limits.clients, parts.limits.strangers);
-        let gateway = Self { parts, capabilities, shown, turned_away: turned_away::Allowance::default(), rates };
+        let (turned_away, purposes) = (turned_away::Allowance::default(), purpose::Purposes::new(parts.purpose_required));
+        let gateway = Self { parts, capabilities, shown, turned_away, rates, purposes };
         gateway.parts.consent.load(gateway.parts.store.as_ref()).await?;
+        gateway.parts.emergency.load(gateway.parts.clock.now()).await?;
         Ok(gateway)
     }
 
@@ -184,10 +204,13 @@ impl Gateway {
         visit.agent = Agent::of(&caller, inbound.address.clone());
         telemetry::note_client(&caller.client);
         self.rates.client(&caller, visit.now)?;
+        let caller = self.purposes.of(caller, inbound.request.headers.purposes.as_deref())?;
+        visit.agent.purposes.clone_from(&caller.purposes);
         let interaction = parsed?;
         let rendering = rendering(&inbound.request)?;
         visit.record = inbound::named_record(&interaction);
-        let mut errand = Errand { visit: visit.clone(), rendering, body: inbound.body };
+        let peer = inbound.certificate.map(|certificate| certificate.thumbprint);
+        let mut errand = Errand { visit: visit.clone(), rendering, body: inbound.body, peer };
         let pending = self.perform(&caller, interaction, &mut errand).await;
         *visit = errand.visit;
         Ok((pending?, errand.rendering))
@@ -198,13 +221,18 @@ impl Gateway {
         if crate::layers::off(crate::layers::Layer::Token) {
             return Ok(crate::layers::system());
         }
-        self.parts.authenticator.authenticate(inbound.bearer()?, inbound.certificate.as_ref(), now).await
+        let caller = self.parts.authenticator.authenticate(inbound.bearer()?, inbound.certificate.as_ref(), now).await?;
+        self.parts.emergency.of(&caller, now)?;
+        Ok(caller)
     }
 
     /// From the caller's interaction to its answer, unreleased. Entries of a batch begin here too.
     async fn perform(&self, caller: &Arc<Caller>, interaction: Interaction, errand: &mut Errand) -> Result<Pending, Refusal> {
         if let Interaction::Page(token) = &interaction {
             return self.page(caller, token, errand).await;
+        }
+        if let Interaction::Operate(operation) = interaction {
+            return self.operate(caller, operation, errand).await;
         }
         let permit = self.permit(caller, interaction, errand)?;
         match permit.interaction() {
@@ -213,7 +241,7 @@ impl Gateway {
             Interaction::Vread(key, version) => self.vread(&permit, key, *version, errand).await,
             Interaction::History(query) => self.history(&permit, query, None, errand).await,
             Interaction::Search(query) => self.search(&permit, query, None, errand).await,
-            Interaction::Page(_) => Err(Refusal::NotFound),
+            Interaction::Page(_) | Interaction::Operate(_) => Err(Refusal::NotFound),
             Interaction::Create(resource_type, condition) => {
                 self.create(&permit, *resource_type, condition.as_deref(), errand).await
             }
@@ -236,7 +264,8 @@ impl Gateway {
         if crate::layers::off(crate::layers::Layer::Consent) {
             return Ok(permit);
         }
-        Ok(self.parts.consent.narrow(permit, errand.visit.now))
+        let grant = self.parts.emergency.of(caller, errand.visit.now)?;
+        self.parts.consent.narrow(permit, grant.as_deref(), errand.visit.now)
     }
 
     /// By which rules content is marked.

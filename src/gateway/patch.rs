@@ -28,7 +28,7 @@ impl Gateway {
     ) -> Result<Pending, Failed> {
         let old = self.standing(permit, Need::Update, key, condition).await?;
         let draft = self.resolved(permit, patched(&errand.body, &old)?, &mut guards).await?;
-        let warnings = self.parts.consent.problems(&draft, errand.visit.now)?;
+        let warnings = self.directed(permit, &draft, Some(&old), errand.visit.now)?;
         let change = draft.change(permit, Need::Update, key.clone(), Some(&old), &self.marking(), errand.visit.now)?;
         self.conclude(permit, (change, Some(&old)), guards, &warnings, errand).await
     }

@@ -119,6 +119,9 @@ impl Gateway {
         if let Err(error) = self.parts.tokens.keys.reload(self.parts.tokens.registry.store(), self.parts.clock.now()).await {
             tracing::warn!(%error, "the signing keys could not be read again");
         }
+        if let Err(refusal) = self.tend_emergencies().await {
+            tracing::warn!(code = refusal.told().code, "the grants of emergency access could not be read again");
+        }
     }
 
     /// Finishes what was taken: the last entries and the store.
@@ -135,6 +138,15 @@ impl Gateway {
     /// Writes an entry about the gateway itself.
     pub async fn note(&self, event: Event) {
         self.note_about(event, "amanat").await;
+    }
+
+    /// Writes an entry about a question that was put at the command line.
+    pub async fn note_question(&self, question: &str) {
+        let agent = Agent { client: "amanat".to_owned(), ..Agent::default() };
+        let entry = Entry::concluded(Event::Rest("operation"), agent, self.parts.clock.now(), uuid::Uuid::now_v7().to_string());
+        if self.parts.trail.append(entry.asking(question)).await.is_err() {
+            tracing::error!("the trail cannot be written");
+        }
     }
 
     /// Writes an entry about a client.

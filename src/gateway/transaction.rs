@@ -6,9 +6,7 @@ use super::write::{Failed, creates, new_id, until_settled, version_made};
 use super::{Errand, Gateway};
 use crate::access::{Caller, Permit};
 use crate::audit::Entry;
-use crate::disclosure::{
-    Change, Commit, Draft, Guard, Part, Pending, Row, deletion, found, patched, responses, written,
-};
+use crate::disclosure::{Change, Commit, Draft, Guard, Part, Pending, Row, deletion, found, patched, responses, written};
 use crate::fhir::search::SearchQuery;
 use crate::fhir::{Id, Interaction, Key, Need, Problem, Refusal, Rendering, ResourceType, Return, WriteCondition};
 use std::collections::{HashMap, HashSet};
@@ -115,7 +113,7 @@ impl Gateway {
     /// Authorizes an entry and looks at what it is about.
     async fn step(&self, caller: &Arc<Caller>, part: &Part, plan: &mut Plan, errand: &Errand) -> Result<Step, Failed> {
         let parsed = self.entry_interaction(part, errand)?;
-        if let Interaction::Page(_) | Interaction::Capabilities = parsed {
+        if let Interaction::Page(_) | Interaction::Capabilities | Interaction::Operate(_) = parsed {
             return Err(Refusal::Invalid(vec![Problem::of("invalid", "this cannot be an entry of a transaction")]).into());
         }
         let permit = self.permit(caller, parsed, errand)?;
@@ -191,6 +189,7 @@ impl Gateway {
             return Ok(Act::Nothing);
         }
         demand(condition, Some(&old))?;
+        self.may_delete(&old).await?;
         Ok(Act::Delete { old })
     }
 
@@ -222,7 +221,7 @@ impl Gateway {
             Act::Found(_) | Act::Nothing | Act::Read => return Err(Refusal::Internal.into()),
         };
         let draft = self.linked(&step.permit, draft, targets, plan).await?;
-        self.parts.consent.problems(&draft, errand.visit.now)?;
+        self.directed(&step.permit, &draft, old.filter(|row| !row.facts.deleted), errand.visit.now)?;
         Ok(draft.change(&step.permit, need, key.clone(), old, &self.marking(), errand.visit.now)?)
     }
 

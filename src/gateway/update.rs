@@ -46,7 +46,7 @@ impl Gateway {
         errand: &Errand,
     ) -> Result<Pending, Failed> {
         let draft = self.resolved(permit, draft, &mut guards).await?;
-        let warnings = self.parts.consent.problems(&draft, errand.visit.now)?;
+        let warnings = self.directed(permit, &draft, old.filter(|row| !row.facts.deleted), errand.visit.now)?;
         let change = draft.change(permit, Need::Update, key, old, &self.marking(), errand.visit.now)?;
         self.conclude(permit, (change, old), guards, &warnings, errand).await
     }

@@ -2,7 +2,7 @@
 
 use super::{Errand, Gateway};
 use crate::access::{Permit, Predicate};
-use crate::disclosure::{Change, Commit, Committed, Guard, Pending, Row, Stored, consent_changes, written};
+use crate::disclosure::{Change, Commit, Committed, Guard, Pending, Row, Stored, written};
 use crate::fhir::{Id, Interaction, Need, Problem, Refusal, Rendering, ResourceType, Return, Touched, methods};
 use crate::store::CommitError;
 
@@ -34,6 +34,19 @@ impl From<crate::store::StoreError> for Refusal {
         match error {
             crate::store::StoreError::Cursor => Self::NotFound,
             crate::store::StoreError::Unavailable(reason) => {
+                tracing::error!(reason, "the record store failed");
+                Self::StoreUnavailable
+            }
+        }
+    }
+}
+
+impl From<CommitError> for Refusal {
+    fn from(error: CommitError) -> Self {
+        match error {
+            CommitError::Stale => Self::Conflict,
+            CommitError::Trail => Self::TrailUnavailable,
+            CommitError::Unavailable(reason) => {
                 tracing::error!(reason, "the record store failed");
                 Self::StoreUnavailable
             }
@@ -79,19 +92,10 @@ impl Gateway {
     pub(super) async fn commit(&self, commit: Commit) -> Result<Committed, Failed> {
         let committed = self.parts.store.commit(commit).await.map_err(|error| match error {
             CommitError::Stale => Failed::Stale,
-            CommitError::Trail => Failed::Refused(Refusal::TrailUnavailable),
-            CommitError::Unavailable(reason) => {
-                tracing::error!(reason, "the record store failed");
-                Failed::Refused(Refusal::StoreUnavailable)
-            }
+            other => Failed::Refused(other.into()),
         })?;
-        self.take_over(&committed.stored)?;
+        self.parts.consent.changed(&committed.stored)?;
         Ok(committed)
-    }
-
-    fn take_over(&self, stored: &[Stored]) -> Result<(), Refusal> {
-        self.parts.consent.changed(consent_changes(stored, self.parts.consent.site())?);
-        Ok(())
     }
 }
 

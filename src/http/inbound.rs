@@ -108,6 +108,7 @@ fn headers(request: &HttpRequest) -> Result<Headers, Turned> {
         lenient,
         accept: Some(accept).filter(|accept| !accept.is_empty()),
         content_type: content_type(request)?,
+        purposes: single(request, &HeaderName::from_static("x-purpose-of-use"))?,
     })
 }
 

@@ -68,7 +68,7 @@ impl Authenticator {
         let hash = hash(token);
         let verified = match self.remembered(&hash, now) {
             Some(verified) => verified,
-            None => self.verify(token, hash, now).await.map_err(Refusal::TokenInvalid)?,
+            None => self.verify(token, hash, now).await.map_err(refusal)?,
         };
         verified.for_peer(peer).map_err(Refusal::TokenInvalid)
     }
@@ -106,25 +106,28 @@ impl Authenticator {
         let keys_before = issuer.keys.generation();
         let expires = issuer.verify(&jws, &claims, now).await?;
         let client = caller::client(&claims)?;
-        let (registration, registered_before) = self.registration(&issuer, &client, now).await?;
-        let caller = caller::caller(&claims, &issuer, registration.as_deref(), expires)?;
+        let emergency = caller::emergency(&claims, &issuer)?;
+        let registrar = emergency.as_ref().map_or(issuer.settings.issuer.as_str(), |(_, registrar)| registrar);
+        let (registration, registered_before) = self.registration(registrar, &client, issuer.own, now).await?;
         let certificate = binding(&claims, registration.as_deref())?;
+        let caller = caller::caller(&claims, &issuer, registration.as_deref(), expires, certificate.clone())?;
         let generations = (keys_before, registered_before);
         let verified = Arc::new(Verified { caller: Arc::new(caller), issuer, generations, certificate });
         self.verified.insert(hash, Arc::clone(&verified));
         Ok(verified)
     }
 
-    /// The client's registration, and the generation that it was read in. A client of this gateway itself must have one.
+    /// The client's registration, and the generation that it was read in. One that holds a token of this gateway itself must have one.
     async fn registration(
         &self,
-        issuer: &Issuer,
+        registrar: &str,
         client: &str,
+        needed: bool,
         now: Instant,
     ) -> Result<(Option<Arc<Registration>>, u64), &'static str> {
-        let look = || (self.registrations.generation(), self.registrations.find(&issuer.settings.issuer, client));
+        let look = || (self.registrations.generation(), self.registrations.find(registrar, client));
         let (mut generation, mut found) = look();
-        if found.is_none() && issuer.own {
+        if found.is_none() && needed {
             self.registrations.look_again(client, now).await;
             (generation, found) = look();
             if found.is_none() {
@@ -146,6 +149,15 @@ impl Verified {
             (Some(bound), Some(peer)) if *bound == peer.thumbprint => Ok(Arc::clone(&self.caller)),
             _ => Err("certificate"),
         }
+    }
+}
+
+/// A token that is sound but states a purpose that it must not is no bad token: its holder is refused, not sent for another (`consent` § 8).
+fn refusal(why: &'static str) -> Refusal {
+    match why {
+        caller::UNKNOWN_PURPOSE => Refusal::PurposeRefused("unknown"),
+        caller::NOT_REGISTERED => Refusal::PurposeRefused("not-registered"),
+        why => Refusal::TokenInvalid(why),
     }
 }
 

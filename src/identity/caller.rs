@@ -4,7 +4,7 @@ use super::claims::Claims;
 use super::issuer::Issuer;
 use super::purpose;
 use super::registration::Registration;
-use crate::access::{Caller, Level, Scopes};
+use crate::access::{Caller, Level, Scopes, SignIn};
 use crate::fhir::json::{Element, Kind};
 use crate::fhir::{Instant, Key, ResourceType};
 
@@ -17,6 +17,12 @@ const USERS: [ResourceType; 5] = [
     ResourceType::Person,
 ];
 
+/// The word for a purpose that nobody knows.
+pub(super) const UNKNOWN_PURPOSE: &str = "purpose";
+
+/// The word for a purpose that the client is not registered for.
+pub(super) const NOT_REGISTERED: &str = "purpose-not-registered";
+
 /// Who the claims say is calling. They have been verified; `expires` is what that gave.
 ///
 /// # Errors
@@ -26,11 +32,11 @@ pub(super) fn caller(
     issuer: &Issuer,
     registration: Option<&Registration>,
     expires: Instant,
+    certificate: Option<String>,
 ) -> Result<Caller, &'static str> {
     let scopes = Scopes::parse(&claims.text("scope", "scope")?.unwrap_or_default());
     let patient = claims.id("patient", "patient")?;
     let told = organization(claims)?;
-    authentication_methods(claims)?;
     let launched = patient.is_some() && scopes.grants.iter().all(|grant| grant.level != Level::System);
     Ok(Caller {
         issuer: issuer.settings.issuer.clone(),
@@ -45,7 +51,55 @@ pub(super) fn caller(
         token_id: claims.text("jti", "jti")?.map(std::borrow::Cow::into_owned),
         scopes,
         expires,
+        sign_in: SignIn {
+            at: claims.moment("auth_time", "auth-time")?,
+            methods: texts(claims, "amr")?,
+            roles: roles(claims)?,
+            certificate,
+            grant: grant(claims, issuer)?,
+            residual: extension(claims, "ihe_pcf")?.and_then(|pcf| pcf.get("residual")).map(|rules| rules.raw().to_owned()),
+            registered_purposes: registration.map(|registration| registration.purposes.clone()).unwrap_or_default(),
+        },
     })
+}
+
+/// The grant of emergency access that a token of this gateway itself belongs to, and the issuer at which its client is registered.
+/// Nobody else's claim of one means anything.
+///
+/// # Errors
+/// `grant`
+pub(super) fn emergency(claims: &Claims, issuer: &Issuer) -> Result<Option<(String, String)>, &'static str> {
+    if !issuer.own {
+        return Ok(None);
+    }
+    let Some(told) = extension(claims, "amanat")? else { return Ok(None) };
+    let text = |name: &str| told.text_at(name).filter(|text| !text.is_empty()).map(std::borrow::Cow::into_owned).ok_or("grant");
+    Ok(Some((text("break_glass")?, text("client_issuer")?)))
+}
+
+fn grant(claims: &Claims, issuer: &Issuer) -> Result<Option<String>, &'static str> {
+    Ok(emergency(claims, issuer)?.map(|(grant, _)| grant))
+}
+
+/// Role words: `roles` at the top, or `subject_role` of HL7 B2B or IHE IUA; a text, a coding, or several.
+fn roles(claims: &Claims) -> Result<Vec<String>, &'static str> {
+    let places = [
+        claims.get("roles"),
+        extension(claims, "hl7-b2b")?.and_then(|b2b| b2b.get("subject_role")),
+        extension(claims, "ihe_iua")?.and_then(|iua| iua.get("subject_role")),
+    ];
+    let mut found = Vec::new();
+    for value in places.into_iter().flatten().flat_map(Element::flattened) {
+        let role = match value.kind() {
+            Kind::Object => value.text_at("code").map(|code| match value.text_at("system") {
+                Some(system) => format!("{system}|{code}"),
+                None => code.into_owned(),
+            }),
+            _ => value.as_str().map(std::borrow::Cow::into_owned),
+        };
+        found.push(role.filter(|role| !role.is_empty()).ok_or("roles")?);
+    }
+    Ok(found)
 }
 
 /// `client_id` (RFC 9068 § 2.2) or `azp`; when both are there they name the same client.
@@ -86,11 +140,12 @@ fn organization(claims: &Claims) -> Result<Option<String>, &'static str> {
     Ok(Some(text.into_owned()))
 }
 
-/// `amr` decides nothing yet, but of the wrong type it is a broken token.
-fn authentication_methods(claims: &Claims) -> Result<(), &'static str> {
-    let Some(methods) = claims.get("amr") else { return Ok(()) };
-    let texts = methods.kind() == Kind::Array && methods.items().all(|method| method.kind() == Kind::String);
-    texts.then_some(()).ok_or("amr")
+/// A claim that is an array of texts where it is present.
+fn texts(claims: &Claims, name: &'static str) -> Result<Vec<String>, &'static str> {
+    let Some(found) = claims.get(name) else { return Ok(Vec::new()) };
+    let texts =
+        (found.kind() == Kind::Array).then(|| found.items().map(|one| one.as_str().map(std::borrow::Cow::into_owned)).collect());
+    texts.flatten().ok_or(name)
 }
 
 /// The first place that states purposes wins; then the registration, the issuer's default, and for an app launched with a
@@ -111,7 +166,7 @@ fn purposes(
     for place in places.into_iter().flatten() {
         let stated = purpose::stated(place)?;
         if !registered.is_empty() && stated.iter().any(|purpose| !registered.contains(purpose)) {
-            return Err("purpose");
+            return Err(NOT_REGISTERED);
         }
         if !stated.is_empty() {
             return Ok(stated);

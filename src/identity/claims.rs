@@ -82,7 +82,10 @@ impl Claims {
     }
 
     /// A `NumericDate` (RFC 7519 § 2): a finite number of seconds, fractions allowed, before the year 10000.
-    fn moment(&self, name: &str, fault: &'static str) -> Result<Option<Instant>, &'static str> {
+    ///
+    /// # Errors
+    /// `fault` when it is something else.
+    pub fn moment(&self, name: &str, fault: &'static str) -> Result<Option<Instant>, &'static str> {
         let Some(value) = self.get(name) else { return Ok(None) };
         let seconds: f64 = value.number_text().and_then(|text| text.parse().ok()).ok_or(fault)?;
         if !(0.0..253_402_300_800.0).contains(&seconds) {

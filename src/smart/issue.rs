@@ -31,6 +31,8 @@ pub struct Grant {
     pub purposes: Vec<String>,
     /// The certificate that the token is bound to: SHA-256, base64url.
     pub certificate: Option<String>,
+    /// The grant of emergency access that it belongs to, and the issuer at which its client is registered.
+    pub emergency: Option<(String, String)>,
 }
 
 /// A token that was made.
@@ -78,7 +80,7 @@ fn claims(grant: &Grant, id: &str, now: Instant, expires: Instant) -> Value {
     Value::Object(claims)
 }
 
-/// Organization and purposes in the form of HL7 B2B (UDAP security guide § 5.2.1.1).
+/// Organization and purposes in the form of HL7 B2B (UDAP security guide § 5.2.1.1), and a grant in a form of our own.
 fn extensions(grant: &Grant) -> Option<Value> {
     let mut b2b = Map::new();
     if let Some(organization) = &grant.organization {
@@ -87,5 +89,12 @@ fn extensions(grant: &Grant) -> Option<Value> {
     if !grant.purposes.is_empty() {
         b2b.insert("purpose_of_use".to_owned(), json!(grant.purposes));
     }
-    (!b2b.is_empty()).then(|| json!({"hl7-b2b": b2b}))
+    let mut extensions = Map::new();
+    if !b2b.is_empty() {
+        extensions.insert("hl7-b2b".to_owned(), Value::Object(b2b));
+    }
+    if let Some((grant, issuer)) = &grant.emergency {
+        extensions.insert("amanat".to_owned(), json!({"break_glass": grant, "client_issuer": issuer}));
+    }
+    (!extensions.is_empty()).then_some(Value::Object(extensions))
 }

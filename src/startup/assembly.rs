@@ -4,9 +4,10 @@ use crate::audit::{Site, Trail, TrailSource};
 use crate::clock::Clock;
 use crate::config::{self, Config, JwksSource};
 use crate::fhir::Refusal;
-use crate::gateway::{ConsentOffice, Gateway, Limits, LinkKey, Parts, Rate};
+use crate::gateway::{ConsentOffice, Emergency, EmergencyRules, Gateway, Limits, LinkKey, Parts, Rate};
 use crate::identity::{Algorithm, Authenticator, IssuerSettings, Issuers, IssuersFault, KeysAt, PublishedKeys, Reach};
 use crate::smart::{AssertionRules, ClientStore, ClientStoreError, Kept, KeyRing, KeyRingFault, Registry, TokenEndpoint};
+use crate::store::emergency::EmergencyStore;
 use crate::store::sql::{SqliteOptions, SqliteStore};
 use crate::store::{RecordStore, StoreError};
 use std::sync::Arc;
@@ -100,6 +101,8 @@ async fn parts(
         authenticator,
         consent: ConsentOffice::new(crate::consent::Site::new(&config.consent, &base)),
         labelling: config.labelling.clone(),
+        emergency: Emergency::new(emergency_rules(config), Arc::clone(store) as Arc<dyn EmergencyStore>),
+        purpose_required: config.purpose_required,
         link_key: link_key(store).await?,
         clock: clock.clone(),
         limits: limits(&config.limits),
@@ -143,6 +146,18 @@ async fn link_key(store: &SqliteStore) -> Result<LinkKey, OpenError> {
     aws_lc_rs::rand::fill(&mut fresh).map_err(|_| OpenError::Setting("the system has no random numbers".to_owned()))?;
     let kept = store.setting_or("link-key", fresh).await?;
     LinkKey::new(&kept).ok_or_else(|| OpenError::Setting("the stored key of page links is damaged".to_owned()))
+}
+
+fn emergency_rules(config: &Config) -> EmergencyRules {
+    let (glass, emergency) = (&config.consent.break_glass, &config.emergency);
+    EmergencyRules {
+        enabled: glass.enabled,
+        roles: emergency.roles.clone(),
+        acr: emergency.acr.clone(),
+        reasons: emergency.reasons.clone(),
+        minutes: glass.minutes,
+        max_minutes: glass.max_minutes,
+    }
 }
 
 fn limits(limits: &config::Limits) -> Limits {

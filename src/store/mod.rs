@@ -1,12 +1,13 @@
 //! The record store port. Behind it: `sql` (an embedded database) and, later, a FHIR server.
 
+pub mod emergency;
 pub mod sql;
 
 use crate::access::Permit;
 pub use crate::disclosure::Row;
 use crate::disclosure::{Commit, Committed};
 use crate::fhir::search::SearchQuery;
-use crate::fhir::{Facts, HistoryQuery, Key, Marks, Need, Version};
+use crate::fhir::{Facts, HistoryQuery, Key, Marks, Need, ResourceType, Version};
 use std::future::Future;
 use std::pin::Pin;
 
@@ -140,6 +141,18 @@ pub trait RecordStore: Send + Sync {
 
     /// Every current Consent: the policy's own input, never an answer.
     fn consents(&self) -> Answering<'_, Vec<Row>>;
+
+    /// Every current record of a type that decisions are made with (who belongs to which group, role or organization). Never an answer.
+    fn current(&self, of: ResourceType) -> Answering<'_, Vec<Row>>;
+
+    /// The facts of a record, whoever may see it, read by its key on the calling thread: to explain a decision. Never an answer.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn facts_of(&self, key: &Key) -> Result<Option<Facts>, StoreError>;
+
+    /// Every version of a Consent, to tell whether it ever was in force. Never an answer.
+    fn consent_versions<'a>(&'a self, key: &'a Key) -> Answering<'a, Vec<Row>>;
 
     /// Which of these keys exist at all, whoever may see them: to keep an id from being taken twice. Never an answer.
     fn versions<'a>(&'a self, keys: &'a [Key]) -> Answering<'a, Vec<Option<(Version, bool)>>>;

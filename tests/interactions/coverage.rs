@@ -1,7 +1,8 @@
 //! Nothing is left out: a new interaction, route or refusal that no test knows fails here, or does not compile.
 
 use super::doors::DOORS;
-use amanat::fhir::{Headers, Instant, Interaction, Method, Request, RouteOptions, interaction};
+use super::operations::OPERATIONS;
+use amanat::fhir::{Headers, Instant, Interaction, Method, Operation, Request, RouteOptions, interaction};
 use std::collections::BTreeSet;
 
 /// The variants with their names: a new one has no arm and does not compile; with an arm it needs a door.
@@ -30,6 +31,11 @@ variants! {
     Interaction::Delete(..) => "Delete",
     Interaction::ConditionalDelete(_) => "ConditionalDelete",
     Interaction::Bundle => "Bundle",
+    Interaction::Operate(Operation::BreakGlass(_)) => "$break-glass",
+    Interaction::Operate(Operation::EndBreakGlass(_)) => "$end-break-glass",
+    Interaction::Operate(Operation::ExplainAccess(..)) => "$explain-access",
+    Interaction::Operate(Operation::FileConsent) => "$fileConsent",
+    Interaction::Operate(Operation::RevokeConsent) => "$revokeConsent",
 }
 
 fn route(method: &str, path: &str) -> Option<&'static str> {
@@ -60,14 +66,17 @@ fn shape(path: &str) -> String {
 
 #[test]
 fn every_interaction_has_a_door_that_refuses() {
-    let reached: BTreeSet<&str> = DOORS.iter().filter_map(|door| route(door.method, door.path)).collect();
+    let operations = OPERATIONS.iter().map(|(method, path, _)| (*method, *path));
+    let doors = DOORS.iter().map(|door| (door.method, door.path)).chain(operations);
+    let reached: BTreeSet<&str> = doors.filter_map(|(method, path)| route(method, path)).collect();
     let all: BTreeSet<&str> = VARIANTS.iter().copied().collect();
     assert_eq!(reached, all);
 }
 
 #[test]
 fn every_route_has_a_door_that_refuses() {
-    let doors: BTreeSet<(&str, String)> = DOORS.iter().map(|door| (door.method, shape(door.path))).collect();
+    let operations = OPERATIONS.iter().map(|(method, path, _)| (*method, shape(path)));
+    let doors: BTreeSet<(&str, String)> = DOORS.iter().map(|door| (door.method, shape(door.path))).chain(operations).collect();
     let paths = [
         "",
         "?_id=o1",
@@ -89,6 +98,13 @@ fn every_route_has_a_door_that_refuses() {
         "Patient/p1/Observation/o1",
         "metadata/x",
         "$everything",
+        "$break-glass",
+        "Patient/$break-glass",
+        "Patient/p1/$break-glass",
+        "Patient/p1/$end-break-glass",
+        "Patient/p1/$explain-access",
+        "Consent/$fileConsent",
+        "Consent/$revokeConsent",
     ];
     for method in ["GET", "POST", "PUT", "PATCH", "DELETE"] {
         for path in paths {

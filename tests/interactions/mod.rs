@@ -10,6 +10,7 @@ mod delete;
 mod doors;
 mod history;
 mod once;
+pub(crate) mod operations;
 mod page;
 mod patch;
 mod rate;

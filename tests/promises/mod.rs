@@ -2,5 +2,9 @@
 
 mod absence;
 mod blind;
+mod break_glass;
 mod consent;
+mod directives;
+mod explained;
+mod memberships;
 mod whole;

@@ -39,6 +39,54 @@ pub(super) const TOKEN_MISPLACED: Told = told(
     "token:misplaced",
     "Send the access token once, in the Authorization header, never in the URL or a form.",
 );
+pub(super) const STEP_UP: Told = told(
+    401,
+    "login",
+    "AMANAT-AUTH-0004",
+    Serious,
+    "step-up",
+    "This needs a fresh and strong sign-in. Sign in again as the `WWW-Authenticate` header asks, and repeat the request with the new token.",
+);
+pub(super) const PURPOSE_REFUSED: Told = told(
+    403,
+    "forbidden",
+    "AMANAT-PURPOSE-0001",
+    Minor,
+    "",
+    "The purpose of use is missing, unknown, or not one that this client acts for. It comes from the access token; a header only selects among its purposes.",
+);
+pub(super) const BREAK_GLASS_REFUSED: Told = told(
+    403,
+    "forbidden",
+    "AMANAT-BTG-0001",
+    Minor,
+    "",
+    "Emergency access is for users in a role of the site's list, through a client that is registered for the purpose BTG.",
+);
+pub(super) const REVOKE_INSTEAD: Told = told(
+    409,
+    "business-rule",
+    "AMANAT-CONSENT-0001",
+    Minor,
+    "consent:revoke-instead",
+    "A consent that was in force is kept. Revoke it with `POST Consent/$revokeConsent`, or set its status to `inactive`.",
+);
+pub(super) const CONSENT_FAVOURS: Told = told(
+    403,
+    "forbidden",
+    "AMANAT-CONSENT-0002",
+    Minor,
+    "consent:favours-author",
+    "A clinician cannot file a consent that permits something to that clinician. Let the patient, a proxy or another officer file it.",
+);
+pub(super) const EXPLANATION_REFUSED: Told = told(
+    403,
+    "forbidden",
+    "AMANAT-EXPLAIN-0001",
+    Minor,
+    "explain",
+    "An explanation is for the patient, with a token of their own, and for auditors (a scope that names AuditEvent).",
+);
 pub(super) const SCOPE_MISSING: Told = told(403, "forbidden", "AMANAT-SCOPE-0001", Minor, "scope", "");
 pub(super) const WRITE_OUTSIDE_GRANT: Told = told(
     403,

@@ -9,6 +9,7 @@ mod commit;
 mod compile;
 mod connection;
 mod cursor;
+mod emergency;
 mod gate;
 mod history;
 mod include;
@@ -176,6 +177,19 @@ impl RecordStore for SqliteStore {
 
     fn consents(&self) -> Answering<'_, Vec<Row>> {
         Box::pin(self.ledger.read(|connection| point::all(connection, ResourceType::Consent)))
+    }
+
+    fn current(&self, of: ResourceType) -> Answering<'_, Vec<Row>> {
+        Box::pin(self.ledger.read(move |connection| point::all(connection, of)))
+    }
+
+    fn facts_of(&self, key: &Key) -> Result<Option<Facts>, StoreError> {
+        self.ledger.inline(|connection| point::facts_of(connection, key))
+    }
+
+    fn consent_versions<'a>(&'a self, key: &'a Key) -> Answering<'a, Vec<Row>> {
+        let key = key.clone();
+        Box::pin(self.ledger.read(move |connection| point::versions(connection, &key)))
     }
 
     fn versions<'a>(&'a self, keys: &'a [Key]) -> Answering<'a, Vec<Option<(Version, bool)>>> {

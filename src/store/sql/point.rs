@@ -88,6 +88,24 @@ pub(super) fn facts(connection: &mut SqliteConnection, keys: &[Key]) -> Result<V
     Ok(found.into_iter().flatten().map(|whole| whole.row.facts).filter(|facts| !facts.deleted).collect())
 }
 
+/// The facts of a live record, whoever may see it.
+pub(super) fn facts_of(connection: &mut SqliteConnection, key: &Key) -> Result<Option<Facts>, StoreError> {
+    Ok(by_key(connection, key)?.map(|found| found.row.facts).filter(|facts| !facts.deleted))
+}
+
+/// Every version of a record, whoever may see it; the current one first.
+pub(super) fn versions(connection: &mut SqliteConnection, key: &Key) -> Result<Vec<Row>, StoreError> {
+    let Some(current) = by_key(connection, key)? else { return Ok(Vec::new()) };
+    let superseded = Statement::new("SELECT version FROM record_version WHERE rid = ? ORDER BY version DESC").bind(current.rid);
+    let mut all = Vec::new();
+    for version in superseded.rows::<BigInt, i64>(connection)? {
+        let row = Statement::new(BY_VERSION).bind(current.rid).bind(version).row::<Columns, WholeRow>(connection)?;
+        all.extend(row.map(Whole::read).transpose()?.map(|found| found.row));
+    }
+    all.insert(0, current.row);
+    Ok(all)
+}
+
 /// The number of the last change.
 pub(super) fn last_change(connection: &mut SqliteConnection) -> QueryResult<i64> {
     Ok(number(

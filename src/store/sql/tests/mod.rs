@@ -172,6 +172,7 @@ fn permit(narrowing: Predicate) -> Permit {
         acr: None,
         token_id: None,
         expires: Instant(i64::MAX),
+        sign_in: crate::access::SignIn::default(),
     };
     Permit::for_test(caller, Interaction::Capabilities, narrowing)
 }

@@ -1,0 +1,168 @@
+//! The operations that this server has (<https://hl7.org/fhir/R4/operations.html>), as a closed enum, and their parameters.
+
+use super::parameters::{Slot, Takes};
+use super::{Id, ResourceType};
+
+/// An operation, and what it is called on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Operation {
+    /// `Patient/id/$break-glass`: emergency access to one patient.
+    BreakGlass(Id),
+    /// `Patient/id/$end-break-glass`: the end of it.
+    EndBreakGlass(Id),
+    /// `Patient/id/$explain-access`: who sees what, and why; the query of a GET with it.
+    ExplainAccess(Id, Vec<(String, String)>),
+    /// `Consent/$fileConsent` (HL7 FAST Consent Management).
+    FileConsent,
+    /// `Consent/$revokeConsent` (HL7 FAST Consent Management).
+    RevokeConsent,
+}
+
+/// Where an operation is called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Called {
+    /// `[base]/$name`
+    OnSystem,
+    /// `[base]/Type/$name`
+    OnType(ResourceType),
+    /// `[base]/Type/id/$name`
+    OnInstance(ResourceType),
+}
+
+/// One row of the table of operations.
+#[derive(Debug, Clone, Copy)]
+pub struct Defined {
+    /// Its name, without `$`.
+    pub name: &'static str,
+    /// Where it is called.
+    pub called: Called,
+    /// It changes nothing, so that GET does too.
+    pub reads: bool,
+    /// Canonical URL of its definition.
+    pub definition: &'static str,
+    /// What it takes.
+    pub slots: &'static [Slot],
+}
+
+const PATIENT: Called = Called::OnInstance(ResourceType::Patient);
+const CONSENT: Called = Called::OnType(ResourceType::Consent);
+
+/// What may come with a consent as its paper: FAST names these two.
+const PAPERS: &[ResourceType] = &[ResourceType::DocumentReference, ResourceType::QuestionnaireResponse];
+
+/// Every operation.
+pub const OPERATIONS: [Defined; 5] = [
+    Defined {
+        name: "break-glass",
+        called: PATIENT,
+        reads: false,
+        definition: "urn:amanat:operation:break-glass",
+        slots: &[
+            Slot::required("reason", Takes::Code),
+            Slot::required("text", Takes::Text),
+            Slot::optional("minutes", Takes::Whole),
+        ],
+    },
+    Defined {
+        name: "end-break-glass",
+        called: PATIENT,
+        reads: false,
+        definition: "urn:amanat:operation:end-break-glass",
+        slots: &[],
+    },
+    Defined {
+        name: "explain-access",
+        called: PATIENT,
+        reads: true,
+        definition: "urn:amanat:operation:explain-access",
+        slots: &[
+            Slot::optional("client", Takes::Text),
+            Slot::optional("user", Takes::Text),
+            Slot::optional("organization", Takes::Text),
+            Slot::optional("scope", Takes::Text),
+            Slot::repeated("purpose", Takes::Text),
+            Slot::repeated("record", Takes::Text),
+        ],
+    },
+    Defined {
+        name: "fileConsent",
+        called: CONSENT,
+        reads: false,
+        definition: "http://hl7.org/fhir/us/consent-management/OperationDefinition/file-consent",
+        slots: &[
+            Slot::required("consent", Takes::Record(&[ResourceType::Consent])),
+            Slot::optional("document", Takes::Record(PAPERS)),
+        ],
+    },
+    Defined {
+        name: "revokeConsent",
+        called: CONSENT,
+        reads: false,
+        definition: "http://hl7.org/fhir/us/consent-management/OperationDefinition/revoke-consent",
+        slots: &[
+            Slot::required("consent", Takes::Reference),
+            Slot::required("patient", Takes::Reference),
+            Slot::optional("document", Takes::Record(PAPERS)),
+        ],
+    },
+];
+
+impl Defined {
+    /// The row of this name at this place.
+    pub fn find(name: &str, called: Called) -> Option<&'static Self> {
+        OPERATIONS.iter().find(|row| row.name == name && row.called == called)
+    }
+}
+
+impl Operation {
+    /// The operation of a row of the table, on this record where it is called on one, with the query of the request.
+    pub(super) fn of(row: &Defined, id: Option<Id>, query: Vec<(String, String)>) -> Option<Self> {
+        Some(match (row.name, id) {
+            ("break-glass", Some(id)) => Self::BreakGlass(id),
+            ("end-break-glass", Some(id)) => Self::EndBreakGlass(id),
+            ("explain-access", Some(id)) => Self::ExplainAccess(id, query),
+            ("fileConsent", None) => Self::FileConsent,
+            ("revokeConsent", None) => Self::RevokeConsent,
+            _ => return None,
+        })
+    }
+
+    /// Its name, without `$`.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::BreakGlass(_) => "break-glass",
+            Self::EndBreakGlass(_) => "end-break-glass",
+            Self::ExplainAccess(..) => "explain-access",
+            Self::FileConsent => "fileConsent",
+            Self::RevokeConsent => "revokeConsent",
+        }
+    }
+
+    /// What it takes.
+    pub fn slots(&self) -> &'static [Slot] {
+        OPERATIONS.iter().find(|row| row.name == self.name()).map_or(&[], |row| row.slots)
+    }
+
+    /// The patient that it is called on.
+    pub const fn patient(&self) -> Option<&Id> {
+        match self {
+            Self::BreakGlass(id) | Self::EndBreakGlass(id) | Self::ExplainAccess(id, _) => Some(id),
+            Self::FileConsent | Self::RevokeConsent => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Called, OPERATIONS, Operation};
+    use crate::fhir::Id;
+
+    #[test]
+    fn every_row_of_the_table_is_an_operation_of_its_own_name() {
+        for row in &OPERATIONS {
+            let id = matches!(row.called, Called::OnInstance(_)).then(|| Id::parse("p1").unwrap());
+            let operation = Operation::of(row, id, Vec::new()).unwrap();
+            assert_eq!((operation.name(), operation.slots().len()), (row.name, row.slots.len()));
+        }
+    }
+}

@@ -1,0 +1,20 @@
+//! Operations (<https://hl7.org/fhir/R4/operations.html>): which file does which.
+
+use super::{Errand, Gateway};
+use crate::access::Caller;
+use crate::disclosure::Pending;
+use crate::fhir::{Operation, Refusal};
+use std::sync::Arc;
+
+impl Gateway {
+    /// Each operation authorizes itself: what it may look at differs from one to the other.
+    pub(super) async fn operate(&self, caller: &Arc<Caller>, operation: Operation, errand: &Errand) -> Result<Pending, Refusal> {
+        match &operation {
+            Operation::BreakGlass(patient) => self.break_glass(caller, patient, errand).await,
+            Operation::EndBreakGlass(patient) => self.end_break_glass(caller, patient, errand).await,
+            Operation::ExplainAccess(patient, _) => self.explain_access(caller, patient, &operation, errand).await,
+            Operation::FileConsent => self.file_consent(caller, errand).await,
+            Operation::RevokeConsent => self.revoke_consent(caller, errand).await,
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! Emergency access in the ledger.
+
+use super::SqliteStore;
+use super::statement::Statement;
+use super::writer::Writer;
+use crate::access::BreakGlass;
+use crate::audit::{Entry, Receipt};
+use crate::fhir::{Id, Instant, Key};
+use crate::store::emergency::{Case, EmergencyStore, Opening, Review, ReviewError};
+use crate::store::{Answering, CommitError, StoreError};
+use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Text};
+use uuid::Uuid;
+
+const GRANT: &str = "g.id, g.patient, g.issuer, g.subject, g.user, g.client, g.certificate, g.token, g.reason, g.text, \
+                     g.begins, g.ends, g.ended, g.ended_by";
+
+type Grant = ((Text, Text, Text, Text, Text, Text, Text), (Text, Text, Text, BigInt, BigInt, BigInt, Text));
+type GrantRow = ((String, String, String, String, String, String, String), (String, String, String, i64, i64, i64, String));
+type CaseColumns = (Grant, (Text, BigInt, BigInt, Text, Text, Text));
+type CaseRow = (GrantRow, (String, i64, i64, String, String, String));
+
+/// Absent texts are kept empty.
+fn some(text: String) -> Option<String> {
+    (!text.is_empty()).then_some(text)
+}
+
+fn grant(row: GrantRow) -> Result<BreakGlass, StoreError> {
+    let ((id, patient, issuer, subject, user, client, certificate), (token_id, reason, text, begins, ends, ended, ended_by)) =
+        row;
+    let damaged = || StoreError::Unavailable("a grant of emergency access is damaged".to_owned());
+    Ok(BreakGlass {
+        id,
+        patient: Id::parse(&patient).ok_or_else(damaged)?,
+        issuer,
+        subject,
+        user: Key::parse(&user).ok_or_else(damaged)?,
+        client,
+        certificate: some(certificate),
+        token_id,
+        reason,
+        text,
+        begins: Instant(begins),
+        ends: Instant(ends),
+        ended: (ended != 0).then_some(Instant(ended)),
+        ended_by: some(ended_by),
+    })
+}
+
+fn case((row, (id, opened, due, state, reviewer, note)): CaseRow) -> Result<Case, StoreError> {
+    Ok(Case { id, grant: grant(row)?, opened: Instant(opened), due: Instant(due), state, reviewer, note })
+}
+
+fn enter(writer: &mut Writer, entry: &Entry) -> Receipt {
+    Receipt::durable(writer.enter(entry))
+}
+
+fn insert(connection: &mut SqliteConnection, opening: &Opening) -> QueryResult<()> {
+    let grant = &opening.grant;
+    let text = "INSERT INTO break_glass (id, patient, issuer, subject, user, client, certificate, token, reason, text, begins, ends) \
+                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+    Statement::new(text)
+        .bind(grant.id.as_str())
+        .bind(grant.patient.as_str())
+        .bind(grant.issuer.as_str())
+        .bind(grant.subject.as_str())
+        .bind(grant.user.to_string())
+        .bind(grant.client.as_str())
+        .bind(grant.certificate.as_deref().unwrap_or_default())
+        .bind(grant.token_id.as_str())
+        .bind(grant.reason.as_str())
+        .bind(grant.text.as_str())
+        .bind(grant.begins.0)
+        .bind(grant.ends.0)
+        .run(connection)?;
+    let text = "INSERT INTO review_case (id, kind, about, patient, actor, opened, due, state) VALUES (?, 'break-glass', ?, ?, ?, ?, ?, 'open')";
+    Statement::new(text)
+        .bind(Uuid::now_v7().to_string())
+        .bind(grant.id.as_str())
+        .bind(grant.patient.as_str())
+        .bind(grant.user.to_string())
+        .bind(grant.begins.0)
+        .bind(opening.due.0)
+        .run(connection)?;
+    for notice in &opening.notices {
+        Statement::new("INSERT INTO notice (id, rule, recipient, about, text, made) VALUES (?, ?, ?, ?, ?, ?)")
+            .bind(Uuid::now_v7().to_string())
+            .bind(notice.rule)
+            .bind(notice.recipient.to_text())
+            .bind(grant.id.as_str())
+            .bind(notice.text.as_str())
+            .bind(grant.begins.0)
+            .run(connection)?;
+    }
+    Ok(())
+}
+
+fn close(writer: &mut Writer, review: &Review) -> Result<Receipt, ReviewError> {
+    let failed = |error: diesel::result::Error| ReviewError::Store(error.into());
+    let found = Statement::new("SELECT state, actor FROM review_case WHERE id = ?")
+        .bind(review.case.as_str())
+        .row::<(Text, Text), (String, String)>(&mut writer.connection)
+        .map_err(failed)?;
+    match found {
+        None => return Err(ReviewError::Unknown),
+        Some((state, _)) if state != "open" && state != "escalated" => return Err(ReviewError::Closed),
+        Some((_, actor)) if actor == review.reviewer => return Err(ReviewError::Own),
+        Some(_) => {}
+    }
+    Statement::new("UPDATE review_case SET state = ?, reviewer = ?, closed = ?, note = ? WHERE id = ?")
+        .bind(review.disposition.word())
+        .bind(review.reviewer.as_str())
+        .bind(review.now.0)
+        .bind(review.note.as_str())
+        .bind(review.case.as_str())
+        .run(&mut writer.connection)
+        .map_err(failed)?;
+    Ok(enter(writer, &review.entry))
+}
+
+impl EmergencyStore for SqliteStore {
+    fn open(&self, opening: Opening) -> Answering<'_, Receipt, CommitError> {
+        Box::pin(self.ledger.submit(1_000, move |writer| {
+            insert(&mut writer.connection, &opening)?;
+            Ok(enter(writer, &opening.entry))
+        }))
+    }
+
+    fn live(&self, now: Instant) -> Answering<'_, Vec<BreakGlass>> {
+        Box::pin(self.ledger.read(move |connection| {
+            let text = format!("SELECT {GRANT} FROM break_glass g WHERE g.ended = 0 AND g.ends > ? ORDER BY g.ends");
+            let rows = Statement::new(text).bind(now.0).rows::<Grant, GrantRow>(connection)?;
+            rows.into_iter().map(grant).collect()
+        }))
+    }
+
+    fn history<'a>(&'a self, user: &'a str, patient: &'a Id, since: Instant) -> Answering<'a, (i64, i64)> {
+        let (user, patient) = (user.to_owned(), patient.to_string());
+        Box::pin(self.ledger.read(move |connection| {
+            let text = "SELECT coalesce(sum(patient = ?), 0), count(*) FROM break_glass WHERE user = ? AND begins >= ?";
+            let counted = Statement::new(text).bind(patient).bind(user).bind(since.0);
+            Ok(counted.row::<(BigInt, BigInt), (i64, i64)>(connection)?.unwrap_or_default())
+        }))
+    }
+
+    fn end<'a>(&'a self, grants: &'a [String], by: &'a str, now: Instant, entry: Entry) -> Answering<'a, Receipt, CommitError> {
+        let (grants, by) = (grants.to_vec(), by.to_owned());
+        Box::pin(self.ledger.submit(500, move |writer| {
+            for grant in &grants {
+                Statement::new("UPDATE break_glass SET ended = ?, ended_by = ? WHERE id = ? AND ended = 0")
+                    .bind(now.0)
+                    .bind(by.as_str())
+                    .bind(grant.as_str())
+                    .run(&mut writer.connection)?;
+            }
+            Ok(enter(writer, &entry))
+        }))
+    }
+
+    fn cases(&self, all: bool) -> Answering<'_, Vec<Case>> {
+        Box::pin(self.ledger.read(move |connection| {
+            let only = if all { "" } else { "WHERE c.state IN ('open', 'escalated')" };
+            let text = format!(
+                "SELECT {GRANT}, c.id, c.opened, c.due, c.state, c.reviewer, c.note \
+                 FROM review_case c JOIN break_glass g ON g.id = c.about {only} ORDER BY c.due, c.id"
+            );
+            let rows = Statement::new(text).rows::<CaseColumns, CaseRow>(connection)?;
+            rows.into_iter().map(case).collect()
+        }))
+    }
+
+    fn close_case(&self, review: Review) -> Answering<'_, Receipt, ReviewError> {
+        Box::pin(self.ledger.submit(500, move |writer| close(writer, &review)))
+    }
+}
