@@ -126,6 +126,7 @@ fn an_unknown_purpose_or_one_that_the_client_does_not_have_is_refused() {
     client.issuer = Some(ISSUER.to_owned());
     client.purposes = vec!["TREAT".to_owned()];
     server.register(client);
+    server.look_at_registry();
     let token = |purpose: &str| server.token(json!({"scope": "system/*.rs", "purpose_of_use": purpose}));
     let _ = server.get("Observation/o1", &token("TREAT")).expect(200);
     server.refused(&server.get("Observation/o1", &token("HMARKT")), 403, "AMANAT-PURPOSE-0001", "purpose:not-registered");

@@ -29,6 +29,7 @@ fn hospital() -> Server {
         other,
     ]);
     server.register(ward(&["TREAT", "BTG"]));
+    server.look_at_registry();
     server
 }
 
@@ -256,6 +257,7 @@ fn the_policy_for_emergencies_alone_opens_under_a_grant_and_never_else() {
     let server = Server::with("Policy-break-glass-only", SITE);
     server.seed(&[patient("p1", "Amin"), observation("o1", "p1", "laboratory")]);
     server.register(ward(&["TREAT", "BTG"]));
+    server.look_at_registry();
     let claimed = physician(&server, json!({"purpose_of_use": "BTG"}));
     server.refused(&server.get("Observation/o1", &claimed), 404, "AMANAT-REC-0001", "not-found");
     let token = token_of(&ask(&server, &physician(&server, json!({})), "p1").expect(200));
@@ -268,6 +270,7 @@ fn a_grant_overrides_a_denial_only_where_the_site_says_so() {
         let server = Server::with("Policy-all-normal", &format!("{SITE}{setting}"));
         server.seed(&[patient("p1", "Amin"), observation("o1", "p1", "laboratory"), consent("k1", "p1", "deny")]);
         server.register(ward(&["TREAT", "BTG"]));
+        server.look_at_registry();
         let token = token_of(&ask(&server, &physician(&server, json!({})), "p1").expect(200));
         assert_eq!(server.get("Observation/o1", &token).status, status, "{setting}");
     }
