@@ -9,6 +9,7 @@ mod doctor;
 mod init;
 mod places;
 mod screen;
+pub mod selftest;
 mod serve;
 pub mod synthetic;
 #[cfg(test)]
@@ -47,6 +48,8 @@ enum Command {
     Token(token::Token),
     /// Verify the trail.
     Audit(audit::Audit),
+    /// Try the gateway itself, against stores of its own.
+    Selftest(selftest::Selftest),
 }
 
 /// Runs the program: the arguments with the program's name first, standard output and standard error. Gives the exit code.
@@ -68,6 +71,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, out: &mut dyn Write, e
         Command::Client(client) => client.run(&mut screen),
         Command::Token(token) => token.run(&mut screen),
         Command::Audit(audit) => audit.run(&mut screen),
+        Command::Selftest(selftest) => selftest.run(&mut screen),
     };
     result.map_or_else(|failure| screen.end(&failure), |()| 0)
 }

@@ -3,4 +3,5 @@
 mod absence;
 mod blind;
 mod consent;
+mod leaks;
 mod whole;
