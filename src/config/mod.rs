@@ -29,12 +29,12 @@ pub struct Config {
     pub issuers: Vec<Issuer>,
     /// `[consent]`
     pub consent: ConsentSettings,
-    /// What records are labelled by: `consent.label_rules`, `consent.local_sensitivities`, `consent.time_zone`.
-    pub labelling: Labelling,
     /// `[consent.break_glass]`, as far as it says who may have it, and why.
     pub emergency: Emergency,
     /// `consent.purpose_required`: a token without any purpose of use is refused.
     pub purpose_required: bool,
+    /// What records are labelled by: `consent.label_rules`, `consent.local_sensitivities`, `consent.time_zone`.
+    pub labelling: Labelling,
     /// `[audit]`
     pub audit: Audit,
     /// `[limits]`

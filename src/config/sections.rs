@@ -154,8 +154,8 @@ pub(super) fn read(settings: &mut Settings) -> Option<Config> {
     let (server, tls, store) = (server(settings), tls(settings), store(settings));
     let issuers = (0..settings.elements("issuers")).map(|at| issuer(settings, at)).collect::<Option<Vec<_>>>();
     let consent = consent(settings);
-    let labelling = labels::read(settings);
     let (emergency, purpose_required) = (emergency(settings, &consent), settings.or("consent.purpose_required", false));
+    let labelling = labels::read(settings, &consent);
     let audit = audit(settings);
     let (limits, smart) = (limits(settings), smart(settings));
     let config = Config {
@@ -164,9 +164,9 @@ pub(super) fn read(settings: &mut Settings) -> Option<Config> {
         store: store?,
         issuers: issuers?,
         consent,
-        labelling,
         emergency,
         purpose_required,
+        labelling,
         audit,
         limits,
         smart,
