@@ -1,11 +1,13 @@
 //! The hunt for leaks: it finds none in the gateway, and each that is planted.
 
-use amanat::access::{Caller, Permit, Scopes, authorize};
+use amanat::access::{Caller, Permit, Scopes, SignIn, authorize};
 use amanat::cli::selftest::{Hunt, Outcome, Over, hunt_over};
 use amanat::disclosure::{Commit, Committed, Row};
 use amanat::fhir::search::{Criterion, SearchQuery};
-use amanat::fhir::{Facts, HistoryQuery, Instant, Interaction, Key, Need, Version};
-use amanat::store::{Answering, CommitError, Cursor, HistoryPage, Marked, PageBounds, RecordStore, SearchPage, UnmarkedBatch};
+use amanat::fhir::{Facts, HistoryQuery, Instant, Interaction, Key, Need, ResourceType, Version};
+use amanat::store::{
+    Answering, CommitError, Cursor, HistoryPage, Marked, PageBounds, RecordStore, SearchPage, StoreError, UnmarkedBatch,
+};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -67,6 +69,7 @@ impl Leaky {
             encounter: None,
             purposes: Vec::new(),
             acr: None,
+            sign_in: SignIn::default(),
             token_id: None,
             expires: Instant(i64::MAX),
         };
@@ -146,6 +149,18 @@ impl RecordStore for Leaky {
 
     fn consents(&self) -> Answering<'_, Vec<Row>> {
         self.inner.consents()
+    }
+
+    fn current(&self, of: ResourceType) -> Answering<'_, Vec<Row>> {
+        self.inner.current(of)
+    }
+
+    fn facts_of(&self, key: &Key) -> Result<Option<Facts>, StoreError> {
+        self.inner.facts_of(key)
+    }
+
+    fn consent_versions<'a>(&'a self, key: &'a Key) -> Answering<'a, Vec<Row>> {
+        self.inner.consent_versions(key)
     }
 
     fn versions<'a>(&'a self, keys: &'a [Key]) -> Answering<'a, Vec<Option<(Version, bool)>>> {
