@@ -57,6 +57,30 @@ class Material:
         self.create.write_text(json.dumps(result, separators=(",", ":")), encoding="utf-8")
 
 
+def ruled(rules, bundles, path):
+    """The same Bundles with so many exceptions in each patient's consent that none of the records meets; without consents for 0."""
+    with open(bundles, encoding="utf-8") as lines, open(path, "w", encoding="utf-8") as out:
+        for patient, line in enumerate(lines):
+            bundle = json.loads(line)
+            if rules == 0:
+                bundle["entry"] = [entry for entry in bundle["entry"] if entry["resource"]["resourceType"] != "Consent"]
+            for entry in bundle["entry"]:
+                if entry["resource"]["resourceType"] == "Consent" and rules > 1:
+                    # The permit itself is the first rule.
+                    entry["resource"]["provision"]["provision"] = [exception(patient, number) for number in range(rules - 1)]
+            out.write(json.dumps(bundle, separators=(",", ":")) + "\n")
+
+
+def exception(patient, number):
+    """A denial by label, by code or by date, each number another one, and those by code another for each patient."""
+    sensitivities = ("HIV", "PSY", "ETH", "SDV", "STD", "GDIS", "SCA")
+    label = {"system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": sensitivities[number % len(sensitivities)]}
+    code = {"coding": [{"system": "http://loinc.org", "code": f"none-{patient}-{number}"}]}
+    year = 1800 + number
+    criteria = ({"securityLabel": [label]}, {"code": [code]}, {"dataPeriod": {"start": f"{year}-01-01", "end": f"{year}-12-31"}})
+    return {"type": "deny", **criteria[number % len(criteria)]}
+
+
 def connect(port, trust):
     if trust is None:
         return http.client.HTTPConnection("127.0.0.1", port, timeout=120)
@@ -183,12 +207,13 @@ class Gateway:
     client = "hospital"
     scope = "system/*.cruds"
 
-    def __init__(self, material, binary, extra):
+    def __init__(self, material, binary, extra, name="amanat", policy="Policy-deny"):
         self.material = material
         self.binary = str(binary)
-        self.folder = material.folder / "amanat"
-        self.seed = material.folder / "amanat-loaded"
+        self.folder = material.folder / name
+        self.seed = material.folder / f"{name}-loaded"
         self.extra = extra
+        self.policy = policy
         self.folder.mkdir()
         self.configuration = self.folder / "amanat.toml"
         self.configuration.write_text(self._text(), encoding="utf-8")
@@ -206,7 +231,7 @@ key = "{self.material.key}"
 [store]
 url = "sqlite:amanat.db"
 [consent]
-implicit_policy = "Policy-deny"
+implicit_policy = "{self.policy}"
 {self.extra}
 """
 
@@ -269,10 +294,10 @@ class Amanat:
 
     workloads = WORKLOADS
 
-    def __init__(self, gateway, layers):
+    def __init__(self, gateway, layers, name=None):
         self.gateway = gateway
         self.layers = layers
-        self.name = "amanat bare" if layers == "none" else f"amanat +{layers}"
+        self.name = name or ("amanat bare" if layers == "none" else f"amanat +{layers}")
 
     def prepare(self):
         return {}

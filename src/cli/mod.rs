@@ -11,6 +11,7 @@ mod explain;
 mod init;
 mod places;
 mod screen;
+pub mod selftest;
 mod serve;
 pub mod synthetic;
 #[cfg(test)]
@@ -53,6 +54,8 @@ enum Command {
     Explain(Box<explain::Explain>),
     /// Emergency access: the cases to review, and its end.
     BreakGlass(break_glass::BreakGlass),
+    /// Try the gateway itself, against stores of its own.
+    Selftest(selftest::Selftest),
 }
 
 /// Runs the program: the arguments with the program's name first, standard output and standard error. Gives the exit code.
@@ -76,6 +79,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, out: &mut dyn Write, e
         Command::Audit(audit) => audit.run(&mut screen),
         Command::Explain(explain) => explain.run(&mut screen),
         Command::BreakGlass(glass) => glass.run(&mut screen),
+        Command::Selftest(selftest) => selftest.run(&mut screen),
     };
     result.map_or_else(|failure| screen.end(&failure), |()| 0)
 }

@@ -147,6 +147,7 @@ impl Who {
             encounter: None,
             purposes: self.purposes.clone(),
             acr: None,
+            sign_in: crate::access::SignIn::default(),
             token_id: None,
             expires: Instant(0),
         };

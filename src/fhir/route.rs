@@ -4,8 +4,8 @@ use super::definitions::compartment_members;
 use super::prefer::accepts_json;
 use super::search::{ParseOptions, SearchQuery, parse_search};
 use super::{
-    Called, CompartmentOwner, Defined, HistoryQuery, HistoryScope, Id, Instant, Interaction, Key, Method, OPERATIONS, Operation,
-    Problem, ReadConditions, Refusal, Rendering, Request, ResourceType, Version, WriteCondition, decode, pairs, prefer,
+    Called, CompartmentOwner, Defined, HistoryQuery, HistoryScope, Id, Instant, Interaction, Key, Method, Operation, Problem,
+    ReadConditions, Refusal, Rendering, Request, ResourceType, Version, WriteCondition, decode, pairs, prefer,
 };
 
 /// What the reading of a request depends on beside the request.
@@ -61,32 +61,15 @@ pub fn interaction(request: &Request, options: &RouteOptions<'_>) -> Result<Inte
     }
 }
 
-/// The operation that a path calls, and the record that it calls it on.
-fn operation(segments: &[&str]) -> Result<Option<(&'static Defined, Option<Id>)>, Refusal> {
-    let Some(named) = segments.iter().find(|segment| segment.starts_with('$')) else { return Ok(None) };
-    let unknown = || Refusal::NotSupported((*named).to_owned());
-    let name = named.strip_prefix('$').unwrap_or_default();
-    let (called, id) = match segments {
-        [_] => (Called::OnSystem, None),
-        [of, last] if last == named => (Called::OnType(ResourceType::parse(of).ok_or_else(unknown)?), None),
-        [of, id, last] if last == named => (Called::OnInstance(ResourceType::parse(of).ok_or_else(unknown)?), Some(*id)),
-        _ => return Err(unknown()),
-    };
-    let row = Defined::find(name, called).ok_or_else(unknown)?;
-    // An id that no record can have names no record.
-    let id = id.map(|id| Id::parse(id).ok_or(Refusal::NotFound)).transpose()?;
-    Ok(Some((row, id)))
-}
-
 const READ: &str = "GET, HEAD, OPTIONS";
 const READ_AND_POST: &str = "GET, HEAD, POST, OPTIONS";
 const ANY: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
 
 /// The methods that exist at a raw path below the base, for `Allow`. The trail can be read, and added to, never changed.
 pub fn methods(path: &str) -> &'static str {
-    if let Some(name) = path.split('/').find_map(|segment| segment.strip_prefix('$')) {
-        let reads = OPERATIONS.iter().any(|row| row.name == name && row.reads);
-        return if reads { READ_AND_POST } else { "POST, OPTIONS" };
+    let all: Vec<&str> = path.split('/').filter(|segment| !segment.is_empty()).collect();
+    if let Ok(Some((row, _))) = operation(&all) {
+        return if row.reads { READ_AND_POST } else { "POST, OPTIONS" };
     }
     let mut segments = path.split('/').filter(|segment| !segment.is_empty());
     let trail = ResourceType::AuditEvent.name();
@@ -103,6 +86,23 @@ pub fn methods(path: &str) -> &'static str {
         [Some(_), None, ..] => ANY,
         [Some(_), Some(_), None, ..] => "GET, HEAD, PUT, PATCH, DELETE, OPTIONS",
     }
+}
+
+/// The operation that a path calls, and the record that it calls it on.
+fn operation(segments: &[&str]) -> Result<Option<(&'static Defined, Option<Id>)>, Refusal> {
+    let Some(named) = segments.iter().find(|segment| segment.starts_with('$')) else { return Ok(None) };
+    let unknown = || Refusal::NotSupported((*named).to_owned());
+    let name = named.strip_prefix('$').unwrap_or_default();
+    let (called, id) = match segments {
+        [_] => (Called::OnSystem, None),
+        [of, last] if last == named => (Called::OnType(ResourceType::parse(of).ok_or_else(unknown)?), None),
+        [of, id, last] if last == named => (Called::OnInstance(ResourceType::parse(of).ok_or_else(unknown)?), Some(*id)),
+        _ => return Err(unknown()),
+    };
+    let row = Defined::find(name, called).ok_or_else(unknown)?;
+    // An id that no record can have names no record.
+    let id = id.map(|id| Id::parse(id).ok_or(Refusal::NotFound)).transpose()?;
+    Ok(Some((row, id)))
 }
 
 /// How the answer to a request is to be written.
@@ -190,7 +190,7 @@ impl Route<'_> {
         let asked: Pairs = match self.request.method {
             Method::Post => Vec::new(),
             Method::Get | Method::Head if row.reads => self.parameters.clone(),
-            _ => return Err(Refusal::MethodNotAllowed(methods(&self.request.path))),
+            _ => return Err(self.no_such_method()),
         };
         let query: Pairs = asked.into_iter().filter(|(name, _)| !GENERAL.contains(&name.as_str())).collect();
         if query.is_empty() {

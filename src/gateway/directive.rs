@@ -88,7 +88,7 @@ impl Gateway {
             }
         }
         changes.extend(self.paper(caller, given, &mut guards, errand).await?);
-        self.filed(changes, guards, &warnings, errand).await
+        self.conclude_all(changes, guards, &warnings, errand).await
     }
 
     /// Takes a consent back. Its versions stay.
@@ -109,7 +109,7 @@ impl Gateway {
         let mut guards = Vec::new();
         let mut changes = vec![self.revoked(permit, &old, errand.visit.now)?];
         changes.extend(self.paper(caller, given, &mut guards, errand).await?);
-        self.filed(changes, guards, &[], errand).await
+        self.conclude_all(changes, guards, &[], errand).await
     }
 
     async fn standing_consent(&self, permit: &Permit, key: &Key) -> Result<Option<Row>, Refusal> {
@@ -156,7 +156,7 @@ impl Gateway {
     }
 
     /// Commits what belongs together under one entry, and answers with the outcome and the address of the first.
-    async fn filed(
+    async fn conclude_all(
         &self,
         changes: Vec<Change>,
         guards: Vec<Guard>,

@@ -68,7 +68,7 @@ impl Gateway {
             if !auditor && self.parts.store.read(&permit, Need::Read, &key).await?.is_none() {
                 return Err(Refusal::NotFound);
             }
-            let facts = self.parts.store.look(&key)?.filter(|facts| facts.patients.contains(patient));
+            let facts = self.parts.store.facts_of(&key)?.filter(|facts| facts.patients.contains(patient));
             explained.push(self.explained(&somebody, &facts.ok_or(Refusal::NotFound)?, errand.visit.now).await?);
         }
         let list = if auditor { parts(&explained) } else { plain(&somebody, &explained) };
@@ -82,7 +82,7 @@ impl Gateway {
     /// # Errors
     /// [`Refusal::NotFound`] when there is no such record; when the store fails.
     pub async fn explain(&self, somebody: &Somebody, record: &Key) -> Result<Explained, Refusal> {
-        let facts = self.parts.store.look(record)?.ok_or(Refusal::NotFound)?;
+        let facts = self.parts.store.facts_of(record)?.ok_or(Refusal::NotFound)?;
         self.explained(somebody, &facts, self.parts.clock.now()).await
     }
 
@@ -107,7 +107,7 @@ impl Gateway {
         let user = caller.user.clone();
         let held = self.parts.emergency.holding(now, |grant| user.as_ref() == Some(&grant.user) && grant.client == caller.client);
         let grants: Vec<Id> = held.iter().map(|grant| grant.patient.clone()).collect();
-        let look = |key: &Key| self.parts.store.look(key).ok().flatten();
+        let look = |key: &Key| self.parts.store.facts_of(key).ok().flatten();
         let decision = self.parts.consent.explain(&caller, &grants, facts, &look, now);
         let scopes = scoped.then(|| opening(&caller, facts));
         let shown = decision.permitted && scopes.as_ref().is_none_or(|scopes| !scopes.is_empty());

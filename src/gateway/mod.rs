@@ -104,12 +104,12 @@ pub struct Parts {
     pub authenticator: Authenticator,
     /// What patients allow.
     pub consent: ConsentOffice,
+    /// What records are marked by.
+    pub labelling: Labelling,
     /// Who has emergency access.
     pub emergency: Emergency,
     /// A token without any purpose of use is refused.
     pub purpose_required: bool,
-    /// What records are marked by.
-    pub labelling: Labelling,
     /// Seals page links.
     pub link_key: LinkKey,
     /// The time.
@@ -133,8 +133,8 @@ pub struct Gateway {
     /// Up to which entry the trail is readable as AuditEvent.
     shown: tokio::sync::Mutex<i64>,
     turned_away: turned_away::Allowance,
-    purposes: purpose::Purposes,
     rates: Rates,
+    purposes: purpose::Purposes,
 }
 
 /// One request on its way: what every stage may need of it.
@@ -154,9 +154,9 @@ impl Gateway {
     pub async fn open(parts: Parts) -> Result<Self, Refusal> {
         let capabilities = capabilities::statement(&parts.base, &parts.token_endpoint, parts.clock.now());
         let shown = tokio::sync::Mutex::new(parts.ledger.shown().await.map_err(|_| Refusal::TrailUnavailable)?);
-        let (turned_away, purposes) = (turned_away::Allowance::default(), purpose::Purposes::new(parts.purpose_required));
         let rates = Rates::new(parts.limits.clients, parts.limits.strangers);
-        let gateway = Self { parts, capabilities, shown, turned_away, purposes, rates };
+        let (turned_away, purposes) = (turned_away::Allowance::default(), purpose::Purposes::new(parts.purpose_required));
+        let gateway = Self { parts, capabilities, shown, turned_away, rates, purposes };
         gateway.parts.consent.load(gateway.parts.store.as_ref()).await?;
         gateway.parts.emergency.load(gateway.parts.clock.now()).await?;
         Ok(gateway)

@@ -4,7 +4,7 @@
 
 use super::Gateway;
 use crate::disclosure::Marking;
-use crate::fhir::{Refusal, Version};
+use crate::fhir::Refusal;
 use crate::store::{Marked, Unmarked};
 use std::time::Duration;
 
@@ -42,12 +42,10 @@ impl Gateway {
 
 /// `None` for a record whose content is damaged: it stays as it is.
 fn marked(marking: Marking<'_>, record: &Unmarked) -> Option<Marked> {
-    let versions = record.versions.iter().map(|row| row.facts.version).collect::<Vec<Version>>();
-    match marking.chain(&record.versions) {
-        Ok(marks) => Some(Marked { place: record.place, marks: versions.into_iter().zip(marks).collect() }),
-        Err(_) => {
-            tracing::error!(place = record.place, "a record cannot be read to be labelled: its content is damaged");
-            None
-        }
-    }
+    let Ok(marks) = marking.chain(&record.versions) else {
+        tracing::error!(place = record.place, "a record cannot be read to be labelled: its content is damaged");
+        return None;
+    };
+    let versions = record.versions.iter().map(|row| row.facts.version);
+    Some(Marked { place: record.place, marks: versions.zip(marks).collect() })
 }

@@ -55,8 +55,8 @@ impl Gateway {
     }
 
     fn shifted(&self, draft: &ConsentOffice, caller: &Caller, key: &Key, now: Instant) -> Result<Option<Shift>, Refusal> {
-        let Some(facts) = self.parts.store.look(key)? else { return Ok(None) };
-        let look = |key: &Key| self.parts.store.look(key).ok().flatten();
+        let Some(facts) = self.parts.store.facts_of(key)? else { return Ok(None) };
+        let look = |key: &Key| self.parts.store.facts_of(key).ok().flatten();
         let decided = |office: &ConsentOffice| office.explain(caller, &[], &facts, &look, now).permitted;
         let (before, after) = (decided(&self.parts.consent), decided(draft));
         Ok((before != after).then(|| Shift {

@@ -54,6 +54,18 @@ pub struct Assembly {
 /// # Errors
 /// [`OpenError`]
 pub async fn assemble(config: &Config, clock: &Clock) -> Result<Assembly, OpenError> {
+    assemble_over(config, clock, &|store| store).await
+}
+
+/// The same, with something between the gateway and its store.
+///
+/// # Errors
+/// [`OpenError`]
+pub async fn assemble_over(
+    config: &Config,
+    clock: &Clock,
+    over: &dyn Fn(Arc<dyn RecordStore>) -> Arc<dyn RecordStore>,
+) -> Result<Assembly, OpenError> {
     let path = config.store.sqlite_path().ok_or_else(|| OpenError::Setting("store.url names no SQLite file".to_owned()))?;
     let options = SqliteOptions { node: config.audit.node.clone(), ..SqliteOptions::default() };
     let store = Arc::new(SqliteStore::open(&path, clock.clone(), &options)?);
@@ -64,6 +76,7 @@ pub async fn assemble(config: &Config, clock: &Clock) -> Result<Assembly, OpenEr
     registry.refresh().await.map_err(OpenError::Clients)?;
     let authenticator = Authenticator::new(issuers(config, &issuer, keys.published())?, Arc::clone(&registry) as _);
     let parts = parts(config, clock, &store, (&registry, &keys), authenticator).await?;
+    let parts = Parts { store: over(Arc::clone(&parts.store)), ..parts };
     let gateway = Arc::new(Gateway::open(parts).await.map_err(OpenError::Consents)?);
     Ok(Assembly { gateway, store, registry, keys, issuer })
 }
@@ -100,9 +113,9 @@ async fn parts(
         ledger: Arc::clone(store) as Arc<dyn TrailSource>,
         authenticator,
         consent: ConsentOffice::new(crate::consent::Site::new(&config.consent, &base)),
+        labelling: config.labelling.clone(),
         emergency: Emergency::new(emergency_rules(config), Arc::clone(store) as Arc<dyn EmergencyStore>),
         purpose_required: config.purpose_required,
-        labelling: config.labelling.clone(),
         link_key: link_key(store).await?,
         clock: clock.clone(),
         limits: limits(&config.limits),

@@ -3,7 +3,7 @@
 mod assembly;
 mod tls;
 
-pub use assembly::{Assembly, OpenError, assemble};
+pub use assembly::{Assembly, OpenError, assemble, assemble_over};
 pub use tls::{Certificates, TlsError};
 
 use crate::audit::Event;

@@ -149,7 +149,7 @@ pub trait RecordStore: Send + Sync {
     ///
     /// # Errors
     /// When the store cannot be read.
-    fn look(&self, key: &Key) -> Result<Option<Facts>, StoreError>;
+    fn facts_of(&self, key: &Key) -> Result<Option<Facts>, StoreError>;
 
     /// Every version of a Consent, to tell whether it ever was in force. Never an answer.
     fn consent_versions<'a>(&'a self, key: &'a Key) -> Answering<'a, Vec<Row>>;

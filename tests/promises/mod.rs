@@ -6,5 +6,6 @@ mod break_glass;
 mod consent;
 mod directives;
 mod explained;
+mod leaks;
 mod memberships;
 mod whole;

@@ -65,6 +65,7 @@ impl Server {
     /// Registers a client with the gateway's own issuer.
     pub(crate) fn register(&self, client: Client) {
         self.served.register(client);
+        self.served.look_at_registry();
     }
 
     /// Takes the registered clients over, as the gateway does each second.

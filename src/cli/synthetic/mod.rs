@@ -12,7 +12,7 @@ mod measures;
 mod medicine;
 mod orders;
 mod people;
-mod random;
+pub(super) mod random;
 mod shared;
 mod text;
 mod workload;

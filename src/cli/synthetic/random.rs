@@ -2,11 +2,11 @@
 
 /// `SplitMix64` (Steele, Lea, Flood 2014). For made-up people only: nothing secret may come from it.
 #[derive(Debug, Clone)]
-pub(super) struct Random(u64);
+pub(in crate::cli) struct Random(u64);
 
 impl Random {
     /// The sequence of this seed.
-    pub(super) fn new(seed: u64) -> Self {
+    pub(in crate::cli) fn new(seed: u64) -> Self {
         Self(seed)
     }
 
@@ -19,7 +19,7 @@ impl Random {
     }
 
     /// A number from `low` to `high`, both included; `low` when the range is empty.
-    pub(super) fn between(&mut self, low: u32, high: u32) -> u32 {
+    pub(in crate::cli) fn between(&mut self, low: u32, high: u32) -> u32 {
         let width = u64::from(high.saturating_sub(low)) + 1;
         low + u32::try_from(self.next() % width).unwrap_or_default()
     }

@@ -109,8 +109,9 @@ impl LabelRules {
         if let Some(system) = self.systems.get(system) {
             system.exact.get(code).into_iter().for_each(|one| added.and(*one));
             for (length, prefixes) in &system.prefixes {
-                let found = code.get(..*length).and_then(|start| prefixes.get(start));
-                found.into_iter().for_each(|one| added.and(*one));
+                if let Some(one) = code.get(..*length).and_then(|start| prefixes.get(start)) {
+                    added.and(*one);
+                }
             }
         }
         added

@@ -183,8 +183,8 @@ impl RecordStore for SqliteStore {
         Box::pin(self.ledger.read(move |connection| point::all(connection, of)))
     }
 
-    fn look(&self, key: &Key) -> Result<Option<Facts>, StoreError> {
-        self.ledger.inline(|connection| point::look(connection, key))
+    fn facts_of(&self, key: &Key) -> Result<Option<Facts>, StoreError> {
+        self.ledger.inline(|connection| point::facts_of(connection, key))
     }
 
     fn consent_versions<'a>(&'a self, key: &'a Key) -> Answering<'a, Vec<Row>> {

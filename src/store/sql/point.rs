@@ -82,8 +82,14 @@ pub(super) fn all(connection: &mut SqliteConnection, of: ResourceType) -> Result
     rows.into_iter().map(|row| Whole::read(row).map(|whole| whole.row)).collect()
 }
 
+/// The facts of the live ones of these, whoever may see them.
+pub(super) fn facts(connection: &mut SqliteConnection, keys: &[Key]) -> Result<Vec<Facts>, StoreError> {
+    let found = keys.iter().map(|key| by_key(connection, key)).collect::<Result<Vec<_>, _>>()?;
+    Ok(found.into_iter().flatten().map(|whole| whole.row.facts).filter(|facts| !facts.deleted).collect())
+}
+
 /// The facts of a live record, whoever may see it.
-pub(super) fn look(connection: &mut SqliteConnection, key: &Key) -> Result<Option<Facts>, StoreError> {
+pub(super) fn facts_of(connection: &mut SqliteConnection, key: &Key) -> Result<Option<Facts>, StoreError> {
     Ok(by_key(connection, key)?.map(|found| found.row.facts).filter(|facts| !facts.deleted))
 }
 
@@ -98,12 +104,6 @@ pub(super) fn versions(connection: &mut SqliteConnection, key: &Key) -> Result<V
     }
     all.insert(0, current.row);
     Ok(all)
-}
-
-/// The facts of the live ones of these, whoever may see them.
-pub(super) fn facts(connection: &mut SqliteConnection, keys: &[Key]) -> Result<Vec<Facts>, StoreError> {
-    let found = keys.iter().map(|key| by_key(connection, key)).collect::<Result<Vec<_>, _>>()?;
-    Ok(found.into_iter().flatten().map(|whole| whole.row.facts).filter(|facts| !facts.deleted).collect())
 }
 
 /// The number of the last change.
