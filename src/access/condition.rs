@@ -78,7 +78,7 @@ impl Condition {
 
     /// The opposite.
     #[must_use]
-    pub fn not(self) -> Self {
+    pub fn negated(self) -> Self {
         match self {
             Self::All => Self::None,
             Self::None => Self::All,

@@ -28,7 +28,7 @@ pub(super) struct Client {
 enum Action {
     /// Register a client.
     #[command(after_help = "Example: amanat client add lab-a --scope \"system/Observation.c\" --jwks lab-a.json")]
-    Add(Add),
+    Add(Box<Add>),
     /// Every client.
     #[command(after_help = "Example: amanat client list --json")]
     List,

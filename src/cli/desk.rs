@@ -118,7 +118,7 @@ impl Desk {
     pub(super) async fn explain(&self, somebody: &Somebody, record: &str) -> Result<Explained, Failure> {
         let key = Key::parse(record).ok_or_else(|| Failure::Usage(format!("--record: `{record}` is not one")))?;
         self.parts.gateway.note_question(&format!("explain {record}")).await;
-        self.parts.gateway.explain(somebody, &key).await.map_err(refused)
+        self.parts.gateway.explain(somebody, &key).await.map_err(|refusal| refused(&refusal))
     }
 
     /// The same for what a search finds.
@@ -132,17 +132,17 @@ impl Desk {
             headers: Headers::default(),
         };
         let options = RouteOptions { base: &self.parts.issuer, now: self.clock.now(), max_count: 100 };
-        let Interaction::Search(search) = interaction(&request, &options).map_err(refused)? else {
+        let Interaction::Search(search) = interaction(&request, &options).map_err(|refusal| refused(&refusal))? else {
             return Err(Failure::Usage(format!("--search: `{search}` is not one")));
         };
         self.parts.gateway.note_question(&format!("explain {path}?{query}")).await;
-        self.parts.gateway.explain_search(somebody, *search).await.map_err(refused)
+        self.parts.gateway.explain_search(somebody, *search).await.map_err(|refusal| refused(&refusal))
     }
 
     /// Who would gain or lose what under a draft. The question is audited.
     pub(super) async fn shadow(&self, draft: &ConsentSettings, since: Instant) -> Result<Vec<Shift>, Failure> {
         self.parts.gateway.note_question(&format!("explain shadow since={since}")).await;
-        self.parts.gateway.shadow(draft, since).await.map_err(refused)
+        self.parts.gateway.shadow(draft, since).await.map_err(|refusal| refused(&refusal))
     }
 
     /// Cases of emergency access, those due first at the front.
@@ -169,7 +169,7 @@ impl Desk {
 
     /// Ends emergency access before its time; how many grants that were.
     pub(super) async fn end_emergency(&self, grant: Option<&str>, user: Option<&Key>, by: &str) -> Result<usize, Failure> {
-        self.parts.gateway.end_emergency(grant, user, by).await.map_err(refused)
+        self.parts.gateway.end_emergency(grant, user, by).await.map_err(|refusal| refused(&refusal))
     }
 
     /// Notes a change of the registry, and lets a gateway in this process know of it.
@@ -300,7 +300,7 @@ impl Desk {
     }
 }
 
-fn refused(refusal: Refusal) -> Failure {
+fn refused(refusal: &Refusal) -> Failure {
     let problems: Vec<&str> = refusal.problems().iter().map(|problem| problem.text.as_str()).collect();
     let told = refusal.told();
     Failure::Failed(if problems.is_empty() { told.text.into_owned() } else { problems.join("; ") })

@@ -115,7 +115,7 @@ impl<'q> Question<'q> {
     fn for_purpose<'c>(&self, patient: &Id, asked: Asked<'_>, consents: impl Iterator<Item = &'c Compiled>) -> Condition {
         // Consents bind those who receive, not the patient whose records they are.
         if self.requester.own_patient() == Some(patient) && asked.purpose == Some("PATRQT") {
-            return overruled(asked, Condition::Test(Test::Handled(handling_of("NOPAT"))).not());
+            return overruled(asked, Condition::Test(Test::Handled(handling_of("NOPAT"))).negated());
         }
         let applicable: Vec<Applicable<'c>> =
             consents.filter_map(|consent| self.applies(consent).map(|may_permit| (consent, may_permit))).collect();
@@ -128,10 +128,10 @@ impl<'q> Question<'q> {
         let implicit = if represents { Condition::None } else { self.implicit_for(patient, asked.purpose) };
         let mut decided = self.combined(asked, &in_force, implicit);
         if self.grant_overrides(patient, &in_force) {
-            decided = decided.or(Condition::Test(Test::SensitiveToAny(self.site.never_overridden)).not());
+            decided = decided.or(Condition::Test(Test::SensitiveToAny(self.site.never_overridden)).negated());
         }
         if represents {
-            decided = decided.and(Condition::Test(Test::SensitiveToAny(self.site.words.closure_of("ADOL"))).not());
+            decided = decided.and(Condition::Test(Test::SensitiveToAny(self.site.words.closure_of("ADOL"))).negated());
         }
         overruled(asked, decided)
     }
@@ -163,8 +163,8 @@ impl<'q> Question<'q> {
             }
         }
         match self.site.settings.combine {
-            Combine::DenyOverrides => deny.not().and(shut.not()).and(permit.or(base).or(implicit)),
-            Combine::Default | Combine::Latest => deny.not().and(permit.or(shut.not().and(base.or(implicit)))),
+            Combine::DenyOverrides => deny.negated().and(shut.negated()).and(permit.or(base).or(implicit)),
+            Combine::Default | Combine::Latest => deny.negated().and(permit.or(shut.negated().and(base.or(implicit)))),
         }
     }
 
@@ -204,7 +204,7 @@ fn overruled(asked: Asked<'_>, decided: Condition) -> Condition {
     if asked.purpose != Some("HLEGAL") {
         return decided;
     }
-    decided.and(Condition::Test(Test::SensitiveToAny(bit_of("42CFRPart2"))).not())
+    decided.and(Condition::Test(Test::SensitiveToAny(bit_of("42CFRPart2"))).negated())
 }
 
 /// Supersession inside one group: only the newest date counts, a tie keeps all, the undated stand aside; then only active ones

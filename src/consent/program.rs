@@ -70,7 +70,7 @@ pub(super) fn spoken(consent: &Compiled, asked: Asked<'_>) -> Spoken {
         _ => Effect::Deny,
     };
     let (deny, permit) = fold(rule, asked, untyped);
-    let silent = || deny.clone().or(permit.clone()).not();
+    let silent = || deny.clone().or(permit.clone()).negated();
     match consent.base {
         Some(Effect::Permit) => Spoken { base: silent(), shut: Condition::None, deny, permit },
         Some(Effect::Deny) => Spoken { shut: silent(), base: Condition::None, deny, permit },
@@ -96,8 +96,8 @@ fn fold(rule: &Rule, asked: Asked<'_>, untyped: Effect) -> (Condition, Condition
     let effect = rule.effect.unwrap_or(untyped);
     let own = if matches_request(&rule.criteria, effect, asked) { rule.own.read_as(effect).clone() } else { Condition::None };
     match effect {
-        Effect::Deny => (denied.clone().or(permitted.clone().not().and(own)), denied.not().and(permitted)),
-        Effect::Permit => (denied.clone(), denied.not().and(permitted.or(own))),
+        Effect::Deny => (denied.clone().or(permitted.clone().negated().and(own)), denied.negated().and(permitted)),
+        Effect::Permit => (denied.clone(), denied.negated().and(permitted.or(own))),
     }
 }
 
@@ -232,7 +232,7 @@ fn named(datum: &Datum, effect: Effect) -> Condition {
 
 fn connected(key: &Key, meaning: Meaning) -> Condition {
     let itself = Condition::Test(Test::Record(key.clone()));
-    let refers = || has(Fact::names(key)).and(hub().not());
+    let refers = || has(Fact::names(key)).and(hub().negated());
     match meaning {
         Meaning::Instance | Meaning::AuthoredBy => itself,
         Meaning::Dependents => itself.or(refers()),

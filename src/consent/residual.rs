@@ -45,7 +45,7 @@ pub fn residual(rules: Element<'_>, site: &Site) -> Result<Condition, ResidualEr
             _ => return Err(ResidualError::Member("type".to_owned())),
         }
     }
-    Ok(tidy(forbidden.not().or(permitted)))
+    Ok(tidy(forbidden.negated().or(permitted)))
 }
 
 #[cfg(test)]
@@ -65,13 +65,13 @@ mod tests {
         let confidential = r#"{"system":"http://terminology.hl7.org/CodeSystem/v3-Confidentiality","code":"R"}"#;
         let forbid = format!(r#"{{"type":"forbid","securityLabel":[{confidential}]}}"#);
         let restricted = Condition::Test(Test::ConfidentialityAtLeast(Confidentiality::R));
-        assert_eq!(read(&format!("[{forbid}]")), Ok(restricted.clone().not()));
+        assert_eq!(read(&format!("[{forbid}]")), Ok(restricted.clone().negated()));
         let permit = r#"{"type":"permit","data":[{"meaning":"instance","reference":{"reference":"Observation/o"}}]}"#;
         let named = Condition::Test(Test::Record(Key::parse("Observation/o").unwrap()));
-        assert_eq!(read(&format!("[{forbid},{permit}]")), Ok(super::tidy(restricted.not().or(named))));
+        assert_eq!(read(&format!("[{forbid},{permit}]")), Ok(super::tidy(restricted.negated().or(named))));
         assert_eq!(read("[]"), Ok(Condition::All));
         let hiv = r#"[{"type":"forbid","securityLabel":[{"system":"urn:oid:2.16.840.1.113883.5.4","code":"HIV"}]}]"#;
-        assert_eq!(read(hiv), Ok(Condition::Test(Test::SensitiveToAny(bit_of("HIV"))).not()));
+        assert_eq!(read(hiv), Ok(Condition::Test(Test::SensitiveToAny(bit_of("HIV"))).negated()));
     }
 
     #[test]

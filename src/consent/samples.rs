@@ -43,15 +43,21 @@ pub(super) fn facts(of: &Value) -> Facts {
     for author in texts(&of["authors"]) {
         add(Key::parse(author).map_or_else(|| Fact::author_named(author), |key| Fact::author(&key)));
     }
-    texts(&of["references"]).into_iter().for_each(|one| add(Fact::names(&self::key(one))));
+    for one in texts(&of["references"]) {
+        add(Fact::names(&self::key(one)));
+    }
     let split = |coding: &str| coding.rsplit_once('|').map(|(system, code)| (system.to_owned(), code.to_owned())).unwrap();
     texts(&of["primary_codes"]).into_iter().map(split).for_each(|(system, code)| add(Fact::primary(&system, &code)));
     for (system, code) in texts(&of["any_codes"]).into_iter().map(split) {
         add(Fact::coding(&system, &code));
         add(Fact::code(&code));
     }
-    texts(&of["profiles"]).into_iter().for_each(|one| add(Fact::profile(one)));
-    texts(&of["mimes"]).into_iter().for_each(|one| add(Fact::mime(one)));
+    for one in texts(&of["profiles"]) {
+        add(Fact::profile(one));
+    }
+    for one in texts(&of["mimes"]) {
+        add(Fact::mime(one));
+    }
     let interval = |pair: &Value| Interval { low: at(pair[0].as_str().unwrap()), high: at(pair[1].as_str().unwrap()) };
     let timeless = matches!(key.resource_type, ResourceType::Patient | ResourceType::RelatedPerson | ResourceType::Person);
     let dates = of["dates"].as_array().into_iter().flatten().map(interval).collect();

@@ -7,9 +7,9 @@ use crate::access::Condition;
 pub(super) fn tidy(condition: Condition) -> Condition {
     match condition {
         Condition::Not(inner) => match tidy(*inner) {
-            Condition::And(parts) => join(parts.into_iter().map(Condition::not), false),
-            Condition::Or(parts) => join(parts.into_iter().map(Condition::not), true),
-            one => one.not(),
+            Condition::And(parts) => join(parts.into_iter().map(Condition::negated), false),
+            Condition::Or(parts) => join(parts.into_iter().map(Condition::negated), true),
+            one => one.negated(),
         },
         Condition::And(parts) => join(parts.into_iter().map(tidy), true),
         Condition::Or(parts) => join(parts.into_iter().map(tidy), false),
@@ -66,11 +66,11 @@ mod tests {
         assert_eq!(tidy(nested), Condition::And(vec![a.clone(), b.clone(), c.clone()]));
         assert_eq!(tidy(Condition::Or(vec![a.clone(), Condition::And(vec![a.clone(), b.clone()])])), a);
         assert_eq!(tidy(Condition::And(vec![a.clone(), Condition::Or(vec![b.clone(), a.clone()])])), a);
-        assert_eq!(tidy(Condition::And(vec![a.clone(), a.clone().not()])), Condition::None);
-        assert_eq!(tidy(Condition::Or(vec![a.clone().not(), a.clone()])), Condition::All);
+        assert_eq!(tidy(Condition::And(vec![a.clone(), a.clone().negated()])), Condition::None);
+        assert_eq!(tidy(Condition::Or(vec![a.clone().negated(), a.clone()])), Condition::All);
         assert_eq!(tidy(Condition::Or(vec![])), Condition::None);
         assert_eq!(tidy(Condition::And(vec![])), Condition::All);
-        let not = Condition::Not(Box::new(Condition::Or(vec![a.clone(), b.clone().not()])));
-        assert_eq!(tidy(not), Condition::And(vec![a.not(), b]));
+        let not = Condition::Not(Box::new(Condition::Or(vec![a.clone(), b.clone().negated()])));
+        assert_eq!(tidy(not), Condition::And(vec![a.negated(), b]));
     }
 }

@@ -63,7 +63,9 @@ fn codes(value: &Value, found: &mut Vec<String>) {
         Value::Object(all) => all.iter().filter(|(name, _)| *name != "meta").map(|(_, inner)| inner).collect(),
         _ => Vec::new(),
     };
-    below.into_iter().for_each(|inner| codes(inner, found));
+    for inner in below {
+        codes(inner, found);
+    }
 }
 
 fn cast(fixture: &Value) -> Memberships {

@@ -82,8 +82,8 @@ pub fn says_of(body: &super::Draft, said: Said, names: &[Key], base: &str) -> bo
 fn rule_says(rule: Element<'_>, said: Said, names: &[Key], base: &str) -> bool {
     let denies = rule.text_at("type").is_some_and(|word| word == "deny");
     let fits = denies == (said == Said::Deny);
-    let named = || items(rule, "actor").any(|actor| !is_custodian(actor) && is_named(actor, names, base));
-    (fits && named()) || items(rule, "provision").any(|inner| rule_says(inner, said, names, base))
+    let meant = || items(rule, "actor").any(|actor| !is_custodian(actor) && is_named(actor, names, base));
+    (fits && meant()) || items(rule, "provision").any(|inner| rule_says(inner, said, names, base))
 }
 
 fn is_custodian(actor: Element<'_>) -> bool {

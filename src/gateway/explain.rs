@@ -103,13 +103,13 @@ impl Gateway {
     }
 
     async fn explained(&self, somebody: &Somebody, facts: &Facts, now: Instant) -> Result<Explained, Refusal> {
-        let (caller, scoped) = self.caller_of(somebody, now).await?;
+        let (caller, known) = self.caller_of(somebody, now).await?;
         let user = caller.user.clone();
         let held = self.parts.emergency.holding(now, |grant| user.as_ref() == Some(&grant.user) && grant.client == caller.client);
         let grants: Vec<Id> = held.iter().map(|grant| grant.patient.clone()).collect();
         let look = |key: &Key| self.parts.store.facts_of(key).ok().flatten();
         let decision = self.parts.consent.explain(&caller, &grants, facts, &look, now);
-        let scopes = scoped.then(|| opening(&caller, facts));
+        let scopes = known.then(|| opening(&caller, facts));
         let shown = decision.permitted && scopes.as_ref().is_none_or(|scopes| !scopes.is_empty());
         let implicit_policy = policy_name(self.parts.consent.site().settings().implicit_policy);
         Ok(Explained { shown, scopes, implicit_policy, decision })

@@ -95,10 +95,14 @@ fn who_lacks_a_precondition_is_refused_alike_for_any_patient() {
         let token = physician(&server, changes);
         let replies = ["p1", "nobody"].map(|patient| ask(&server, &token, patient));
         if why.is_empty() {
-            replies.iter().for_each(|reply| server.refused(reply, 401, "AMANAT-AUTH-0002", "token:roles"));
+            for reply in &replies {
+                server.refused(reply, 401, "AMANAT-AUTH-0002", "token:roles");
+            }
             continue;
         }
-        replies.iter().for_each(|reply| server.refused(reply, 403, "AMANAT-BTG-0001", &format!("break-glass:{why}")));
+        for reply in &replies {
+            server.refused(reply, 403, "AMANAT-BTG-0001", &format!("break-glass:{why}"));
+        }
         assert_eq!(replies[0].masked(), replies[1].masked());
     }
     for changes in
@@ -122,8 +126,8 @@ fn reason_text_and_minutes_are_what_the_site_says() {
     let token = physician(&server, json!({}));
     let ask = |list: &[Value]| server.post("Patient/p1/$break-glass", &token, &parameters(list));
     let (reason, text) = (json!({"name": "reason", "valueCode": "unconscious"}), json!({"name": "text", "valueString": "x"}));
-    server.refused(&ask(&[reason.clone()]), 400, "AMANAT-IN-0002", "input:invalid");
-    server.refused(&ask(&[text.clone()]), 400, "AMANAT-IN-0002", "input:invalid");
+    server.refused(&ask(std::slice::from_ref(&reason)), 400, "AMANAT-IN-0002", "input:invalid");
+    server.refused(&ask(std::slice::from_ref(&text)), 400, "AMANAT-IN-0002", "input:invalid");
     let curious = json!({"name": "reason", "valueCode": "curious"});
     server.refused(&ask(&[curious, text.clone()]), 422, "AMANAT-IN-0003", "input:content");
     for minutes in [0, 241] {

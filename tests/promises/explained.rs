@@ -70,7 +70,9 @@ fn nobody_else_is_told_anything() {
     let server = server();
     for token in [server.clinician("d1", "user/*.rs"), server.patient("p2", "patient/*.rs"), server.system("system/*.rs")] {
         let replies = ["p1", "nobody"].map(|patient| ask(&server, &token, patient, &[]));
-        replies.iter().for_each(|reply| server.refused(reply, 403, "AMANAT-EXPLAIN-0001", "explain"));
+        for reply in &replies {
+            server.refused(reply, 403, "AMANAT-EXPLAIN-0001", "explain");
+        }
         assert_eq!(replies[0].masked(), replies[1].masked());
     }
     let auditor = server.system("system/Patient.rs system/AuditEvent.rs");

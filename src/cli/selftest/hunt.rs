@@ -115,14 +115,14 @@ impl Round {
         let clock = Clock::fixed(begin);
         let asker = world.asker();
         let twins = [Twin::open(&clock, &asker, over).await?, Twin::open(&clock, &asker, over).await?];
-        let (mut seen, mut moment) = (world.seen().into_iter(), begin);
+        let (mut visible, mut moment) = (world.seen().into_iter(), begin);
         for hidden in world.hidden() {
-            let seen = seen.next().unwrap_or_default();
+            let shown = visible.next().unwrap_or_default();
             moment = moment.plus_seconds(600);
             clock.set(moment);
             twins[0].fill(&hidden).await?;
             for twin in &twins {
-                twin.fill(&seen).await?;
+                twin.fill(&shown).await?;
             }
         }
         let round = Self {

@@ -54,6 +54,12 @@ impl Slot {
     }
 }
 
+fn wake_all(slots: &[Arc<Slot>]) {
+    for slot in slots {
+        slot.wake();
+    }
+}
+
 impl Future for Answered {
     type Output = Outcome;
 
@@ -65,7 +71,7 @@ impl Future for Answered {
         };
         let others = std::mem::take(&mut state.others);
         drop(state);
-        others.iter().for_each(|other| other.wake());
+        wake_all(&others);
         Poll::Ready(outcome)
     }
 }
@@ -76,7 +82,7 @@ impl Drop for Answered {
         state.gone = true;
         let others = std::mem::take(&mut state.others);
         drop(state);
-        others.iter().for_each(|other| other.wake());
+        wake_all(&others);
     }
 }
 
@@ -110,7 +116,7 @@ impl Answers {
             // Taken already, or never waited for: there is no run to come in which it could wake anybody.
             if state.gone || state.outcome.is_none() {
                 drop(state);
-                others.iter().for_each(|other| other.wake());
+                wake_all(&others);
                 continue;
             }
             state.others = others;

@@ -262,7 +262,7 @@ async fn thousands_of_patients_may_each_have_a_condition_of_their_own() {
         world.store.commit(commit((part * 500..(part + 1) * 500).map(records).collect())).await.unwrap();
     }
     let hidden = |n: usize| key(&format!("Observation/o{}", if n.is_multiple_of(2) { n } else { n + 1 }));
-    let own = |n: usize| (id(&format!("q{n}")), Condition::Test(Test::Record(hidden(n))).not());
+    let own = |n: usize| (id(&format!("q{n}")), Condition::Test(Test::Record(hidden(n))).negated());
     let verdicts = Verdicts::new(Condition::All, (0..2000).map(own).collect::<Vec<_>>());
     let permit = permit(Predicate::EveryPatient(verdicts));
     let bounds = PageBounds { count: 5000, ..BOUNDS };
