@@ -11,6 +11,7 @@ mod instant;
 mod interaction;
 pub mod json;
 mod marks;
+pub mod partial;
 pub mod patch;
 pub mod prefer;
 pub mod pretty;

@@ -5,9 +5,7 @@ use amanat::cli::selftest::{Hunt, Outcome, Over, hunt_over};
 use amanat::disclosure::{Commit, Committed, Row};
 use amanat::fhir::search::{Criterion, SearchQuery};
 use amanat::fhir::{Facts, HistoryQuery, Instant, Interaction, Key, Need, Version};
-use amanat::store::{
-    Answering, CommitError, Cursor, HistoryPage, Marked, PageBounds, RecordStore, SearchPage, UnmarkedBatch,
-};
+use amanat::store::{Answering, CommitError, Cursor, HistoryPage, Marked, PageBounds, RecordStore, SearchPage, UnmarkedBatch};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;

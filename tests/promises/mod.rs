@@ -4,4 +4,5 @@ mod absence;
 mod blind;
 mod consent;
 mod leaks;
+mod redaction;
 mod whole;

@@ -99,7 +99,8 @@ impl Draw {
 
     /// Finds what is seen, or creates where nothing is.
     fn create_if_none(&mut self) -> Case {
-        let identifier = if self.made { self.one(words::IDENTIFIERS) } else { self.one(&["urn:obs|o1", "urn:obs|o2", "urn:obs|panel"]) };
+        let identifier =
+            if self.made { self.one(words::IDENTIFIERS) } else { self.one(&["urn:obs|o1", "urn:obs|o2", "urn:obs|panel"]) };
         let body = self.observation("x");
         let condition = place("", &[("identifier".to_owned(), identifier.to_owned())]);
         Case::new(Method::Post, "Observation").header("If-None-Exist", condition.trim_start_matches('?')).json(&body)
@@ -111,7 +112,9 @@ impl Draw {
         match self.up_to(3) {
             0 => json!({"request": {"method": "GET", "url": url}}),
             1 => json!({"resource": self.observation(id), "request": {"method": "PUT", "url": url}}),
-            2 => json!({"request": {"method": "DELETE", "url": self.one(&["Observation/hidden1", "Observation/nope", "Observation/hidden2"])}}),
+            2 => {
+                json!({"request": {"method": "DELETE", "url": self.one(&["Observation/hidden1", "Observation/nope", "Observation/hidden2"])}})
+            }
             _ => json!({"request": {"method": "PUT", "url": url, "ifMatch": "W/\"1\""}, "resource": self.observation(id)}),
         }
     }

@@ -115,14 +115,13 @@ impl Round {
         let clock = Clock::fixed(begin);
         let asker = world.asker();
         let twins = [Twin::open(&clock, &asker, over).await?, Twin::open(&clock, &asker, over).await?];
-        let (mut seen, mut moment) = (world.seen().into_iter(), begin);
-        for hidden in world.hidden() {
-            let seen = seen.next().unwrap_or_default();
+        let (seen, hidden, mut moment) = (world.seen(), world.hidden(), begin);
+        for step in 0..seen.len().max(hidden.len()) {
             moment = moment.plus_seconds(600);
             clock.set(moment);
-            twins[0].fill(&hidden).await?;
+            twins[0].fill(hidden.get(step).map_or(&[][..], Vec::as_slice)).await?;
             for twin in &twins {
-                twin.fill(&seen).await?;
+                twin.fill(seen.get(step).map_or(&[][..], Vec::as_slice)).await?;
             }
         }
         let round = Self {
@@ -142,7 +141,8 @@ impl Round {
     /// A hidden record that could be seen would be no leak, and one that nobody sees no world.
     async fn is_what_it_says(&self) -> Result<(), Failure> {
         let keys = |steps: Vec<Vec<serde_json::Value>>| {
-            let part = |record: &serde_json::Value, name| record.get(name).and_then(|one| one.as_str()).unwrap_or_default().to_owned();
+            let part =
+                |record: &serde_json::Value, name| record.get(name).and_then(|one| one.as_str()).unwrap_or_default().to_owned();
             steps.into_iter().flatten().map(move |one| format!("{}/{}", part(&one, "resourceType"), part(&one, "id")))
         };
         let seen = keys(self.world.seen()).map(|key| (key, [200, 200]));

@@ -71,8 +71,7 @@ impl Twin {
         let opened = assemble_over(&config, clock, over).await;
         let assembly = opened.map_err(|error| Failure::of("the gateway of the self-test cannot open", error))?;
         let filler = Asker { scope: "system/*.cruds system/Consent.cruds", ..Asker::default() };
-        let mut twin =
-            Self { assembly, clock: clock.clone(), token: String::new(), filler: String::new(), _folder: folder };
+        let mut twin = Self { assembly, clock: clock.clone(), token: String::new(), filler: String::new(), _folder: folder };
         twin.filler = twin.register(FILLER, &filler, true).await?;
         twin.token = twin.register(ASKER, asker, false).await?;
         Ok(twin)
