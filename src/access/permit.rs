@@ -86,6 +86,13 @@ impl Permit {
         self.rows(look.facts().key.resource_type, need).holds(look) == Some(true)
     }
 
+    /// Does what narrowed the permit hold for a part of a row that is among the rows? For a part that carries labels of its own; no
+    /// where it cannot be told.
+    pub fn admits_part(&self, need: Need, look: &Look<'_>) -> bool {
+        let of = look.facts().key.resource_type;
+        self.directives(of, need).or(self.narrowing.clone()).holds(look) == Some(true)
+    }
+
     /// May a row that the query let through have passed? Only what is certainly outside is not.
     pub fn confirms(&self, need: Need, look: &Look<'_>) -> bool {
         self.rows(look.facts().key.resource_type, need).holds(look) != Some(false)

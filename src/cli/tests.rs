@@ -30,6 +30,8 @@ fn every_subcommand_has_an_example() {
         &["client", "list"],
         &["client", "disable"],
         &["audit"],
+        &["selftest"],
+        &["selftest", "leaks"],
     ] {
         let (code, out, _) = amanat(&[command, &["--help"]].concat());
         assert_eq!(code, 0, "{command:?}");

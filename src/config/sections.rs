@@ -258,6 +258,8 @@ fn consent(settings: &mut Settings) -> ConsentSettings {
             max_minutes: settings.or("consent.break_glass.max_minutes", glass.max_minutes),
             never_override_labels: settings.or("consent.break_glass.never_override_labels", glass.never_override_labels),
         },
+        labels: settings.or("consent.labels", usual.labels),
+        label_readers: settings.or("consent.label_readers", usual.label_readers),
     };
     for (key, text) in consent.faults() {
         settings.fault(key, text);

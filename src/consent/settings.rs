@@ -30,6 +30,21 @@ pub struct ConsentSettings {
     pub local_sensitivities: Vec<LocalSensitivity>,
     /// What a break-glass grant opens.
     pub break_glass: BreakGlass,
+    /// Who is told the labels of records that they may see.
+    pub labels: LabelsTo,
+    /// Clients (`client_id`) who are entitled to labels beside those who are by their scopes.
+    pub label_readers: Vec<String>,
+}
+
+/// Who is told the confidentiality and sensitivity in `meta.security` (`consent` L10).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LabelsTo {
+    /// Systems, those with a scope for consents, and [`ConsentSettings::label_readers`].
+    #[default]
+    Entitled,
+    /// Everybody who sees the record.
+    Everyone,
 }
 
 impl ConsentSettings {

@@ -2,7 +2,7 @@
 
 use super::pending::{Pending, Proof};
 use super::record::{passes, rendered, touched};
-use super::{Row, Visit, outcome};
+use super::{Redaction, Row, Visit, outcome};
 use crate::access::Permit;
 use crate::audit::Entry;
 use crate::fhir::json::quote_into;
@@ -35,8 +35,9 @@ pub fn searchset(
     frame: &PageFrame,
     rendering: &Rendering,
     visit: &Visit,
-    base: &str,
+    redaction: &Redaction<'_>,
 ) -> Result<Pending, Refusal> {
+    let base = redaction.base();
     let mut bundle = Frame::open("searchset", frame);
     let mut shown = Shown::default();
     for (rows, need, mode) in [(page.0, Need::Search, "match"), (page.1, Need::Read, "include")] {
@@ -45,7 +46,7 @@ pub fn searchset(
             shown.add(row);
             bundle.entry(|out| {
                 full_url(out, base, row);
-                out.resource(&rendered(content, rendering)?);
+                out.resource(&rendered((permit, need, redaction), &row.facts, content, rendering)?);
                 out.raw(&format!(",\"search\":{{\"mode\":\"{mode}\"}}"));
                 Ok(())
             })?;
@@ -73,8 +74,9 @@ pub fn history(
     frame: &PageFrame,
     rendering: &Rendering,
     visit: &Visit,
-    base: &str,
+    redaction: &Redaction<'_>,
 ) -> Result<Pending, Refusal> {
+    let base = redaction.base();
     let mut bundle = Frame::open("history", frame);
     let mut shown = Shown::default();
     for row in versions.iter().filter(|row| passes(permit, need, row, base)) {
@@ -82,7 +84,7 @@ pub fn history(
         bundle.entry(|out| {
             full_url(out, base, row);
             if let Some(content) = &row.content {
-                out.resource(&rendered(content, rendering)?);
+                out.resource(&rendered((permit, need, redaction), &row.facts, content, rendering)?);
             }
             out.raw(&change(row));
             Ok(())

@@ -13,6 +13,7 @@ mod parcel;
 mod pending;
 mod policy;
 mod record;
+mod redact;
 mod released;
 mod sealed;
 mod visit;
@@ -33,6 +34,7 @@ pub use policy::{
     was_in_force,
 };
 pub use record::{found, show};
+pub use redact::Redaction;
 pub use released::{Answer, HeaderWord, Refused, Released};
 pub use sealed::{Row, Sealed};
 pub use visit::Visit;

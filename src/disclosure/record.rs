@@ -2,7 +2,7 @@
 
 use super::pending::Pending;
 use super::released::{location, version_headers};
-use super::{Row, Sealed, Visit};
+use super::{Redaction, Row, Sealed, Visit};
 use crate::access::{Look, Permit};
 use crate::fhir::json::Document;
 use crate::fhir::search::{IndexEntry, extract};
@@ -19,9 +19,9 @@ pub fn show(
     conditions: ReadConditions,
     rendering: &Rendering,
     visit: &Visit,
-    base: &str,
+    redaction: &Redaction<'_>,
 ) -> Result<Pending, Refusal> {
-    if !passes(permit, Need::Read, row, base) {
+    if !passes(permit, Need::Read, row, redaction.base()) {
         return Err(Refusal::NotFound);
     }
     let facts = &row.facts;
@@ -31,20 +31,28 @@ pub fn show(
     if unchanged(facts, conditions) {
         return Ok(Pending::owing(304, headers, Vec::new(), entry));
     }
-    Ok(Pending::owing(200, headers, rendered(content, rendering)?, entry))
+    Ok(Pending::owing(200, headers, rendered((permit, Need::Read, redaction), facts, content, rendering)?, entry))
 }
 
 /// Answers a conditional create whose condition found this record: its address and version; its content only to who may read it.
 ///
 /// # Errors
 /// [`Refusal::Internal`] when stored content is damaged.
-pub fn found(permit: &Permit, row: &Row, rendering: &Rendering, visit: &Visit, base: &str) -> Result<Pending, Refusal> {
-    let facts = &row.facts;
+pub fn found(
+    permit: &Permit,
+    row: &Row,
+    rendering: &Rendering,
+    visit: &Visit,
+    redaction: &Redaction<'_>,
+) -> Result<Pending, Refusal> {
+    let (facts, base) = (&row.facts, redaction.base());
     let mut headers = version_headers(facts.version, facts.updated);
     headers.push(location(base, &facts.key, facts.version));
     let readable = permit.admits(Need::Read, &Look::new(facts, &|| values(row, base)));
     let body = match &row.content {
-        Some(content) if readable && rendering.prefer != Some(Return::Minimal) => rendered(content, rendering)?,
+        Some(content) if readable && rendering.prefer != Some(Return::Minimal) => {
+            rendered((permit, Need::Read, redaction), facts, content, rendering)?
+        }
         _ => Vec::new(),
     };
     Ok(Pending::owing(200, headers, body, visit.concluded(facts.patients.clone(), vec![touched(facts)])))
@@ -76,14 +84,28 @@ pub(super) fn open(content: &Sealed) -> Result<Document, Refusal> {
     Document::parse(&text).map_err(|_| Refusal::Internal)
 }
 
-/// The bytes to send for a record.
-pub(super) fn rendered(content: &Sealed, rendering: &Rendering) -> Result<Vec<u8>, Refusal> {
+/// Who looks, for what, and by which rules records are cut for them.
+pub(super) type Eye<'e> = (&'e Permit, Need, &'e Redaction<'e>);
+
+/// The bytes to send for a record: what this caller is shown of it, then what the caller wants of that.
+pub(super) fn rendered(eye: Eye<'_>, facts: &Facts, content: &Sealed, rendering: &Rendering) -> Result<Vec<u8>, Refusal> {
+    let (permit, need, redaction) = eye;
     let whole = rendering.elements.is_empty() && matches!(rendering.summary, None | Some(Summary::Count));
-    if whole {
-        return content.open().map(std::borrow::Cow::into_owned).ok_or(Refusal::Internal);
+    match redaction.cut(permit, need, facts, content)? {
+        None if whole => all_of(content),
+        Some(text) if whole => Ok(text.into_bytes()),
+        None => Ok(part(open(content)?, rendering)),
+        Some(text) => Ok(part(Document::parse(text.as_bytes()).map_err(|_| Refusal::Internal)?, rendering)),
     }
-    let document = open(content)?;
-    Ok(subset(&document, rendering).unwrap_or_else(|| document.into_text()).into_bytes())
+}
+
+/// The bytes of a record as it lies.
+pub(super) fn all_of(content: &Sealed) -> Result<Vec<u8>, Refusal> {
+    content.open().map(std::borrow::Cow::into_owned).ok_or(Refusal::Internal)
+}
+
+fn part(document: Document, rendering: &Rendering) -> Vec<u8> {
+    subset(&document, rendering).unwrap_or_else(|| document.into_text()).into_bytes()
 }
 
 pub(super) fn touched(facts: &Facts) -> Touched {

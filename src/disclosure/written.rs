@@ -1,7 +1,7 @@
 //! The answer to a change that is durable.
 
 use super::pending::{Pending, Proof};
-use super::record::rendered;
+use super::record::all_of;
 use super::released::{location, version_headers};
 use super::{Stored, outcome};
 use crate::audit::{Entry, Receipt};
@@ -26,7 +26,7 @@ pub fn written(
         (None, Return::OperationOutcome) => outcome::success("deleted", warnings).into_bytes(),
         (None, _) | (_, Return::Minimal) => Vec::new(),
         (Some(_), Return::OperationOutcome) => outcome::success("stored", warnings).into_bytes(),
-        (Some(content), Return::Representation) => rendered(content, &Rendering::default())?,
+        (Some(content), Return::Representation) => all_of(content)?,
     };
     let status = match (&stored.content, created, body.is_empty()) {
         (None, _, true) => 204,

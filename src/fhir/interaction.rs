@@ -123,6 +123,18 @@ pub struct CompartmentOwner {
 }
 
 impl Interaction {
+    /// The search that it is, or that decides which record it is about.
+    pub fn query(&self) -> Option<&SearchQuery> {
+        match self {
+            Self::Search(query)
+            | Self::ConditionalUpdate(query, _)
+            | Self::ConditionalPatch(query, _)
+            | Self::ConditionalDelete(query) => Some(query),
+            Self::Create(_, condition) => condition.as_deref(),
+            _ => None,
+        }
+    }
+
     /// The code of `http://hl7.org/fhir/restful-interaction` (for `Page`, what it continues is not known yet: `search`).
     pub const fn code(&self) -> &'static str {
         match self {

@@ -13,6 +13,7 @@ pub mod json;
 mod marks;
 mod operation;
 pub mod parameters;
+pub mod partial;
 pub mod patch;
 pub mod prefer;
 pub mod pretty;

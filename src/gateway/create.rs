@@ -29,7 +29,7 @@ impl Gateway {
         if let Some(condition) = condition {
             let selected = self.selected(permit, Need::Search, condition).await?;
             if let [found] = selected.rows.as_slice() {
-                return Ok(existing(permit, found, &errand.rendering, &errand.visit, &self.parts.base)?);
+                return Ok(existing(permit, found, &errand.rendering, &errand.visit, &self.redaction())?);
             }
             guards.push(selected.none_or_one(permit, condition)?);
         }

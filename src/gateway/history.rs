@@ -32,7 +32,7 @@ impl Gateway {
             now: Some(errand.visit.now),
         };
         let need = if instance { Need::Read } else { Need::Search };
-        disclosure::history(permit, need, &page.versions, &frame, &query.rendering, &errand.visit, &self.parts.base)
+        disclosure::history(permit, need, &page.versions, &frame, &query.rendering, &errand.visit, &self.redaction())
     }
 }
 

@@ -47,7 +47,7 @@ use crate::access::{Caller, Permit, authorize};
 use crate::audit::{Agent, Site, Trail};
 use crate::clock::Clock;
 use crate::consent::Labelling;
-use crate::disclosure::{Answer, Marking, Pending, Sealed, Visit, refuse, release, throttle};
+use crate::disclosure::{Answer, Marking, Pending, Redaction, Sealed, Visit, refuse, release, throttle};
 use crate::fhir::{Instant, Interaction, Refusal, Rendering, RouteOptions, interaction, rendering};
 use crate::identity::Authenticator;
 use crate::smart::TokenEndpoint;
@@ -260,6 +260,9 @@ impl Gateway {
         // Before the scopes: no scope would help, so none must be named.
         write::changeable(&interaction)?;
         let permit = authorize(caller, interaction)?;
+        if let Some(query) = permit.interaction().query() {
+            self.redaction().demand_blind(&permit, query)?;
+        }
         #[cfg(feature = "bench")]
         if crate::layers::off(crate::layers::Layer::Consent) {
             return Ok(permit);
@@ -271,6 +274,11 @@ impl Gateway {
     /// By which rules content is marked.
     fn marking(&self) -> Marking<'_> {
         Marking { labelling: &self.parts.labelling, base: &self.parts.base }
+    }
+
+    /// By what records are cut to what a caller may see.
+    fn redaction(&self) -> Redaction<'_> {
+        Redaction { marking: self.marking(), settings: self.parts.consent.site().settings() }
     }
 
     fn bounds(&self, count: Option<u32>) -> PageBounds {

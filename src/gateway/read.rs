@@ -15,12 +15,12 @@ impl Gateway {
     ) -> Result<Pending, Refusal> {
         self.view_trail(key.resource_type).await?;
         let row = self.parts.store.read(permit, Need::Read, key).await?.ok_or(Refusal::NotFound)?;
-        show(permit, &row, conditions, &errand.rendering, &errand.visit, &self.parts.base)
+        show(permit, &row, conditions, &errand.rendering, &errand.visit, &self.redaction())
     }
 
     pub(super) async fn vread(&self, permit: &Permit, key: &Key, version: Version, errand: &Errand) -> Result<Pending, Refusal> {
         self.view_trail(key.resource_type).await?;
         let row = self.parts.store.vread(permit, key, version).await?.ok_or(Refusal::NotFound)?;
-        show(permit, &row, ReadConditions::default(), &errand.rendering, &errand.visit, &self.parts.base)
+        show(permit, &row, ReadConditions::default(), &errand.rendering, &errand.visit, &self.redaction())
     }
 }

@@ -33,7 +33,7 @@ impl Gateway {
             ignored: query.ignored.clone(),
             now: Some(errand.visit.now),
         };
-        searchset(permit, (&page.matches, &page.included), &frame, &query.rendering, &errand.visit, &self.parts.base)
+        searchset(permit, (&page.matches, &page.included), &frame, &query.rendering, &errand.visit, &self.redaction())
     }
 }
 

@@ -107,7 +107,7 @@ impl Gateway {
     /// The existing record of a conditional create: 200 with its address.
     fn found(&self, row: &Row, step: &Step, part: &Part, errand: &Errand) -> Result<Pending, Refusal> {
         let visit = entry_visit(part, Some(step.permit.interaction()), &errand.visit);
-        found(&step.permit, row, &entry_rendering(part, errand), &visit, &self.parts.base)
+        found(&step.permit, row, &entry_rendering(part, errand), &visit, &self.redaction())
     }
 
     /// Authorizes an entry and looks at what it is about.
@@ -210,6 +210,9 @@ impl Gateway {
         errand: &Errand,
     ) -> Result<Change, Failed> {
         let base = &self.parts.base;
+        if let Act::Update { old: Some(old), .. } | Act::Patch { old } = &step.act {
+            self.redaction().demand_whole(&step.permit, Need::Update, old)?;
+        }
         let (draft, need, key, old) = match &step.act {
             Act::Delete { old } => return Ok(deletion(old, base)?),
             Act::Create(key) => (part.draft(key.resource_type, None)?, Need::Create, key, None),

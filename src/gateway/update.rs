@@ -45,6 +45,9 @@ impl Gateway {
         mut guards: Vec<Guard>,
         errand: &Errand,
     ) -> Result<Pending, Failed> {
+        if let Some(old) = old {
+            self.redaction().demand_whole(permit, Need::Update, old)?;
+        }
         let draft = self.resolved(permit, draft, &mut guards).await?;
         let warnings = self.directed(permit, &draft, old.filter(|row| !row.facts.deleted), errand.visit.now)?;
         let change = draft.change(permit, Need::Update, key, old, &self.marking(), errand.visit.now)?;

@@ -8,4 +8,5 @@ mod directives;
 mod explained;
 mod leaks;
 mod memberships;
+mod redaction;
 mod whole;

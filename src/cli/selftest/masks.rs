@@ -2,6 +2,7 @@
 
 use super::case::Reply;
 use std::collections::HashMap;
+use std::fmt::Write as _;
 
 /// Length of a UUID as text.
 const UUID: usize = 36;
@@ -24,7 +25,7 @@ impl Names {
             let known = self.0.len();
             let number = *self.0.entry(id.to_owned()).or_insert(known);
             out.push_str(before);
-            out.push_str(&format!("made-{number}"));
+            let _ = write!(out, "made-{number}");
             rest = after;
         }
         out.push_str(rest);
@@ -58,7 +59,7 @@ fn without_seals(text: &str) -> String {
     let mut out = parts.next().unwrap_or_default().to_owned();
     for part in parts {
         let (sealed, rest) = part.split_at(part.find('"').unwrap_or(part.len()));
-        out.push_str(&format!("_page=sealed:{}{rest}", sealed.len()));
+        let _ = write!(out, "_page=sealed:{}{rest}", sealed.len());
     }
     out
 }

@@ -84,7 +84,7 @@ impl Twin {
             Some(_) => Client::app(name, name, vec!["https://selftest.example/app".to_owned()], asker.scope),
             None => Client::backend(name, name, ClientKeys::JwksUri(format!("{BASE}/keys")), asker.scope),
         };
-        let client = Client { may_choose_ids, purposes, ..kind };
+        let client = Client { purposes, may_choose_ids, ..kind };
         let client = client.checked(Reach::Public).map_err(|fault| Failure::Failed(fault.to_string()))?;
         let (now, registry) = (self.clock.now(), &self.assembly.registry);
         let grant = Grant {
@@ -135,8 +135,14 @@ impl Twin {
 
     async fn answered(&self, case: &Case, token: &str) -> Reply {
         match self.assembly.gateway.answer(inbound(case, token)).await {
-            Ok(released) => reply(released.status(), &released.headers().to_vec(), released.into_body()),
-            Err(refused) => reply(refused.status(), &refused.headers().to_vec(), refused.into_body()),
+            Ok(released) => {
+                let (status, headers) = (released.status(), released.headers().to_vec());
+                reply(status, &headers, &released.into_body())
+            }
+            Err(refused) => {
+                let (status, headers) = (refused.status(), refused.headers().to_vec());
+                reply(status, &headers, &refused.into_body())
+            }
         }
     }
 
@@ -154,16 +160,16 @@ fn settings() -> String {
     )
 }
 
-fn reply(status: u16, headers: &[(HeaderWord, String)], body: Vec<u8>) -> Reply {
+fn reply(status: u16, headers: &[(HeaderWord, String)], body: &[u8]) -> Reply {
     let headers = headers.iter().map(|(word, value)| (word.name().to_owned(), value.clone())).collect();
-    Reply { status, headers, body: String::from_utf8_lossy(&body).into_owned() }
+    Reply { status, headers, body: String::from_utf8_lossy(body).into_owned() }
 }
 
 fn inbound(case: &Case, token: &str) -> Inbound {
     let (path, query) = case.place.split_once('?').unwrap_or((&case.place, ""));
     let of = |name: &str| case.headers.iter().find(|(given, _)| *given == name).map(|(_, value)| value.clone());
     let preferences = of("Prefer");
-    let (prefer_return, lenient) = prefer::prefer(preferences.as_deref().into_iter());
+    let (prefer_return, lenient) = prefer::prefer(preferences.as_deref());
     let headers = Headers {
         if_match: of("If-Match"),
         if_none_match: of("If-None-Match"),

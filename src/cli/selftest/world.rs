@@ -57,7 +57,7 @@ impl World {
             "derivedFrom",
             all(&["Observation/o1", "Observation/hidden2"]),
         );
-        let mut first = vec![
+        let first = vec![
             organization("h1", "Ward"),
             practitioner("d1", "Khan"),
             practitioner("d2", "Aminah"),
@@ -65,9 +65,6 @@ impl World {
             encounter("e-p1", "p1"),
             observation("o1", "p1", "laboratory", RECENT),
         ];
-        if self == Self::Conditions {
-            first.push(consent("k1", "p1", &but_for("HIV", "MedicationRequest", ["2014-01-01", "2016-01-01"])));
-        }
         let mut second = vec![panel, observation("o2", "p1", "laboratory", "2026-03-01"), derived];
         // A caller who sees laboratory results only would see these in neither store.
         if self != Self::Scope {
@@ -82,14 +79,23 @@ impl World {
             ]);
             third.push(list("l1", "p1", &["Observation/o1", "Condition/c1"]));
         }
-        vec![first, second, third]
+        let mut steps = vec![first, second, third, Vec::new()];
+        if self == Self::Conditions {
+            // Last, as it binds those who fill the stores too.
+            steps.push(vec![consent("k1", "p1", &but_for("HIV", "MedicationRequest", ["2014-01-01", "2016-01-01"]))]);
+        }
+        steps
     }
 
-    /// What only one store holds, in as many steps and one: before, between and behind the others.
+    /// What only one store holds, in steps: before, between and behind the others.
     pub(super) fn hidden(self) -> Vec<Vec<Value>> {
         match self {
-            Self::Compartment => of_another(&[]),
-            Self::Refusal => of_another(&[consent("k2", "p2", &json!({"type": "deny"}))]),
+            Self::Compartment => of_another(),
+            Self::Refusal => {
+                let mut steps = of_another();
+                steps.push(vec![consent("k2", "p2", &json!({"type": "deny"}))]);
+                steps
+            }
             Self::Conditions => of_the_same(),
             Self::Scope => of_other_kinds(),
         }
@@ -102,9 +108,8 @@ fn gone(resource_type: &str, id: &str) -> Value {
 }
 
 /// Another patient's records, linked to what is seen.
-fn of_another(refusal: &[Value]) -> Vec<Vec<Value>> {
-    let mut first = refusal.to_vec();
-    first.extend([patient("p2", "Aminah"), encounter("e-p2", "p2"), observation("hidden2", "p2", "laboratory", RECENT)]);
+fn of_another() -> Vec<Vec<Value>> {
+    let first = vec![patient("p2", "Aminah"), encounter("e-p2", "p2"), observation("hidden2", "p2", "laboratory", RECENT)];
     let linked = with(observation("hidden1", "p2", "laboratory", RECENT), "hasMember", all(&["Observation/o1"]));
     let second = vec![
         linked.clone(),

@@ -66,6 +66,18 @@ impl Labelling {
         marks
     }
 
+    /// The marks of a part of a record that carries labels of its own; all else about it is `like` the record.
+    pub fn marks_of_part(&self, labels: &[(String, String)], like: &Marks) -> Marks {
+        let mentions = Mentions { labels: labels.iter().cloned().collect(), ..Mentions::default() };
+        let Marks { confidentiality, sensitivity, handling, .. } = self.labels(&mentions);
+        Marks { confidentiality, sensitivity, handling, ..like.clone() }
+    }
+
+    /// Whether a label says how confidential or sensitive something is, rather than how to handle it.
+    pub fn is_telling(&self, system: &str, code: &str) -> bool {
+        !matches!(self.vocabulary.label(system, code), Some(Label::Handling(_) | Label::Integrity))
+    }
+
     /// Explicit labels, then what the rules add, then the floor under what stigmatizes.
     fn labels(&self, mentions: &Mentions) -> Marks {
         let mut explicit = None;

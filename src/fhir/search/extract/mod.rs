@@ -15,13 +15,22 @@ use super::index::{IndexEntry, IndexValue};
 use super::parameter::{ParameterId, ParameterType, SearchParameter};
 use crate::fhir::definitions::{Definition, Values, definitions};
 use crate::fhir::json::{Document, Element};
+use crate::fhir::partial::{Partial, may_hold_inline_labels, partial};
 use crate::fhir::{Instant, ResourceType};
 
 /// Every value of every search parameter of the record, without repetition, except `_id` and `_lastUpdated`, which the record
 /// store keeps by itself. `base` is the server's own base URL: references below it are local ones.
 ///
-/// A contained resource has no values of its own here, and a reference to one makes no entry.
+/// A contained resource has no values of its own here, and a reference to one makes no entry. Nor has an element with an inline security
+/// label: who may not see it must not find the record by it (`consent` L9), and an index knows no callers.
 pub fn extract(document: &Document, resource_type: ResourceType, base: &str) -> Vec<IndexEntry> {
+    let labelled = may_hold_inline_labels(document.text().as_bytes());
+    let open = labelled.then(|| partial(document, &Partial { shows: &|_| false, tells: &|_, _| true })).flatten();
+    let open = open.and_then(|text| Document::parse(text.as_bytes()).ok());
+    open.as_ref().map_or_else(|| values(document, resource_type, base), |open| values(open, resource_type, base))
+}
+
+fn values(document: &Document, resource_type: ResourceType, base: &str) -> Vec<IndexEntry> {
     let mut collector = Collector { base, entries: Vec::with_capacity(64) };
     for definition in definitions(resource_type) {
         if !matches!(definition.parameter.code.as_str(), "_id" | "_lastUpdated") {
