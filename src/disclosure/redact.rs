@@ -106,7 +106,9 @@ fn labels_asked(criterion: &Criterion, asked: &mut Vec<ResourceType>) {
         Criterion::Id(_) | Criterion::LastUpdated(_) => {}
         Criterion::Has { criterion, .. } => labels_asked(criterion, asked),
         Criterion::Chain { targets: each, .. } | Criterion::OfEach(each) => {
-            each.iter().for_each(|(_, one)| labels_asked(one, asked));
+            for (_, one) in each {
+                labels_asked(one, asked);
+            }
         }
     }
 }

@@ -7,6 +7,7 @@ use super::ResourceType;
 use super::definitions::{Content, Member, Shape, resource};
 use super::json::{Document, Element, Kind};
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 
 /// The extension that labels an element.
 pub const INLINE_LABEL: &str = "http://hl7.org/fhir/uv/security-label-ds4p/StructureDefinition/extension-inline-sec-label";
@@ -113,7 +114,7 @@ impl Writer<'_, '_> {
                 _ => self.member(value, &name, member, shape),
             }
             if root && self.redacting && !has_meta && name == last {
-                self.out.push_str(&format!(",\"meta\":{{\"security\":[{REDACTED}],\"tag\":[{SUBSETTED}]}}"));
+                let _ = write!(self.out, ",\"meta\":{{\"security\":[{REDACTED}],\"tag\":[{SUBSETTED}]}}");
             }
         }
         self.out.push('}');
@@ -167,7 +168,7 @@ impl Writer<'_, '_> {
     fn mask(&mut self, name: &str, several: bool) {
         self.separate();
         let (open, close) = if several { ("[", "]") } else { ("", "") };
-        self.out.push_str(&format!("\"{name}\":{open}{{\"extension\":[{MASKED}]}}{close}"));
+        let _ = write!(self.out, "\"{name}\":{open}{{\"extension\":[{MASKED}]}}{close}");
     }
 
     fn gap(&mut self, sibling: Option<Element<'_>>) -> Gap {
@@ -280,7 +281,7 @@ impl Writer<'_, '_> {
         }
         for (list, own) in pending.into_iter().filter(|_| tags) {
             self.separate();
-            self.out.push_str(&format!("\"{list}\":[{own}]"));
+            let _ = write!(self.out, "\"{list}\":[{own}]");
         }
         self.out.push('}');
         if self.out.ends_with(":{}") && meta.members().next().is_some() {

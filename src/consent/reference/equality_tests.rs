@@ -144,7 +144,7 @@ fn caller() -> impl Strategy<Value = Who> {
     (purposes, actions, own, proxy, grant, any::<bool>()).prop_map(|(purposes, actions, own, proxy_for, grants, clinician)| {
         let base = doc().purposes(&purposes);
         let roles = if clinician { base.roles.clone() } else { Vec::new() };
-        Who { actions, own, proxy_for, grants, roles, ..base }
+        Who { roles, own, proxy_for, grants, actions, ..base }
     })
 }
 
