@@ -298,5 +298,6 @@ pub(super) fn bundle(kind: &str, entries: &[Value]) -> Case {
 }
 
 fn sortable(one: &SearchParameter) -> bool {
-    !matches!(one.parameter_type, ParameterType::Special | ParameterType::Composite)
+    // By `_id` only as long as the ids are those of the worlds.
+    one.code != "_id" && !matches!(one.parameter_type, ParameterType::Special | ParameterType::Composite)
 }
