@@ -7,7 +7,7 @@
 use super::case::{Case, Reply};
 use super::draw::Draw;
 use super::masks::Names;
-use super::records::{condition, consent, labelled, observation, patient, with};
+use super::records::{condition, consent, observation, patient, with};
 use super::wire::Wire;
 use crate::cli::screen::Failure;
 use crate::fhir::Method;
@@ -130,13 +130,14 @@ impl Target<'_> {
             with(of(observation("hidden2", &id, "vital-signs", "2015-03-01")), "hasMember", json!([{ "reference": one }]));
         self.make(linked, made)?;
         self.make(of(condition("c2", &id)), made)?;
-        self.make(labelled(of(observation("more1", &id, "laboratory", "2026-05-20")), "HIV"), made)?;
+        self.make(of(observation("more1", &id, "laboratory", "2026-05-20")), made)?;
         let changed = with(
             with(of(observation("hidden1", &id, "laboratory", "2026-05-01")), "id", id_of(&one)),
             "status",
             json!("amended"),
         );
         self.done(&Case::new(Method::Put, one).json(&changed), 200)?;
+        // None is labelled: a writer whom labels bind could not delete it again.
         // A caller who sees one patient needs no refusal. One that is written binds the writer too, whose scope must name Consent to revoke it.
         if self.wire.ask(&Case::get(owner), self.caller)?.status == 200 {
             self.make(consent("x", &id, &json!({"type": "deny"})), made)?;
