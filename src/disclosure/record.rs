@@ -91,21 +91,21 @@ pub(super) type Eye<'e> = (&'e Permit, Need, &'e Redaction<'e>);
 pub(super) fn rendered(eye: Eye<'_>, facts: &Facts, content: &Sealed, rendering: &Rendering) -> Result<Vec<u8>, Refusal> {
     let (permit, need, redaction) = eye;
     let whole = rendering.elements.is_empty() && matches!(rendering.summary, None | Some(Summary::Count));
-    match redaction.cut(permit, need, facts, content)? {
-        None if whole => all_of(content),
-        Some(text) if whole => Ok(text.into_bytes()),
-        None => Ok(part(open(content)?, rendering)),
-        Some(text) => Ok(part(Document::parse(text.as_bytes()).map_err(|_| Refusal::Internal)?, rendering)),
+    let text = content.open().ok_or(Refusal::Internal)?;
+    let text = match redaction.cut(permit, need, facts, &text)? {
+        Some(cut) => cut.into_bytes(),
+        None => text.into_owned(),
+    };
+    if whole {
+        return Ok(text);
     }
+    let document = Document::parse(&text).map_err(|_| Refusal::Internal)?;
+    Ok(subset(&document, rendering).unwrap_or_else(|| document.into_text()).into_bytes())
 }
 
 /// The bytes of a record as it lies.
 pub(super) fn all_of(content: &Sealed) -> Result<Vec<u8>, Refusal> {
     content.open().map(std::borrow::Cow::into_owned).ok_or(Refusal::Internal)
-}
-
-fn part(document: Document, rendering: &Rendering) -> Vec<u8> {
-    subset(&document, rendering).unwrap_or_else(|| document.into_text()).into_bytes()
 }
 
 pub(super) fn touched(facts: &Facts) -> Touched {

@@ -2,7 +2,7 @@
 //! told to those who are entitled to them (`consent` § 10, L10).
 
 use super::record::open;
-use super::{Marking, Row, Sealed};
+use super::{Marking, Row};
 use crate::access::{Level, Look, Permit};
 use crate::consent::{ConsentSettings, LabelsTo};
 use crate::fhir::json::Document;
@@ -37,14 +37,13 @@ impl Redaction<'_> {
     }
 
     /// The record as this caller is shown it; `None` when that is all of it.
-    pub(super) fn cut(&self, permit: &Permit, need: Need, facts: &Facts, content: &Sealed) -> Result<Option<String>, Refusal> {
-        let text = content.open().ok_or(Refusal::Internal)?;
+    pub(super) fn cut(&self, permit: &Permit, need: Need, facts: &Facts, text: &[u8]) -> Result<Option<String>, Refusal> {
         let tells = self.tells_labels(permit, facts.key.resource_type);
-        let worth = if tells { partial::may_hold_inline_labels(&text) } else { partial::may_hold_labels(&text) };
+        let worth = if tells { partial::may_hold_inline_labels(text) } else { partial::may_hold_labels(text) };
         if !worth {
             return Ok(None);
         }
-        let document = open(content)?;
+        let document = Document::parse(text).map_err(|_| Refusal::Internal)?;
         let shows = |labels: &[partial::Coding]| self.shows(permit, need, facts, labels);
         let told = |system: &str, code: &str| tells || !self.marking.labelling.is_telling(system, code);
         Ok(partial::partial(&document, &Partial { shows: &shows, tells: &told }))
@@ -67,7 +66,7 @@ impl Redaction<'_> {
         if !partial::may_hold_inline_labels(&text) {
             return Ok(());
         }
-        let document: Document = open(content)?;
+        let document = open(content)?;
         if partial::withholds(&document, &|labels| self.shows(permit, need, &old.facts, labels)) {
             let text =
                 "you are shown this record in part only (REDACTED), so you cannot change it: what you do not see would be lost";

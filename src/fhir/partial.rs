@@ -30,16 +30,17 @@ pub struct Partial<'p> {
 /// Whether a text may hold an inline label at all; a cheap look before any parse.
 pub fn may_hold_inline_labels(text: &[u8]) -> bool {
     // An escape could spell the name differently.
-    contains(text, b"inline-sec-label") || contains(text, b"\\u")
+    contains(text, "inline-sec-label") || contains(text, "\\u")
 }
 
 /// Whether a text may hold labels in `meta.security`.
 pub fn may_hold_labels(text: &[u8]) -> bool {
-    contains(text, b"\"security\"") || may_hold_inline_labels(text)
+    contains(text, "\"security\"") || may_hold_inline_labels(text)
 }
 
-fn contains(text: &[u8], word: &[u8]) -> bool {
-    text.windows(word.len()).any(|window| window == word)
+/// By the search of strings, which is vectorized; what is no text is looked at more closely.
+fn contains(text: &[u8], word: &str) -> bool {
+    std::str::from_utf8(text).map_or(true, |text| text.contains(word))
 }
 
 /// The record as [`Partial`] shows it; `None` when nothing goes.

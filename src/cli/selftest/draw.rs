@@ -115,6 +115,9 @@ impl Draw {
     fn criterion(&mut self, of: ResourceType, depth: u32) -> Option<(String, String)> {
         match self.up_to(99) {
             0..=9 if depth == 0 => Some(("_id".to_owned(), self.ids())),
+            // Behind a link it takes a record by name to tell what is hidden from what is seen.
+            0..=14 if depth > 0 => Some(("_id".to_owned(), self.one(words::IDS).to_owned())),
+            41..=55 if depth > 0 => Some(("identifier".to_owned(), self.one(words::IDENTIFIERS).to_owned())),
             10..=14 => Some(("_lastUpdated".to_owned(), self.date())),
             15..=26 if depth < 2 => self.reverse(of, depth),
             27..=40 if depth < 2 => self.chain(of, depth),
@@ -295,5 +298,6 @@ pub(super) fn bundle(kind: &str, entries: &[Value]) -> Case {
 }
 
 fn sortable(one: &SearchParameter) -> bool {
-    !matches!(one.parameter_type, ParameterType::Special | ParameterType::Composite)
+    // By `_id` only as long as the ids are those of the worlds.
+    one.code != "_id" && !matches!(one.parameter_type, ParameterType::Special | ParameterType::Composite)
 }

@@ -174,10 +174,10 @@ impl Round {
                 return Some(leak);
             }
             let change = self.draw.change(creating);
-            self.draw.made |= creating;
             if let Some(leak) = self.compare(&[change]).await {
                 return Some(leak);
             }
+            self.draw.made = self.names[0].any();
         }
         None
     }

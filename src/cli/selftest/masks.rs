@@ -12,6 +12,11 @@ const UUID: usize = 36;
 pub(super) struct Names(HashMap<String, usize>);
 
 impl Names {
+    /// Whether any appeared.
+    pub(super) fn any(&self) -> bool {
+        !self.0.is_empty()
+    }
+
     /// The answer with made-up ids and sealed links replaced. How long a link is stays to be seen.
     pub(super) fn masked(&mut self, reply: &Reply) -> Reply {
         let headers = reply.headers.iter().map(|(name, value)| (name.clone(), self.named(value))).collect();

@@ -85,7 +85,7 @@ pub(super) fn prescription(id: &str, patient: &str) -> Value {
 pub(super) fn list(id: &str, patient: &str, items: &[&str]) -> Value {
     let entries: Vec<Value> = items.iter().map(|item| json!({ "item": to(item) })).collect();
     json!({
-        "resourceType": "List", "id": id, "status": "current", "mode": "working",
+        "resourceType": "List", "id": id, "status": "current", "mode": "working", "date": "2026-05-05",
         "subject": to(&format!("Patient/{patient}")), "source": to("Practitioner/d1"), "entry": entries,
     })
 }

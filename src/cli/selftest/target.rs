@@ -1,12 +1,13 @@
 //! One running gateway: asked, then given records that the caller may not see, and asked the same again.
 //!
 //! The caller's answers must not change, neither when the records come nor when they go, and what is hidden must answer like what never
-//! was. The writer makes a patient of its own with a Consent that denies everybody, and takes all of it away again.
+//! was. The writer makes a patient of its own, where the caller would see it with a Consent that denies everybody, and takes all of it
+//! away again.
 
 use super::case::{Case, Reply};
 use super::draw::Draw;
 use super::masks::Names;
-use super::records::{condition, consent, labelled, observation, patient, with};
+use super::records::{condition, consent, observation, patient, with};
 use super::wire::Wire;
 use crate::cli::screen::Failure;
 use crate::fhir::Method;
@@ -110,7 +111,7 @@ impl Target<'_> {
         Ok(replies.iter().map(|reply| names.masked(&timeless(reply))).collect())
     }
 
-    /// Makes a patient, records of theirs, and last the Consent that hides them. The keys, in that order.
+    /// Makes a patient, records of theirs, and last the Consent that hides them, if it takes one. The keys, in that order.
     fn write(&self) -> Result<Vec<String>, Failure> {
         let mut made = Vec::new();
         let result = self.write_into(&mut made);
@@ -129,14 +130,18 @@ impl Target<'_> {
             with(of(observation("hidden2", &id, "vital-signs", "2015-03-01")), "hasMember", json!([{ "reference": one }]));
         self.make(linked, made)?;
         self.make(of(condition("c2", &id)), made)?;
-        self.make(labelled(of(observation("more1", &id, "laboratory", "2026-05-20")), "HIV"), made)?;
+        self.make(of(observation("more1", &id, "laboratory", "2026-05-20")), made)?;
         let changed = with(
             with(of(observation("hidden1", &id, "laboratory", "2026-05-01")), "id", id_of(&one)),
             "status",
             json!("amended"),
         );
         self.done(&Case::new(Method::Put, one).json(&changed), 200)?;
-        self.make(consent("x", &id, &json!({"type": "deny"})), made)?;
+        // None is labelled: a writer whom labels bind could not delete it again.
+        // A caller who sees one patient needs no refusal. One that is written binds the writer too, whose scope must name Consent to revoke it.
+        if self.wire.ask(&Case::get(owner), self.caller)?.status == 200 {
+            self.make(consent("x", &id, &json!({"type": "deny"})), made)?;
+        }
         Ok(())
     }
 
@@ -153,7 +158,9 @@ impl Target<'_> {
 
     /// The Consent first: it binds the writer too.
     fn take_away(&self, made: &[String]) -> Result<(), Failure> {
-        made.iter().rev().try_for_each(|key| self.done(&Case::new(Method::Delete, key.as_str()), 204).map(|_| ()))
+        let delete = |key: &String| self.done(&Case::new(Method::Delete, key.as_str()), 204).is_err();
+        let left: Vec<&str> = made.iter().rev().filter(|key| delete(key)).map(String::as_str).collect();
+        if left.is_empty() { Ok(()) } else { Err(Failure::Failed(format!("the writer could not delete {}", left.join(", ")))) }
     }
 
     fn done(&self, case: &Case, status: u16) -> Result<Reply, Failure> {

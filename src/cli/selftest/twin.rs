@@ -156,7 +156,7 @@ fn settings() -> String {
     format!(
         "[server]\nlisten = \"127.0.0.1:0\"\nmanagement_listen = \"127.0.0.1:0\"\nbase_url = \"{BASE}\"\n\
          [store]\nurl = \"sqlite:selftest.db\"\n[limits]\npage_default = 7\n\
-         [consent]\nimplicit_policy = \"Policy-all-normal\"\nlabel_rules = \"labels.toml\"\n"
+         [consent]\nimplicit_policy = \"Policy-all-normal\"\nimplicit_max_conf = \"V\"\nlabel_rules = \"labels.toml\"\n"
     )
 }
 
