@@ -50,7 +50,7 @@ async fn ask_at(
 ) -> Result<Arc<Caller>, &'static str> {
     match authenticator.authenticate(Some(&format!("Bearer {token}")), peer, now).await {
         Ok(caller) => Ok(caller),
-        Err(Refusal::TokenInvalid(why)) => Err(why),
+        Err(Refusal::TokenInvalid(why) | Refusal::PurposeRefused(why)) => Err(why),
         Err(other) => panic!("{other:?}"),
     }
 }
@@ -127,8 +127,8 @@ async fn a_claim_that_is_absent_wrong_or_of_another_type_is_never_overlooked() {
         (but("extensions", json!([])), "extensions"),
         (but("extensions", json!({"hl7-b2b": 1})), "extensions"),
         (but("extensions", json!({"hl7-b2b": {"organization_id": 1}})), "organization"),
-        (but("purpose_of_use", json!("SHOPPING")), "purpose"),
-        (but("purpose_of_use", json!([{"system": "http://hl7.org/fhir/v3/ActReason", "code": "NOPE"}])), "purpose"),
+        (but("purpose_of_use", json!("SHOPPING")), "unknown"),
+        (but("purpose_of_use", json!([{"system": "http://hl7.org/fhir/v3/ActReason", "code": "NOPE"}])), "unknown"),
         (but("cnf", json!({"jkt": "x"})), "binding"),
         (but("cnf", json!({"x5t#S256": 1})), "binding"),
         (but("cnf", json!("x")), "binding"),
@@ -330,7 +330,7 @@ async fn a_registration_gives_organization_and_purposes_to_its_own_issuers_clien
         (caller.organization.as_deref(), caller.purposes.as_slice()),
         (Some("Organization/o1"), &["TREAT".to_owned()][..])
     );
-    assert_eq!(ask(&authenticator, &key.token(&but("purpose_of_use", json!("BTG")))).await.unwrap_err(), "purpose");
+    assert_eq!(ask(&authenticator, &key.token(&but("purpose_of_use", json!("BTG")))).await.unwrap_err(), "not-registered");
 }
 
 #[tokio::test]
