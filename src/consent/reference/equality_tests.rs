@@ -162,7 +162,7 @@ fn sites() -> impl Strategy<Value = ConsentSettings> {
         |(policy, combine, untyped, implicit_max_conf, [require_verified, override_denials, override_absolute], labels)| {
             let never_override_labels = labels.into_iter().map(str::to_owned).collect();
             let break_glass = BreakGlass { override_denials, override_absolute, never_override_labels, ..BreakGlass::default() };
-            ConsentSettings { combine, untyped, implicit_max_conf, require_verified, break_glass, ..settings(policy) }
+            ConsentSettings { implicit_max_conf, untyped, combine, require_verified, break_glass, ..settings(policy) }
         },
     )
 }

@@ -23,6 +23,7 @@ use predicate::Eyes;
 
 use super::statement::{Bind, Statement};
 use crate::fhir::ResourceType;
+use std::fmt::Write as _;
 
 /// Bytes of text above which a statement is not kept prepared.
 const KEPT_BYTES: usize = 32 << 10;
@@ -111,10 +112,42 @@ impl Sql {
     /// Ready to run. A very long text is not kept prepared: it comes of many conditions, and goes with any of them.
     pub(super) fn statement(self) -> Statement {
         let long = self.text.len() > KEPT_BYTES;
-        let statement = Statement::with(self.text, self.binds);
+        let (text, binds) = if self.binds.len() > VARIABLES { self.written_out() } else { (self.text, self.binds) };
+        let statement = Statement::with(text, binds);
         if long { statement.once() } else { statement }
     }
+
+    /// The same with its numbers and bytes in the text: SQLite has a bound on values, not on text. Texts stay values.
+    fn written_out(self) -> (String, Vec<Bind>) {
+        let mut text = String::with_capacity(2 * self.text.len());
+        let mut kept = Vec::new();
+        let mut pieces = self.text.split('?');
+        text.push_str(pieces.next().unwrap_or_default());
+        for (bind, piece) in self.binds.into_iter().zip(pieces) {
+            match bind {
+                Bind::Int(number) => {
+                    let _ = write!(text, "({number})");
+                }
+                Bind::Blob(bytes) => {
+                    text.push_str("x'");
+                    for byte in bytes {
+                        let _ = write!(text, "{byte:02x}");
+                    }
+                    text.push('\'');
+                }
+                other => {
+                    text.push('?');
+                    kept.push(other);
+                }
+            }
+            text.push_str(piece);
+        }
+        (text, kept)
+    }
 }
+
+/// Values of one statement; SQLite takes 32,766.
+const VARIABLES: usize = 32_000;
 
 /// The record that a condition is about.
 #[derive(Debug, Clone, Copy)]

@@ -89,6 +89,8 @@ impl<'q> Searched<'q> {
                 {
                     match values.as_slice() {
                         [Value::Reference(ReferenceValue::Local(ResourceType::Patient, id))] => Some(id),
+                        // `patient` has no values but patients, whatever other types its targets name.
+                        [Value::Reference(ReferenceValue::Id(id))] if parameter.code == "patient" => Some(id),
                         _ => None,
                     }
                 }

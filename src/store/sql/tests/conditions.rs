@@ -280,3 +280,19 @@ async fn thousands_of_patients_may_each_have_a_condition_of_their_own() {
     counting.rendering.summary = Some(crate::fhir::Summary::Count);
     assert_eq!(world.search(&hidden, &counting).await.total, Some(1));
 }
+
+#[tokio::test]
+async fn conditions_with_more_values_than_a_statement_takes_are_asked_all_the_same() {
+    let world = World::new();
+    let records = |n: usize| Record::new(&format!("Observation/o{n}"), &[&format!("q{n}")]);
+    world.store.commit(commit((0..330).map(records).collect())).await.unwrap();
+    let denied = |n: usize| (0..100).map(move |at| Condition::Test(Test::Has(Fact::code(&format!("{n}-{at}")))));
+    let own = |n: usize| {
+        let other = Condition::Test(Test::Record(key(&format!("Observation/o{}", if n < 30 { n } else { 1_000 }))));
+        (id(&format!("q{n}")), Condition::Or(denied(n).chain([other]).collect()).negated())
+    };
+    let verdicts = Verdicts::new(Condition::None, (0..330).map(own).collect::<Vec<_>>());
+    let permit = permit(Predicate::EveryPatient(verdicts));
+    let found = world.store.search(&permit, &observations(Vec::new()), None, PageBounds { count: 5000, ..BOUNDS }).await.unwrap();
+    assert_eq!(found.matches.len(), 300);
+}
