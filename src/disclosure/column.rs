@@ -5,15 +5,17 @@ use super::{Forwarded, Sealed};
 use crate::fhir::{Instant, Version};
 use diesel::deserialize::{self, FromSql, Queryable};
 use diesel::expression::AsExpression;
+use diesel::pg::{Pg, PgValue};
 use diesel::query_builder::QueryId;
 use diesel::serialize::{self, IsNull, Output, ToSql};
 use diesel::sql_types::Binary;
 use diesel::sql_types::SqlType;
 use diesel::sqlite::{Sqlite, SqliteValue};
+use std::io::Write as _;
 
 /// The SQL type of the content column. It loads as [`Sealed`] and as nothing else.
 #[derive(Debug, Clone, Copy, Default, SqlType, QueryId)]
-#[diesel(sqlite_type(name = "Binary"))]
+#[diesel(sqlite_type(name = "Binary"), postgres_type(oid = 17, array_oid = 1001))]
 pub struct SealedContent;
 
 /// Content on its way into the column.
@@ -38,6 +40,27 @@ impl Queryable<SealedContent, Sqlite> for Sealed {
 impl FromSql<SealedContent, Sqlite> for Sealed {
     fn from_sql(value: SqliteValue<'_, '_, '_>) -> deserialize::Result<Self> {
         <Vec<u8> as FromSql<Binary, Sqlite>>::from_sql(value).map(Self::from_column)
+    }
+}
+
+impl Queryable<SealedContent, Pg> for Sealed {
+    type Row = Self;
+
+    fn build(row: Self) -> deserialize::Result<Self> {
+        Ok(row)
+    }
+}
+
+impl FromSql<SealedContent, Pg> for Sealed {
+    fn from_sql(value: PgValue<'_>) -> deserialize::Result<Self> {
+        <Vec<u8> as FromSql<Binary, Pg>>::from_sql(value).map(Self::from_column)
+    }
+}
+
+impl ToSql<SealedContent, Pg> for SealedColumn {
+    fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, Pg>) -> serialize::Result {
+        out.write_all(&self.0)?;
+        Ok(IsNull::No)
     }
 }
 

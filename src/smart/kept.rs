@@ -5,9 +5,8 @@ use super::storage;
 use super::store::{ClientStore, ClientStoreError, Pending, StoredKey};
 use crate::fhir::Instant;
 use crate::store::StoreError;
-use crate::store::sql::SqliteStore;
+use crate::store::sql::{Connection, SqliteStore};
 use diesel::QueryResult;
-use diesel::sqlite::SqliteConnection;
 use std::sync::Arc;
 
 /// The [`ClientStore`] of an embedded store.
@@ -20,19 +19,13 @@ impl Kept {
         Self(store)
     }
 
-    fn read<T: Send + 'static>(
-        &self,
-        work: impl FnOnce(&mut SqliteConnection) -> QueryResult<T> + Send + 'static,
-    ) -> Pending<'_, T> {
+    fn read<T: Send + 'static>(&self, work: impl FnOnce(&mut Connection) -> QueryResult<T> + Send + 'static) -> Pending<'_, T> {
         Box::pin(async move {
             self.0.ledger().read(move |connection| work(connection).map_err(StoreError::from)).await.map_err(failed)
         })
     }
 
-    fn write<T: Send + 'static>(
-        &self,
-        work: impl FnOnce(&mut SqliteConnection) -> QueryResult<T> + Send + 'static,
-    ) -> Pending<'_, T> {
+    fn write<T: Send + 'static>(&self, work: impl FnOnce(&mut Connection) -> QueryResult<T> + Send + 'static) -> Pending<'_, T> {
         Box::pin(async move {
             self.0.ledger().write(move |connection| work(connection).map_err(StoreError::from)).await.map_err(failed)
         })

@@ -4,9 +4,10 @@
 use super::client::Client;
 use super::store::StoredKey;
 use crate::fhir::Instant;
+use crate::on;
+use crate::store::sql::Connection;
 use diesel::prelude::*;
 use diesel::result::Error;
-use diesel::sqlite::SqliteConnection;
 
 diesel::table! {
     /// Clients; `disabled` counts, not the flag inside the registration.
@@ -56,25 +57,25 @@ diesel::table! {
 ///
 /// # Errors
 /// Those of the database, and [`Error::DeserializationError`] for a registration that cannot be read.
-pub fn find(connection: &mut SqliteConnection, id: &str) -> QueryResult<Option<Client>> {
-    let row = client::table.find(id).select((client::registration, client::disabled)).first::<(String, bool)>(connection);
-    row.optional()?.map(read).transpose()
+pub fn find(connection: &mut Connection, id: &str) -> QueryResult<Option<Client>> {
+    let row = client::table.find(id).select((client::registration, client::disabled));
+    on!(connection, c => row.first::<(String, bool)>(c)).optional()?.map(read).transpose()
 }
 
 /// Every client, by id.
 ///
 /// # Errors
 /// As [`find`].
-pub fn list(connection: &mut SqliteConnection) -> QueryResult<Vec<Client>> {
+pub fn list(connection: &mut Connection) -> QueryResult<Vec<Client>> {
     let rows = client::table.order(client::id).select((client::registration, client::disabled));
-    rows.load::<(String, bool)>(connection)?.into_iter().map(read).collect()
+    on!(connection, c => rows.load::<(String, bool)>(c))?.into_iter().map(read).collect()
 }
 
 /// Adds a client; `false` when the id is taken.
 ///
 /// # Errors
 /// Those of the database.
-pub fn add(connection: &mut SqliteConnection, new: &Client, now: Instant) -> QueryResult<bool> {
+pub fn add(connection: &mut Connection, new: &Client, now: Instant) -> QueryResult<bool> {
     let registration = serde_json::to_string(new).map_err(|fault| Error::SerializationError(Box::new(fault)))?;
     let row = (
         client::id.eq(&new.id),
@@ -83,35 +84,39 @@ pub fn add(connection: &mut SqliteConnection, new: &Client, now: Instant) -> Que
         client::disabled.eq(new.disabled),
         client::created.eq(now.0),
     );
-    Ok(diesel::insert_or_ignore_into(client::table).values(row).execute(connection)? == 1)
+    let insert = diesel::insert_into(client::table).values(row).on_conflict_do_nothing();
+    Ok(on!(connection, c => insert.execute(c))? == 1)
 }
 
 /// Locks a client out or lets it in again; `false` when there is none.
 ///
 /// # Errors
 /// Those of the database.
-pub fn set_disabled(connection: &mut SqliteConnection, id: &str, disabled: bool) -> QueryResult<bool> {
-    let changed = diesel::update(client::table.find(id)).set(client::disabled.eq(disabled)).execute(connection)?;
-    Ok(changed == 1)
+pub fn set_disabled(connection: &mut Connection, id: &str, disabled: bool) -> QueryResult<bool> {
+    let update = diesel::update(client::table.find(id)).set(client::disabled.eq(disabled));
+    Ok(on!(connection, c => update.execute(c))? == 1)
 }
 
 /// Notes the use of an assertion; `false` when it is in use already. The primary key decides, so it holds across nodes and connections.
 ///
 /// # Errors
 /// Those of the database.
-pub fn remember_jti(connection: &mut SqliteConnection, by: &str, jti: &str, expires: Instant, now: Instant) -> QueryResult<bool> {
-    diesel::delete(assertion_jti::table.filter(assertion_jti::expires.le(now.0))).execute(connection)?;
+pub fn remember_jti(connection: &mut Connection, by: &str, jti: &str, expires: Instant, now: Instant) -> QueryResult<bool> {
+    let delete = diesel::delete(assertion_jti::table.filter(assertion_jti::expires.le(now.0)));
+    on!(&mut *connection, c => delete.execute(c))?;
     let row = (assertion_jti::client.eq(by), assertion_jti::jti.eq(jti), assertion_jti::expires.eq(expires.0));
-    Ok(diesel::insert_or_ignore_into(assertion_jti::table).values(row).execute(connection)? == 1)
+    let insert = diesel::insert_into(assertion_jti::table).values(row).on_conflict_do_nothing();
+    Ok(on!(connection, c => insert.execute(c))? == 1)
 }
 
 /// Every signing key, newest first.
 ///
 /// # Errors
 /// Those of the database.
-pub fn signing_keys(connection: &mut SqliteConnection) -> QueryResult<Vec<StoredKey>> {
+pub fn signing_keys(connection: &mut Connection) -> QueryResult<Vec<StoredKey>> {
     type Row = (String, String, Vec<u8>, i64, Option<i64>);
-    let rows = signing_key::table.order((signing_key::created.desc(), signing_key::kid)).load::<Row>(connection)?;
+    let rows = signing_key::table.order((signing_key::created.desc(), signing_key::kid));
+    let rows = on!(connection, c => rows.load::<Row>(c))?;
     let key = |(id, algorithm, private_key, created, retired): Row| StoredKey {
         id,
         algorithm,
@@ -126,7 +131,7 @@ pub fn signing_keys(connection: &mut SqliteConnection) -> QueryResult<Vec<Stored
 ///
 /// # Errors
 /// Those of the database; a `kid` that is there already among them.
-pub fn add_signing_key(connection: &mut SqliteConnection, key: &StoredKey) -> QueryResult<()> {
+pub fn add_signing_key(connection: &mut Connection, key: &StoredKey) -> QueryResult<()> {
     let row = (
         signing_key::kid.eq(&key.id),
         signing_key::algorithm.eq(&key.algorithm),
@@ -134,7 +139,8 @@ pub fn add_signing_key(connection: &mut SqliteConnection, key: &StoredKey) -> Qu
         signing_key::created.eq(key.created.0),
         signing_key::retired.eq(key.retired.map(|at| at.0)),
     );
-    diesel::insert_into(signing_key::table).values(row).execute(connection).map(drop)
+    let insert = diesel::insert_into(signing_key::table).values(row);
+    on!(connection, c => insert.execute(c)).map(drop)
 }
 
 fn read((registration, disabled): (String, bool)) -> QueryResult<Client> {
@@ -147,9 +153,10 @@ mod tests {
     use super::*;
     use crate::smart::client::ClientKeys;
     use crate::smart::keys::SigningKey;
-    use diesel::connection::SimpleConnection as _;
+    use diesel::SqliteConnection;
+    use diesel::connection::{Connection as _, SimpleConnection as _};
 
-    fn tables() -> SqliteConnection {
+    fn tables() -> Connection {
         let mut connection = SqliteConnection::establish(":memory:").unwrap();
         connection
             .batch_execute(
@@ -158,7 +165,7 @@ mod tests {
                  CREATE TABLE signing_key (kid TEXT PRIMARY KEY, algorithm TEXT NOT NULL, private_key BLOB NOT NULL, created BIGINT NOT NULL, retired BIGINT);",
             )
             .unwrap();
-        connection
+        Connection::Sqlite(connection)
     }
 
     #[test]

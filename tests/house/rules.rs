@@ -65,6 +65,7 @@ const ARROWS: &[(&str, &[&str])] = &[
 const GUESTS: &[(&str, &[&str])] = &[
     ("actix_web", &["http", "startup"]),
     ("diesel", &["store", "smart", "disclosure/column.rs"]),
+    ("diesel_async", &["store"]),
     ("diesel_migrations", &["store"]),
     ("hyper_util", &["identity"]),
     ("hyper_rustls", &["identity"]),

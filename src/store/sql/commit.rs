@@ -1,5 +1,6 @@
 //! Applying a commit: guards, changes, entries, all in the writer's savepoint.
 
+use super::connection::Connection;
 use super::index;
 use super::marks::mark_columns;
 use super::rows::{patients_column, patients_of};
@@ -71,7 +72,7 @@ struct Current {
     patients: Vec<Id>,
 }
 
-fn current(connection: &mut SqliteConnection, key: &Key) -> QueryResult<Option<Current>> {
+fn current(connection: &mut Connection, key: &Key) -> QueryResult<Option<Current>> {
     let row = Statement::new("SELECT rid, version, deleted, patients FROM record WHERE type = ? AND id = ?")
         .bind(i64::from(key.resource_type.code()))
         .bind(key.id.as_str())
@@ -145,7 +146,7 @@ fn supersede(writer: &mut Writer, rid: i64, of: [i64; 3], change: &Change, conte
     .bind(rid)
     .run(&mut writer.connection)?;
     Statement::new(
-        "UPDATE record SET created = CASE WHEN deleted THEN ? ELSE created END, version = ?, updated = ?, deleted = ?, \
+        "UPDATE record SET created = CASE WHEN deleted <> 0 THEN ? ELSE created END, version = ?, updated = ?, deleted = ?, \
          patients = ?, change = ?, conf = ?, ruleset = ?, sens = ?, handling = ?, dates = ?, date_lo = ?, date_hi = ?, spans = ?, \
          facts = ?, content = ? WHERE rid = ?",
     )
@@ -166,7 +167,8 @@ fn move_patients(writer: &mut Writer, (rid, key): (i64, &Key), before: &[Id], af
     let leaves = before.iter().filter(|patient| !after.contains(patient));
     let leaves = leaves.map(|patient| (patient, "DELETE FROM record_patient WHERE patient_no = ? AND type = ? AND rid = ?"));
     let joins = after.iter().filter(|patient| !before.contains(patient));
-    let joins = joins.map(|patient| (patient, "INSERT OR IGNORE INTO record_patient (patient_no, type, rid) VALUES (?, ?, ?)"));
+    let joins = joins
+        .map(|patient| (patient, "INSERT INTO record_patient (patient_no, type, rid) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"));
     for (patient, text) in leaves.chain(joins) {
         let no = writer.names.patient(&mut writer.connection, patient.as_str())?;
         let of = i64::from(key.resource_type.code());

@@ -1,13 +1,51 @@
 //! Connections: how one is opened, and the one that each thread keeps for short reads.
 
+use super::dialect::Dialect;
+use super::postgres::PgLink;
 use super::statement::Statement;
 use crate::store::StoreError;
-use diesel::connection::SimpleConnection;
+use diesel::connection::{Connection as _, SimpleConnection};
 use diesel::prelude::*;
 use diesel::sql_types::BigInt;
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
+
+/// A connection to the database.
+pub enum Connection {
+    /// To the embedded one.
+    Sqlite(SqliteConnection),
+    /// To a server.
+    Postgres(Box<PgLink>),
+}
+
+impl Connection {
+    /// What SQL is to be written for.
+    pub fn dialect(&self) -> Dialect {
+        match self {
+            Self::Sqlite(_) => Dialect::Sqlite,
+            Self::Postgres(_) => Dialect::Postgres,
+        }
+    }
+}
+
+/// Runs an expression of diesel, such as `client::table.find(id).first(c)`, on whichever database a connection leads to.
+///
+/// ```ignore
+/// on!(connection, c => client::table.find(id).select(client::name).first::<String>(c))
+/// ```
+#[macro_export]
+macro_rules! on {
+    ($connection:expr, $c:ident => $work:expr) => {
+        match $connection {
+            $crate::store::sql::Connection::Sqlite($c) => $work,
+            $crate::store::sql::Connection::Postgres(link) => {
+                let $c = link.as_mut();
+                $work
+            }
+        }
+    };
+}
 
 /// What a connection is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,7 +75,12 @@ impl Place {
     }
 
     /// A new connection.
-    pub(super) fn connect(&self, purpose: Use) -> Result<SqliteConnection, StoreError> {
+    pub(super) fn connect(&self, purpose: Use) -> Result<Connection, StoreError> {
+        self.open(purpose).map(Connection::Sqlite)
+    }
+
+    /// The file, opened.
+    pub(super) fn open(&self, purpose: Use) -> Result<SqliteConnection, StoreError> {
         let name = self.path.to_str().ok_or_else(|| StoreError::Unavailable("the path is not UTF-8".into()))?;
         let failed = |error: &dyn std::fmt::Display| StoreError::Unavailable(error.to_string());
         let mut connection = SqliteConnection::establish(name).map_err(|error| failed(&error))?;
@@ -60,7 +103,7 @@ impl Place {
     ///
     /// A read by primary key costs a few microseconds from the page cache, and no lock that a writer holds: handing
     /// it to another thread would cost more than doing it. Anything that may take long goes to the readers instead.
-    pub(super) fn inline<T, E>(&self, read: impl FnOnce(&mut SqliteConnection) -> Result<T, E>) -> Result<T, E>
+    pub(super) fn inline<T, E>(&self, read: impl FnOnce(&mut Connection) -> Result<T, E>) -> Result<T, E>
     where
         E: From<StoreError>,
     {
@@ -88,7 +131,7 @@ impl Place {
 const STORES_PER_THREAD: usize = 4;
 
 thread_local! {
-    static LOCAL: RefCell<Vec<(u64, SqliteConnection)>> = const { RefCell::new(Vec::new()) };
+    static LOCAL: RefCell<Vec<(u64, Connection)>> = const { RefCell::new(Vec::new()) };
 }
 
 impl From<diesel::result::Error> for StoreError {
@@ -99,10 +142,14 @@ impl From<diesel::result::Error> for StoreError {
 
 /// Runs several reads on one state of the database.
 pub(super) fn snapshot<T, E: From<diesel::result::Error>>(
-    connection: &mut SqliteConnection,
-    read: impl FnOnce(&mut SqliteConnection) -> Result<T, E>,
+    connection: &mut Connection,
+    read: impl FnOnce(&mut Connection) -> Result<T, E>,
 ) -> Result<T, E> {
-    Statement::new("BEGIN").run(connection)?;
+    let begin = match connection.dialect() {
+        Dialect::Sqlite => "BEGIN",
+        Dialect::Postgres => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
+    };
+    Statement::new(begin).run(connection)?;
     let outcome = read(connection);
     // Ends a read; there is nothing to keep or to lose.
     Statement::new("ROLLBACK").run(connection)?;
@@ -110,6 +157,6 @@ pub(super) fn snapshot<T, E: From<diesel::result::Error>>(
 }
 
 /// A single number.
-pub(super) fn number(connection: &mut SqliteConnection, statement: Statement) -> QueryResult<Option<i64>> {
+pub(super) fn number(connection: &mut Connection, statement: Statement) -> QueryResult<Option<i64>> {
     statement.row::<BigInt, i64>(connection)
 }

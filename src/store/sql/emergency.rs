@@ -1,6 +1,7 @@
 //! Emergency access in the ledger.
 
 use super::SqliteStore;
+use super::connection::Connection;
 use super::statement::Statement;
 use super::writer::Writer;
 use crate::access::BreakGlass;
@@ -12,7 +13,7 @@ use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Text};
 use uuid::Uuid;
 
-const GRANT: &str = "g.id, g.patient, g.issuer, g.subject, g.user, g.client, g.certificate, g.token, g.reason, g.text, \
+const GRANT: &str = "g.id, g.patient, g.issuer, g.subject, g.\"user\", g.client, g.certificate, g.token, g.reason, g.text, \
                      g.begins, g.ends, g.ended, g.ended_by";
 
 type Grant = ((Text, Text, Text, Text, Text, Text, Text), (Text, Text, Text, BigInt, BigInt, BigInt, Text));
@@ -55,9 +56,9 @@ fn enter(writer: &mut Writer, entry: &Entry) -> Receipt {
     Receipt::durable(writer.enter(entry))
 }
 
-fn insert(connection: &mut SqliteConnection, opening: &Opening) -> QueryResult<()> {
+fn insert(connection: &mut Connection, opening: &Opening) -> QueryResult<()> {
     let grant = &opening.grant;
-    let text = "INSERT INTO break_glass (id, patient, issuer, subject, user, client, certificate, token, reason, text, begins, ends) \
+    let text = "INSERT INTO break_glass (id, patient, issuer, subject, \"user\", client, certificate, token, reason, text, begins, ends) \
                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
     Statement::new(text)
         .bind(grant.id.as_str())
@@ -137,7 +138,7 @@ impl EmergencyStore for SqliteStore {
     fn history<'a>(&'a self, user: &'a str, patient: &'a Id, since: Instant) -> Answering<'a, (i64, i64)> {
         let (user, patient) = (user.to_owned(), patient.to_string());
         Box::pin(self.ledger.read(move |connection| {
-            let text = "SELECT coalesce(sum(patient = ?), 0), count(*) FROM break_glass WHERE user = ? AND begins >= ?";
+            let text = "SELECT coalesce(sum(CASE WHEN patient = ? THEN 1 ELSE 0 END), 0), count(*) FROM break_glass WHERE \"user\" = ? AND begins >= ?";
             let counted = Statement::new(text).bind(patient).bind(user).bind(since.0);
             Ok(counted.row::<(BigInt, BigInt), (i64, i64)>(connection)?.unwrap_or_default())
         }))

@@ -1,8 +1,7 @@
 //! The permit's predicate on one version, outside a search.
 
 use super::compile::{On, Sql};
-use super::connection::number;
-use super::statement::Statement;
+use super::connection::{Connection, number};
 use crate::access::{Predicate, Verdicts};
 use crate::fhir::{Fact, Facts, Key};
 use diesel::prelude::*;
@@ -35,7 +34,7 @@ fn decided(parts: &[Predicate], facts: &Facts, decisive: bool) -> Option<bool> {
 }
 
 /// What is left of a predicate once everything is decided but the conditions on index values: `All`, `None`, or those.
-fn rest(connection: &mut SqliteConnection, predicate: &Predicate, facts: &Facts) -> QueryResult<Predicate> {
+fn rest(connection: &mut Connection, predicate: &Predicate, facts: &Facts) -> QueryResult<Predicate> {
     let known = |holds: bool| if holds { Predicate::All } else { Predicate::None };
     Ok(match predicate {
         Predicate::And(all) => {
@@ -58,7 +57,7 @@ fn rest(connection: &mut SqliteConnection, predicate: &Predicate, facts: &Facts)
 }
 
 /// Every patient of the record permits it. What stays unknown does not hold.
-fn permitted(connection: &mut SqliteConnection, verdicts: &Verdicts, facts: &Facts) -> QueryResult<bool> {
+fn permitted(connection: &mut Connection, verdicts: &Verdicts, facts: &Facts) -> QueryResult<bool> {
     let mut failed = None;
     let permitted = verdicts.permit_given(facts, &mut |key| {
         refers(connection, key, facts).unwrap_or_else(|error| {
@@ -70,12 +69,13 @@ fn permitted(connection: &mut SqliteConnection, verdicts: &Verdicts, facts: &Fac
 }
 
 /// Whether the live record of this key refers to the one decided on; `None` when it has not been read for that.
-fn refers(connection: &mut SqliteConnection, key: &Key, facts: &Facts) -> QueryResult<Option<bool>> {
-    let found = Statement::new("SELECT coalesce(instr(facts, ?) > 0, 2) FROM record WHERE type = ? AND id = ? AND deleted = 0")
-        .bind(Fact::names(&facts.key).bytes().to_vec())
-        .bind(i64::from(key.resource_type.code()))
-        .bind(key.id.as_str());
-    Ok(match number(connection, found)? {
+fn refers(connection: &mut Connection, key: &Key, facts: &Facts) -> QueryResult<Option<bool>> {
+    let mut found = Sql::new(connection.dialect());
+    found.say("SELECT CAST(CASE WHEN facts IS NULL THEN 2 WHEN ");
+    found.position(|sql| sql.value(Fact::names(&facts.key).bytes().to_vec()).end(), "facts");
+    found.say(" > 0 THEN 1 ELSE 0 END AS BIGINT) FROM record WHERE type = ").value(i64::from(key.resource_type.code()));
+    found.say(" AND id = ").value(key.id.as_str()).say(" AND deleted = 0");
+    Ok(match number(connection, found.statement())? {
         Some(2) => None,
         found => Some(found == Some(1)),
     })
@@ -83,7 +83,7 @@ fn refers(connection: &mut SqliteConnection, key: &Key, facts: &Facts) -> QueryR
 
 /// Whether the current version of a record may be seen. `rid` is its place; the index holds the values of this version, and none of
 /// a deleted record, so that what depends on values does not show a deleted one.
-pub(super) fn current(connection: &mut SqliteConnection, predicate: &Predicate, rid: i64, facts: &Facts) -> QueryResult<bool> {
+pub(super) fn current(connection: &mut Connection, predicate: &Predicate, rid: i64, facts: &Facts) -> QueryResult<bool> {
     if let Some(decided) = by_facts(predicate, facts) {
         return Ok(decided);
     }
@@ -95,15 +95,15 @@ pub(super) fn current(connection: &mut SqliteConnection, predicate: &Predicate, 
     if facts.deleted {
         return Ok(false);
     }
-    let mut sql = Sql::default();
-    sql.say("SELECT 1 FROM (SELECT ").value(rid).say(" AS rid) d WHERE ");
+    let mut sql = Sql::new(connection.dialect());
+    sql.say("SELECT CAST(1 AS BIGINT) FROM (SELECT ").value(rid).say(" AS rid) d WHERE ");
     sql.predicate(&left, On { rid: "d.rid", of: Some(facts.key.resource_type) });
     Ok(number(connection, sql.statement())?.is_some())
 }
 
 /// Whether a superseded version may be seen: on its own facts, its labels raised to those of the current one. Its index values are
 /// gone, so that a condition on values shows none.
-pub(super) fn superseded(connection: &mut SqliteConnection, predicate: &Predicate, facts: &Facts) -> QueryResult<bool> {
+pub(super) fn superseded(connection: &mut Connection, predicate: &Predicate, facts: &Facts) -> QueryResult<bool> {
     match by_facts(predicate, facts) {
         Some(decided) => Ok(decided),
         None => Ok(matches!(rest(connection, predicate, facts)?, Predicate::All)),

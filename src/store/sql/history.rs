@@ -5,8 +5,9 @@
 //! shown.
 
 use super::compile::Sql;
-use super::connection::snapshot;
+use super::connection::{Connection, snapshot};
 use super::cursor::{self, HistoryPlace};
+use super::dialect::Dialect;
 use super::gate;
 use super::marks;
 use super::rows::{COLUMNS, Columns, FACTS, FactsColumns, FactsRow, Found, Whole, WholeRow};
@@ -23,7 +24,7 @@ const STRETCH: i64 = 256;
 
 /// Reads a page on one state of the database.
 pub(super) fn page(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     permit: &Permit,
     query: &HistoryQuery,
     from: Option<&Cursor>,
@@ -54,7 +55,7 @@ struct Seen {
 }
 
 fn page_at(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     permit: &Permit,
     query: &HistoryQuery,
     from: Option<HistoryPlace>,
@@ -92,7 +93,7 @@ fn page_at(
     }
 }
 
-fn shown(connection: &mut SqliteConnection, predicates: &mut Predicates<'_>, seen: &Seen) -> QueryResult<bool> {
+fn shown(connection: &mut Connection, predicates: &mut Predicates<'_>, seen: &Seen) -> QueryResult<bool> {
     let facts = &seen.found.facts;
     let predicate = predicates.of(facts.key.resource_type);
     if seen.current {
@@ -102,7 +103,7 @@ fn shown(connection: &mut SqliteConnection, predicates: &mut Predicates<'_>, see
     }
 }
 
-fn whole(connection: &mut SqliteConnection, seen: &Seen) -> Result<Whole, StoreError> {
+fn whole(connection: &mut Connection, seen: &Seen) -> Result<Whole, StoreError> {
     let table = if seen.current { "record" } else { "record_version" };
     let text = format!("SELECT {COLUMNS} FROM {table} r WHERE r.rid = ? AND r.version = ?");
     let statement = Statement::new(text).bind(seen.found.rid).bind(seen.found.facts.version.0);
@@ -114,12 +115,8 @@ fn whole(connection: &mut SqliteConnection, seen: &Seen) -> Result<Whole, StoreE
 }
 
 /// The next versions of the scope, both those that are current and those that are not.
-fn stretch(
-    connection: &mut SqliteConnection,
-    query: &HistoryQuery,
-    after: Option<&HistoryPlace>,
-) -> Result<Vec<Seen>, StoreError> {
-    let rows = statement(query, after).rows::<SeenColumns, SeenRow>(connection)?;
+fn stretch(connection: &mut Connection, query: &HistoryQuery, after: Option<&HistoryPlace>) -> Result<Vec<Seen>, StoreError> {
+    let rows = statement(connection.dialect(), query, after).rows::<SeenColumns, SeenRow>(connection)?;
     rows.into_iter()
         .map(|(facts, change, conf, sens, handling)| {
             let mut found = Found::read(facts)?;
@@ -135,8 +132,8 @@ type SeenColumns = (FactsColumns, BigInt, Nullable<BigInt>, Nullable<BigInt>, Nu
 type SeenRow = (FactsRow, i64, Option<i64>, Option<i64>, Option<i64>);
 
 /// Reads a stretch: two lists, each in order by its index, merged.
-pub(super) fn statement(query: &HistoryQuery, after: Option<&HistoryPlace>) -> Statement {
-    let mut sql = Sql::default();
+pub(super) fn statement(dialect: Dialect, query: &HistoryQuery, after: Option<&HistoryPlace>) -> Statement {
+    let mut sql = Sql::new(dialect);
     for superseded in [false, true] {
         sql.say(if superseded { " UNION ALL " } else { "" });
         sql.say(&format!("SELECT {FACTS}, r.change AS change, "));
@@ -144,7 +141,7 @@ pub(super) fn statement(query: &HistoryQuery, after: Option<&HistoryPlace>) -> S
         sql.say(if superseded {
             "c.conf, c.sens, c.handling FROM record_version r CROSS JOIN record c WHERE c.rid = r.rid AND "
         } else {
-            "NULL, NULL, NULL FROM record r WHERE "
+            "CAST(NULL AS BIGINT), CAST(NULL AS BIGINT), CAST(NULL AS BIGINT) FROM record r WHERE "
         });
         scope(&mut sql, query);
         if let Some(place) = after {
@@ -172,6 +169,6 @@ fn scope(sql: &mut Sql, query: &HistoryQuery) {
             sql.say(" AND id = ").value(key.id.as_str()).say(")").end();
         }
         HistoryScope::Type(of) => sql.say("r.type = ").value(i64::from(of.code())).end(),
-        HistoryScope::System => sql.say("1").end(),
+        HistoryScope::System => sql.say("TRUE").end(),
     }
 }

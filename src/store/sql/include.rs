@@ -3,6 +3,7 @@
 //! What may be included is decided like a read of it: the permit's predicate for its type, with the need to read.
 
 use super::compile::{On, Sql, array};
+use super::connection::Connection;
 use super::names::type_of;
 use super::rows::{COLUMNS, Columns, Whole, WholeRow};
 use super::statement::More;
@@ -10,7 +11,6 @@ use crate::access::Predicate;
 use crate::fhir::search::Include;
 use crate::fhir::{Need, ResourceType};
 use crate::store::{PageBounds, Row, StoreError};
-use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Text};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
@@ -27,7 +27,7 @@ struct Collected {
 
 /// Everything that the query wants beside these matches; none twice, no match again, within the bounds.
 pub(super) fn all(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     searched: &super::compile::Searched<'_>,
     matches: &[Whole],
     bounds: PageBounds,
@@ -63,19 +63,17 @@ fn address(whole: &Whole) -> (i64, ResourceType, String) {
 
 /// What these records refer to.
 fn forward(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     permit: &crate::access::Permit,
     include: &Include,
     from: &[(i64, ResourceType, String)],
     collected: &mut Collected,
 ) -> Result<(), StoreError> {
     let sources = from.iter().filter(|(_, of, _)| *of == include.source).map(|(rid, ..)| *rid);
-    let mut sql = Sql::default();
-    sql.say("SELECT DISTINCT f.target_type, f.target_id FROM json_each(")
-        .value(numbers(sources))
-        .say(") j CROSS JOIN index_reference f ");
-    sql.say("INDEXED BY index_reference_of WHERE f.rid = j.value AND f.param IN (SELECT value FROM json_each(");
-    sql.value(parameters(include)).say("))");
+    let mut sql = Sql::new(connection.dialect());
+    sql.say("SELECT DISTINCT f.target_type, f.target_id FROM ").texts(numbers(sources)).say(" j CROSS JOIN index_reference f ");
+    sql.say("INDEXED BY index_reference_of WHERE f.rid = CAST(j.value AS BIGINT) AND f.param IN (SELECT CAST(q.value AS BIGINT) FROM ");
+    sql.texts(parameters(include)).say(" q)");
     if let Some(target) = include.target {
         sql.say(" AND f.target_type = ").value(i64::from(target.code()));
     }
@@ -89,18 +87,18 @@ fn forward(
         if matches!(predicate, Predicate::None) {
             continue;
         }
-        let mut sql = Sql::default();
-        sql.say(&format!("SELECT {COLUMNS} FROM json_each(")).value(array(ids.iter().map(String::as_str)));
-        sql.say(") j CROSS JOIN record r WHERE r.type = ").value(code).say(" AND r.id = j.value AND r.deleted = 0 AND ");
+        let mut sql = Sql::new(connection.dialect());
+        sql.say(&format!("SELECT {COLUMNS} FROM ")).texts(array(ids.iter().map(String::as_str)));
+        sql.say(" j CROSS JOIN record r WHERE r.type = ").value(code).say(" AND r.id = j.value AND r.deleted = 0 AND ");
         sql.predicate(&predicate, On { rid: "r.rid", of: Some(of) });
-        collected.take(connection, sql)?;
+        collected.take(connection, sql, "r.id")?;
     }
     Ok(())
 }
 
 /// What refers to these records.
 fn backward(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     permit: &crate::access::Permit,
     include: &Include,
     from: &[(i64, ResourceType, String)],
@@ -115,20 +113,25 @@ fn backward(
         targets.entry(*of).or_default().push(id);
     }
     for (of, ids) in targets {
-        let mut sql = Sql::default();
-        sql.say(&format!("SELECT {COLUMNS} FROM (SELECT DISTINCT f.rid AS rid FROM json_each(")).value(array(ids.into_iter()));
-        sql.say(") j CROSS JOIN json_each(").value(parameters(include));
-        sql.say(") q CROSS JOIN index_reference f WHERE f.param = q.value AND f.target_id = j.value AND f.target_type = ");
+        let mut sql = Sql::new(connection.dialect());
+        sql.say(&format!("SELECT {COLUMNS} FROM (SELECT DISTINCT f.rid AS rid FROM ")).texts(array(ids.into_iter()));
+        sql.say(" j CROSS JOIN ").texts(parameters(include));
+        sql.say(" q CROSS JOIN index_reference f WHERE f.param = CAST(q.value AS BIGINT) AND f.target_id = j.value AND f.target_type = ");
         sql.value(i64::from(of.code())).say(&format!(" AND {} = ", type_of("f.rid"))).value(i64::from(include.source.code()));
         sql.say(" AND ").predicate(&predicate, On { rid: "f.rid", of: Some(include.source) });
         sql.say(") p CROSS JOIN record r WHERE r.rid = p.rid");
-        collected.take(connection, sql)?;
+        collected.take(connection, sql, "r.rid")?;
     }
     Ok(())
 }
 
 impl Collected {
-    fn take(&mut self, connection: &mut SqliteConnection, sql: Sql) -> Result<(), StoreError> {
+    /// Reads what is not there yet. SQLite gives it in the order in which it was asked for, PostgreSQL in the order of this column.
+    fn take(&mut self, connection: &mut Connection, mut sql: Sql, order: &str) -> Result<(), StoreError> {
+        if connection.dialect().is_postgres() {
+            let known = i64::try_from(self.seen.len()).unwrap_or(i64::MAX);
+            sql.say(&format!(" ORDER BY {order}")).at_most(known.saturating_add(i64::from(self.bounds.included)));
+        }
         let mut damaged = None;
         let most = usize::try_from(self.bounds.included).unwrap_or(usize::MAX);
         sql.statement().each::<Columns, WholeRow>(connection, |row| {

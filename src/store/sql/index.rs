@@ -1,5 +1,6 @@
 //! The index rows of a record: put in, taken out.
 
+use super::connection::Connection;
 use super::names::Names;
 use super::statement::{Bind, Statement};
 use crate::fhir::search::{IndexEntry, IndexValue};
@@ -30,7 +31,7 @@ static INSERTS: LazyLock<Vec<Vec<String>>> =
     LazyLock::new(|| TABLES.iter().map(|table| (0..=MOST).map(|rows| table.insert(rows)).collect()).collect());
 
 /// Puts index rows in.
-pub(super) fn add(connection: &mut SqliteConnection, names: &mut Names, rid: i64, entries: Vec<IndexEntry>) -> QueryResult<()> {
+pub(super) fn add(connection: &mut Connection, names: &mut Names, rid: i64, entries: Vec<IndexEntry>) -> QueryResult<()> {
     let mut rows: [(usize, Vec<Bind>); TABLES.len()] = Default::default();
     for entry in entries {
         let at = table_of(&entry.value);
@@ -47,18 +48,13 @@ pub(super) fn add(connection: &mut SqliteConnection, names: &mut Names, rid: i64
     Ok(())
 }
 
-fn insert(connection: &mut SqliteConnection, table: usize, rows: usize, binds: Vec<Bind>) -> QueryResult<()> {
+fn insert(connection: &mut Connection, table: usize, rows: usize, binds: Vec<Bind>) -> QueryResult<()> {
     let text = INSERTS.get(table).and_then(|texts| texts.get(rows)).ok_or(diesel::result::Error::NotFound)?;
     Statement::with(text.as_str(), binds).run(connection).map(drop)
 }
 
 /// Takes index rows out, each by its whole key.
-pub(super) fn remove(
-    connection: &mut SqliteConnection,
-    names: &mut Names,
-    rid: i64,
-    entries: Vec<IndexEntry>,
-) -> QueryResult<()> {
+pub(super) fn remove(connection: &mut Connection, names: &mut Names, rid: i64, entries: Vec<IndexEntry>) -> QueryResult<()> {
     for entry in entries {
         let Some(table) = TABLES.get(table_of(&entry.value)) else { continue };
         let mut binds = Vec::with_capacity(table.columns.len());
@@ -72,7 +68,12 @@ impl Table {
     fn insert(&self, rows: usize) -> String {
         let row = format!("({})", vec!["?"; self.columns.len()].join(", "));
         // A record may say the same thing twice; once is enough to find it.
-        format!("INSERT OR IGNORE INTO {} ({}) VALUES {}", self.name, self.columns.join(", "), vec![row; rows].join(", "))
+        format!(
+            "INSERT INTO {} ({}) VALUES {} ON CONFLICT DO NOTHING",
+            self.name,
+            self.columns.join(", "),
+            vec![row; rows].join(", ")
+        )
     }
 
     fn delete(&self) -> String {
@@ -95,25 +96,29 @@ const fn table_of(value: &IndexValue) -> usize {
 }
 
 /// Adds the values of a row, in the order of the table's columns.
-fn values(
-    connection: &mut SqliteConnection,
-    names: &mut Names,
-    rid: i64,
-    entry: IndexEntry,
-    all: &mut Vec<Bind>,
-) -> QueryResult<()> {
+fn values(connection: &mut Connection, names: &mut Names, rid: i64, entry: IndexEntry, all: &mut Vec<Bind>) -> QueryResult<()> {
     all.extend([i64::from(entry.parameter.0).into(), i64::from(entry.group).into(), rid.into()]);
     match entry.value {
-        IndexValue::Token { system, code } => all.extend([names.system(connection, &system)?.into(), code.into()]),
+        IndexValue::Token { system, code } => {
+            all.extend([names.system(connection, &system)?.into(), key(connection, code).into()]);
+        }
         IndexValue::Text { folded, exact } => all.extend([folded.into(), exact.into()]),
         IndexValue::Reference { resource_type, id } => all.extend([i64::from(resource_type.code()).into(), id.into()]),
-        IndexValue::Uri(uri) => all.push(uri.into()),
+        IndexValue::Uri(uri) => all.push(key(connection, uri).into()),
         IndexValue::Date { low, high } => all.extend([low.0.into(), high.0.into()]),
         IndexValue::Number { low, high } => all.extend([low.into(), high.into()]),
         IndexValue::Quantity { low, high, system, unit } => {
             let system = names.system(connection, &system)?;
-            all.extend([low.into(), high.into(), system.into(), unit.into()]);
+            all.extend([low.into(), high.into(), system.into(), key(connection, unit).into()]);
         }
     }
     Ok(())
+}
+
+/// A text as it is sought.
+fn key(connection: &Connection, text: String) -> String {
+    match connection.dialect().key(&text) {
+        std::borrow::Cow::Owned(key) => key,
+        std::borrow::Cow::Borrowed(_) => text,
+    }
 }

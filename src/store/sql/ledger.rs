@@ -5,13 +5,12 @@
 
 use super::SqliteOptions;
 use super::answered::{Answering, Answers, waiting};
-use super::connection::{Place, Use};
+use super::connection::{Connection, Place, Use};
 use super::queue::{Next, Queue, Waiting};
 use super::writer::{Job, Writer};
 use crate::audit::Entry;
 use crate::clock::Clock;
 use crate::store::StoreError;
-use diesel::prelude::*;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -33,7 +32,7 @@ pub struct Ledger {
     troubled: Arc<AtomicBool>,
 }
 
-type Reading = Box<dyn FnOnce(&mut SqliteConnection) + Send>;
+type Reading = Box<dyn FnOnce(&mut Connection) + Send>;
 
 impl Ledger {
     /// Starts the threads. The database must be there, migrated.
@@ -61,7 +60,7 @@ impl Ledger {
     ///
     /// # Errors
     /// The closure's own; `Unavailable` when the queue is full, the commit failed, or the ledger is closed.
-    pub async fn write<T, E>(&self, work: impl FnOnce(&mut SqliteConnection) -> Result<T, E> + Send + 'static) -> Result<T, E>
+    pub async fn write<T, E>(&self, work: impl FnOnce(&mut Connection) -> Result<T, E> + Send + 'static) -> Result<T, E>
     where
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
@@ -73,7 +72,7 @@ impl Ledger {
     ///
     /// # Errors
     /// The closure's own; `Unavailable` when the queue is full or the ledger is closed.
-    pub async fn read<T, E>(&self, work: impl FnOnce(&mut SqliteConnection) -> Result<T, E> + Send + 'static) -> Result<T, E>
+    pub async fn read<T, E>(&self, work: impl FnOnce(&mut Connection) -> Result<T, E> + Send + 'static) -> Result<T, E>
     where
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
@@ -94,7 +93,7 @@ impl Ledger {
     }
 
     /// A read by primary key, on the calling thread.
-    pub(super) fn inline<T, E>(&self, read: impl FnOnce(&mut SqliteConnection) -> Result<T, E>) -> Result<T, E>
+    pub(super) fn inline<T, E>(&self, read: impl FnOnce(&mut Connection) -> Result<T, E>) -> Result<T, E>
     where
         E: From<StoreError>,
     {
@@ -181,7 +180,7 @@ fn write_all(mut writer: Writer, alive: &Alive) {
     writer.checkpoint();
 }
 
-fn read_all(mut connection: SqliteConnection, reading: &Mutex<Receiver<Reading>>) {
+fn read_all(mut connection: Connection, reading: &Mutex<Receiver<Reading>>) {
     loop {
         let next = reading.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok(read) = next else { break };

@@ -9,6 +9,7 @@ mod commit;
 mod compile;
 mod connection;
 mod cursor;
+mod dialect;
 mod emergency;
 mod gate;
 mod history;
@@ -18,6 +19,7 @@ mod ledger;
 mod marks;
 mod names;
 mod point;
+mod postgres;
 mod queue;
 mod relabel;
 mod rows;
@@ -30,7 +32,10 @@ mod tests;
 mod trail;
 mod writer;
 
+pub use connection::Connection;
+pub use dialect::Dialect;
 pub use ledger::Ledger;
+pub use postgres::{Here, PgLink};
 pub use trail::TrailRow;
 
 use super::{
@@ -108,7 +113,7 @@ impl SqliteStore {
 
 fn migrate(place: &Place) -> Result<(), StoreError> {
     let failed = |error: Box<dyn std::error::Error + Send + Sync>| StoreError::Unavailable(format!("migration: {error}"));
-    let mut connection = place.connect(Use::Write)?;
+    let mut connection = place.open(Use::Write)?;
     let known = MigrationSource::<Sqlite>::migrations(&MIGRATIONS).map_err(failed)?;
     let newest = known.iter().map(|migration| migration.name().version().as_owned()).max();
     let applied = MigrationHarness::<Sqlite>::applied_migrations(&mut connection).map_err(failed)?;

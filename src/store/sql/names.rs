@@ -1,6 +1,6 @@
 //! Small numbers for long names: code systems and patients; and where the next record goes.
 
-use super::connection::number;
+use super::connection::{Connection, number};
 use super::statement::Statement;
 use crate::fhir::{Id, ResourceType};
 use diesel::prelude::*;
@@ -45,10 +45,12 @@ impl Names {
     }
 
     /// The number of a code system, new or known; 0 for none.
-    pub(super) fn system(&mut self, connection: &mut SqliteConnection, url: &str) -> QueryResult<i64> {
+    pub(super) fn system(&mut self, connection: &mut Connection, url: &str) -> QueryResult<i64> {
         if url.is_empty() {
             return Ok(0);
         }
+        let url = connection.dialect().key(url);
+        let url = url.as_ref();
         if let Some(&id) = self.systems.get(url) {
             return Ok(id);
         }
@@ -62,7 +64,7 @@ impl Names {
     }
 
     /// The number of a patient, new or known.
-    pub(super) fn patient(&mut self, connection: &mut SqliteConnection, id: &str) -> QueryResult<i64> {
+    pub(super) fn patient(&mut self, connection: &mut Connection, id: &str) -> QueryResult<i64> {
         if let Some(&no) = self.patients.get(id) {
             return Ok(no);
         }
@@ -76,7 +78,7 @@ impl Names {
     }
 
     /// A place for a new record beside the others of its first patient.
-    pub(super) fn place(&mut self, connection: &mut SqliteConnection, of: ResourceType, first: Option<&Id>) -> QueryResult<i64> {
+    pub(super) fn place(&mut self, connection: &mut Connection, of: ResourceType, first: Option<&Id>) -> QueryResult<i64> {
         let mut name = first.map_or(NOBODY, Id::as_str).to_owned();
         loop {
             let cluster = self.patient(connection, &name)?;
@@ -88,7 +90,7 @@ impl Names {
         }
     }
 
-    fn next_in(&mut self, connection: &mut SqliteConnection, cluster: i64, of: ResourceType) -> QueryResult<Option<i64>> {
+    fn next_in(&mut self, connection: &mut Connection, cluster: i64, of: ResourceType) -> QueryResult<Option<i64>> {
         let (base, end) = range(cluster, of);
         if self.next.len() >= REMEMBERED {
             self.next.clear();
@@ -107,7 +109,7 @@ impl Names {
 
 /// A number for a new patient, made of the id alone: numbers given in order of arrival would let the order of results tell that
 /// somebody hidden came first.
-fn numbered(connection: &mut SqliteConnection, id: &str) -> QueryResult<i64> {
+fn numbered(connection: &mut Connection, id: &str) -> QueryResult<i64> {
     let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, id.as_bytes());
     let hash = digest.as_ref().iter().take(8).fold(0u64, |all, &byte| (all << 8) | u64::from(byte));
     let mut no = i64::try_from(hash & CLUSTERS).unwrap_or_default();
@@ -121,7 +123,7 @@ fn numbered(connection: &mut SqliteConnection, id: &str) -> QueryResult<i64> {
     }
 }
 
-fn assigned(connection: &mut SqliteConnection, insert: Statement) -> QueryResult<i64> {
+fn assigned(connection: &mut Connection, insert: Statement) -> QueryResult<i64> {
     number(connection, insert)?.ok_or(diesel::result::Error::NotFound)
 }
 
@@ -135,12 +137,14 @@ fn remember(map: &mut HashMap<String, i64>, name: &str, value: i64) {
 #[cfg(test)]
 mod tests {
     use super::Names;
+    use crate::store::sql::Connection;
     use diesel::connection::SimpleConnection as _;
     use diesel::{Connection as _, SqliteConnection};
 
     fn numbers(of: &[&str]) -> Vec<i64> {
         let mut connection = SqliteConnection::establish(":memory:").unwrap();
         connection.batch_execute("CREATE TABLE patient_no (id TEXT PRIMARY KEY, no INTEGER NOT NULL UNIQUE) STRICT").unwrap();
+        let mut connection = Connection::Sqlite(connection);
         let mut names = Names::default();
         let mut numbers: Vec<_> = of.iter().map(|id| (*id, names.patient(&mut connection, id).unwrap())).collect();
         numbers.sort_unstable();

@@ -1,6 +1,6 @@
 //! Reads by key.
 
-use super::connection::{number, snapshot};
+use super::connection::{Connection, number, snapshot};
 use super::gate;
 use super::marks;
 use super::rows::{Columns, Whole, WholeRow, whole_columns};
@@ -19,13 +19,13 @@ const LIVE: &str = concat!(
     " FROM record r INDEXED BY record_live WHERE r.type = ? AND r.deleted = 0 ORDER BY r.rid"
 );
 
-fn by_key(connection: &mut SqliteConnection, key: &Key) -> Result<Option<Whole>, StoreError> {
+fn by_key(connection: &mut Connection, key: &Key) -> Result<Option<Whole>, StoreError> {
     let statement = Statement::new(BY_KEY).bind(i64::from(key.resource_type.code())).bind(key.id.as_str());
     statement.row::<Columns, WholeRow>(connection)?.map(Whole::read).transpose()
 }
 
 /// The current version, when the predicate shows it.
-pub(super) fn read(connection: &mut SqliteConnection, predicate: &Predicate, key: &Key) -> Result<Option<Row>, StoreError> {
+pub(super) fn read(connection: &mut Connection, predicate: &Predicate, key: &Key) -> Result<Option<Row>, StoreError> {
     let Some(found) = by_key(connection, key)? else { return Ok(None) };
     match gate::by_facts(predicate, &found.row.facts) {
         Some(decided) => Ok(decided.then_some(found.row)),
@@ -40,7 +40,7 @@ pub(super) fn read(connection: &mut SqliteConnection, predicate: &Predicate, key
 
 /// One version, current or superseded, when the predicate shows it.
 pub(super) fn vread(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     predicate: &Predicate,
     key: &Key,
     version: Version,
@@ -68,7 +68,7 @@ type PlaceColumns = (BigInt, BigInt, BigInt, Nullable<BigInt>, Nullable<BigInt>)
 type PlaceRow = (i64, i64, i64, Option<i64>, Option<i64>);
 
 /// Current version and whether it is a deletion, whoever may see it.
-pub(super) fn version(connection: &mut SqliteConnection, key: &Key) -> QueryResult<Option<(Version, bool)>> {
+pub(super) fn version(connection: &mut Connection, key: &Key) -> QueryResult<Option<(Version, bool)>> {
     let row = Statement::new("SELECT version, deleted FROM record WHERE type = ? AND id = ?")
         .bind(i64::from(key.resource_type.code()))
         .bind(key.id.as_str())
@@ -77,24 +77,24 @@ pub(super) fn version(connection: &mut SqliteConnection, key: &Key) -> QueryResu
 }
 
 /// Every live record of a type, whoever may see it.
-pub(super) fn all(connection: &mut SqliteConnection, of: ResourceType) -> Result<Vec<Row>, StoreError> {
+pub(super) fn all(connection: &mut Connection, of: ResourceType) -> Result<Vec<Row>, StoreError> {
     let rows = Statement::new(LIVE).bind(i64::from(of.code())).rows::<Columns, WholeRow>(connection)?;
     rows.into_iter().map(|row| Whole::read(row).map(|whole| whole.row)).collect()
 }
 
 /// The facts of the live ones of these, whoever may see them.
-pub(super) fn facts(connection: &mut SqliteConnection, keys: &[Key]) -> Result<Vec<Facts>, StoreError> {
+pub(super) fn facts(connection: &mut Connection, keys: &[Key]) -> Result<Vec<Facts>, StoreError> {
     let found = keys.iter().map(|key| by_key(connection, key)).collect::<Result<Vec<_>, _>>()?;
     Ok(found.into_iter().flatten().map(|whole| whole.row.facts).filter(|facts| !facts.deleted).collect())
 }
 
 /// The facts of a live record, whoever may see it.
-pub(super) fn facts_of(connection: &mut SqliteConnection, key: &Key) -> Result<Option<Facts>, StoreError> {
+pub(super) fn facts_of(connection: &mut Connection, key: &Key) -> Result<Option<Facts>, StoreError> {
     Ok(by_key(connection, key)?.map(|found| found.row.facts).filter(|facts| !facts.deleted))
 }
 
 /// Every version of a record, whoever may see it; the current one first.
-pub(super) fn versions(connection: &mut SqliteConnection, key: &Key) -> Result<Vec<Row>, StoreError> {
+pub(super) fn versions(connection: &mut Connection, key: &Key) -> Result<Vec<Row>, StoreError> {
     let Some(current) = by_key(connection, key)? else { return Ok(Vec::new()) };
     let superseded = Statement::new("SELECT version FROM record_version WHERE rid = ? ORDER BY version DESC").bind(current.rid);
     let mut all = Vec::new();
@@ -107,7 +107,7 @@ pub(super) fn versions(connection: &mut SqliteConnection, key: &Key) -> Result<V
 }
 
 /// The number of the last change.
-pub(super) fn last_change(connection: &mut SqliteConnection) -> QueryResult<i64> {
+pub(super) fn last_change(connection: &mut Connection) -> QueryResult<i64> {
     Ok(number(
         connection,
         Statement::new(

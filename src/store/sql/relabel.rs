@@ -1,6 +1,7 @@
 //! Reading the store anew for marks, a few records at a time, from where it was left.
 
 use super::SqliteStore;
+use super::connection::Connection;
 use super::marks::mark_columns;
 use super::rows::{Columns, Whole, WholeRow, whole_columns};
 use super::statement::Statement;
@@ -38,7 +39,7 @@ impl Progress {
     }
 
     /// Of a run for this ruleset; one for another begins anew.
-    fn read(connection: &mut SqliteConnection, ruleset: i64) -> QueryResult<Self> {
+    fn read(connection: &mut Connection, ruleset: i64) -> QueryResult<Self> {
         let kept =
             Statement::new("SELECT value FROM setting WHERE name = ?").bind(PROGRESS).row::<Binary, Vec<u8>>(connection)?;
         let known: Option<(i64, i64, bool, bool)> = kept.and_then(|bytes| serde_json::from_slice(&bytes).ok());
@@ -48,7 +49,7 @@ impl Progress {
         })
     }
 
-    fn write(self, connection: &mut SqliteConnection) -> QueryResult<()> {
+    fn write(self, connection: &mut Connection) -> QueryResult<()> {
         let value = format!("[{},{},{},{}]", self.ruleset, self.reached, self.again, self.done);
         let text = "INSERT INTO setting (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value";
         Statement::new(text).bind(PROGRESS).bind(value.into_bytes()).run(connection).map(drop)
@@ -56,7 +57,7 @@ impl Progress {
 }
 
 /// The next records that other rules marked, or none.
-fn next(connection: &mut SqliteConnection, ruleset: i64) -> Result<Option<UnmarkedBatch>, StoreError> {
+fn next(connection: &mut Connection, ruleset: i64) -> Result<Option<UnmarkedBatch>, StoreError> {
     let progress = Progress::read(connection, ruleset)?;
     if progress.done {
         return Ok(None);
@@ -79,7 +80,7 @@ fn next(connection: &mut SqliteConnection, ruleset: i64) -> Result<Option<Unmark
     Ok(Some(batch))
 }
 
-fn versions(connection: &mut SqliteConnection, rid: i64) -> Result<Vec<Whole>, StoreError> {
+fn versions(connection: &mut Connection, rid: i64) -> Result<Vec<Whole>, StoreError> {
     let mut rows = Statement::new(SUPERSEDED).bind(rid).rows::<Columns, WholeRow>(connection)?;
     rows.extend(Statement::new(CURRENT).bind(rid).row::<Columns, WholeRow>(connection)?);
     rows.into_iter().map(Whole::read).collect()
@@ -87,7 +88,7 @@ fn versions(connection: &mut SqliteConnection, rid: i64) -> Result<Vec<Whole>, S
 
 /// Writes marks, and how far that brings the run. A version that is no longer current is found among the superseded ones; the one that
 /// took its place is met when the run goes through again.
-fn write(connection: &mut SqliteConnection, ruleset: i64, marked: &[Marked], reached: i64, last: bool) -> Result<(), StoreError> {
+fn write(connection: &mut Connection, ruleset: i64, marked: &[Marked], reached: i64, last: bool) -> Result<(), StoreError> {
     for one in marked {
         for (version, marks) in &one.marks {
             for text in [UPDATE_CURRENT, UPDATE_SUPERSEDED] {
@@ -138,7 +139,9 @@ impl SqliteStore {
     pub async fn marked(&self, ruleset: i64) -> Result<(u64, u64), StoreError> {
         self.ledger
             .read(move |connection| {
-                let counted = Statement::new("SELECT count(*), coalesce(sum(ruleset = ?), 0) FROM record").bind(ruleset);
+                let counted =
+                    Statement::new("SELECT count(*), coalesce(sum(CASE WHEN ruleset = ? THEN 1 ELSE 0 END), 0) FROM record")
+                        .bind(ruleset);
                 let (all, marked) = counted.row::<(BigInt, BigInt), (i64, i64)>(connection)?.unwrap_or_default();
                 Ok((u64::try_from(all).unwrap_or(0), u64::try_from(marked).unwrap_or(0)))
             })

@@ -1,7 +1,7 @@
 //! A page of a search: matches, total, and what is included.
 
 use super::compile::{Searched, choose};
-use super::connection::snapshot;
+use super::connection::{Connection, snapshot};
 use super::cursor::{self, SearchPlace};
 use super::select::{self, Bound, Selected};
 use super::{include, point};
@@ -9,18 +9,17 @@ use crate::access::Permit;
 use crate::fhir::search::{SearchQuery, Total};
 use crate::fhir::{Need, Summary};
 use crate::store::{Cursor, PageBounds, SearchPage, StoreError};
-use diesel::prelude::*;
 
 /// Reads a page on one state of the database.
 pub(super) fn page(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     permit: &Permit,
     query: &SearchQuery,
     from: Option<&Cursor>,
     bounds: PageBounds,
 ) -> Result<SearchPage, StoreError> {
     let from = from.map(cursor::read::<SearchPlace>).transpose()?;
-    let mut searched = Searched::new(permit, Need::Search, query);
+    let mut searched = Searched::new(connection.dialect(), permit, Need::Search, query);
     if searched.nothing() {
         return Ok(SearchPage { total: (query.shape.total != Total::None).then_some(0), ..SearchPage::default() });
     }
@@ -31,7 +30,7 @@ pub(super) fn page(
 }
 
 fn page_at(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     searched: &Searched<'_>,
     from: Option<&SearchPlace>,
     bounds: PageBounds,
@@ -57,11 +56,7 @@ fn page_at(
     Ok(SearchPage { matches, included, total, next })
 }
 
-fn next(
-    connection: &mut SqliteConnection,
-    selected: &Selected,
-    from: Option<&SearchPlace>,
-) -> Result<Option<Cursor>, StoreError> {
+fn next(connection: &mut Connection, selected: &Selected, from: Option<&SearchPlace>) -> Result<Option<Cursor>, StoreError> {
     let Some(last) = selected.rows.last().filter(|_| selected.more) else { return Ok(None) };
     let snapshot = match from {
         Some(place) => place.snapshot,

@@ -1,6 +1,7 @@
 //! Reading the records that a query selects, in an order, from a place on.
 
 use super::compile::{Driver, Order, Searched, Sql, choose};
+use super::connection::Connection;
 use super::cursor::SearchPlace;
 use super::rows::{COLUMNS, Columns, Whole, WholeRow};
 use super::statement::{More, Statement};
@@ -8,7 +9,6 @@ use crate::access::Permit;
 use crate::fhir::search::SearchQuery;
 use crate::fhir::{Key, Need};
 use crate::store::{Row, StoreError};
-use diesel::prelude::*;
 use diesel::sql_types::Text;
 
 /// A page as it was read.
@@ -34,13 +34,13 @@ type WithKeysRow = (WholeRow, String);
 
 /// At most `limit` records, whole.
 pub(super) fn rows(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     permit: &Permit,
     need: Need,
     query: &SearchQuery,
     limit: u32,
 ) -> Result<Vec<Row>, StoreError> {
-    let mut searched = Searched::new(permit, need, query);
+    let mut searched = Searched::new(connection.dialect(), permit, need, query);
     if searched.nothing() {
         return Ok(Vec::new());
     }
@@ -53,7 +53,7 @@ pub(super) fn rows(
 
 /// The keys of at most `limit` records.
 pub(super) fn keys(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     permit: &Permit,
     need: Need,
     query: &SearchQuery,
@@ -64,12 +64,12 @@ pub(super) fn keys(
 
 /// How many records match.
 pub(super) fn count(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     searched: &Searched<'_>,
     driver: &Driver,
     snapshot: Option<i64>,
 ) -> Result<u64, StoreError> {
-    let mut sql = Sql::default();
+    let mut sql = searched.sql();
     let what = if driver.in_order && driver.table.starts_with("record") { "*" } else { "DISTINCT d.rid" };
     sql.say(&format!("SELECT count({what}) FROM {} WHERE ", driver.table));
     searched.conditions(&mut sql, driver);
@@ -80,7 +80,7 @@ pub(super) fn count(
 
 /// Reads a page.
 pub(super) fn page(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     searched: &Searched<'_>,
     driver: &Driver,
     from: Option<&SearchPlace>,
@@ -98,15 +98,17 @@ pub(super) fn statement(
 ) -> Result<Statement, StoreError> {
     let order = Order::new(&searched.query.shape.sort);
     match (order.plain(), driver.in_order) {
-        (true, true) => streamed(searched, driver, from),
+        (true, true) => streamed(searched, driver, from, i64::from(count) + 1),
         _ => sorted(searched, driver, &order, from, i64::from(count) + 1),
     }
 }
 
 /// The driver gives the order: rows are read until the page is full, and no further.
-fn streamed(searched: &Searched<'_>, driver: &Driver, from: Option<&SearchPlace>) -> Result<Statement, StoreError> {
-    let mut sql = Sql::default();
-    sql.say(&format!("SELECT {COLUMNS}, '[]' FROM {} CROSS JOIN record r WHERE r.rid = d.rid AND ", driver.table));
+fn streamed(searched: &Searched<'_>, driver: &Driver, from: Option<&SearchPlace>, limit: i64) -> Result<Statement, StoreError> {
+    let mut sql = searched.sql();
+    // A limit is one of records, of which the driver may give several rows.
+    let once = if searched.dialect.is_postgres() { "DISTINCT ON (d.rid) " } else { "" };
+    sql.say(&format!("SELECT {once}{COLUMNS}, '[]' FROM {} CROSS JOIN record r WHERE r.rid = d.rid AND ", driver.table));
     searched.conditions(&mut sql, driver);
     if let Some(place) = from {
         if !place.keys.is_empty() {
@@ -115,7 +117,7 @@ fn streamed(searched: &Searched<'_>, driver: &Driver, from: Option<&SearchPlace>
         sql.say(" AND d.rid > ").value(place.rid);
         sql.say(" AND r.created <= ").value(place.snapshot);
     }
-    sql.say(" ORDER BY d.rid");
+    sql.say(" ORDER BY d.rid").at_most(limit);
     Ok(sql.statement())
 }
 
@@ -127,22 +129,26 @@ fn sorted(
     from: Option<&SearchPlace>,
     limit: i64,
 ) -> Result<Statement, StoreError> {
-    let mut sql = Sql::default();
-    // SQLite hands over the rows of a subquery with a limit in its order, and a cross join keeps it.
-    sql.say(&format!("SELECT {COLUMNS}, p.k FROM (SELECT rid, {} AS k FROM (SELECT DISTINCT d.rid AS rid", order.packed()));
+    let mut sql = searched.sql();
+    let (packed, names) = (order.packed(searched.dialect), order.names());
+    sql.say(&format!("SELECT {COLUMNS}, p.k FROM (SELECT rid{names}, {packed} AS k FROM (SELECT DISTINCT d.rid AS rid"));
     order.columns(&mut sql);
     sql.say(&format!(" FROM {}", driver.table));
     order.joins(&mut sql);
     sql.say(" WHERE ");
     searched.conditions(&mut sql, driver);
     created_by(&mut sql, from.map(|place| place.snapshot));
-    sql.say(")");
+    sql.say(") f");
     if let Some(place) = from {
         sql.say(" WHERE ");
         order.after(&mut sql, &place.binds(order.kinds())?, place.rid);
     }
-    sql.say(&format!(" ORDER BY {} LIMIT ", order.list())).value(limit);
+    sql.say(&format!(" ORDER BY {} LIMIT ", order.list(""))).value(limit);
     sql.say(") p CROSS JOIN record r WHERE r.rid = p.rid");
+    // SQLite hands over the rows of a subquery with a limit in its order, and a cross join keeps it.
+    if searched.dialect.is_postgres() {
+        sql.say(&format!(" ORDER BY {}", order.list("p.")));
+    }
     Ok(sql.statement())
 }
 
@@ -155,7 +161,7 @@ fn created_by(sql: &mut Sql, snapshot: Option<i64>) {
     }
 }
 
-fn read(connection: &mut SqliteConnection, statement: Statement, bound: Bound) -> Result<Selected, StoreError> {
+fn read(connection: &mut Connection, statement: Statement, bound: Bound) -> Result<Selected, StoreError> {
     let mut selected = Selected::default();
     let mut bytes = 0_usize;
     let mut damaged = None;

@@ -30,7 +30,7 @@ impl SqliteStore {
     /// # Errors
     /// When the database cannot be written.
     pub async fn setting_or(&self, name: &str, value: Vec<u8>) -> Result<Vec<u8>, StoreError> {
-        let put = Statement::new("INSERT OR IGNORE INTO setting (name, value) VALUES (?, ?)").bind(name).bind(value);
+        let put = Statement::new("INSERT INTO setting (name, value) VALUES (?, ?) ON CONFLICT DO NOTHING").bind(name).bind(value);
         let ask = Statement::new("SELECT value FROM setting WHERE name = ?").bind(name);
         self.ledger
             .write(move |connection| {

@@ -4,8 +4,13 @@
 //! query fragment of our own: the connection keeps its prepared form by its text. Text is always built from fixed pieces, values
 //! are always bound, so the number of texts is that of query *shapes*; [`Statement::once`] marks those not worth keeping.
 
+use super::connection::Connection;
+use super::dialect::without_hints;
+use super::postgres::PgLink;
 use crate::disclosure::{SealedColumn, SealedContent};
-use diesel::connection::CacheSize;
+use diesel::backend::Backend;
+use diesel::connection::{CacheSize, Connection as _};
+use diesel::pg::Pg;
 use diesel::prelude::*;
 use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
 use diesel::query_dsl::methods::{ExecuteDsl, LoadQuery};
@@ -121,51 +126,79 @@ impl Statement {
         self
     }
 
-    /// The question how SQLite would run it.
+    /// The question how the database would run it.
     #[cfg(test)]
-    pub(super) fn explained(mut self) -> Self {
-        self.text = format!("EXPLAIN QUERY PLAN {}", self.text).into();
+    pub(super) fn explained(mut self, dialect: super::dialect::Dialect) -> Self {
+        let how = if dialect.is_postgres() { "EXPLAIN" } else { "EXPLAIN QUERY PLAN" };
+        self.text = format!("{how} {}", self.text).into();
         self
     }
 
     /// Runs it; the number of rows changed.
-    pub(super) fn run(self, connection: &mut SqliteConnection) -> QueryResult<usize> {
+    pub(super) fn run(self, connection: &mut Connection) -> QueryResult<usize> {
         self.count();
-        ExecuteDsl::execute(Typed::<()>(self, PhantomData), connection)
+        let statement = Typed::<()>(self, PhantomData);
+        match connection {
+            Connection::Sqlite(connection) => ExecuteDsl::execute(statement, connection),
+            Connection::Postgres(connection) => ExecuteDsl::execute(statement.for_postgres(), connection.as_mut()),
+        }
     }
 
     /// All rows, by position of the column.
-    pub(super) fn rows<'q, T, U>(self, connection: &mut SqliteConnection) -> QueryResult<Vec<U>>
+    pub(super) fn rows<'q, T, U>(self, connection: &mut Connection) -> QueryResult<Vec<U>>
     where
-        Typed<T>: LoadQuery<'q, SqliteConnection, U>,
+        Typed<T>: Loads<'q, U>,
     {
-        self.count();
-        LoadQuery::internal_load(Typed(self, PhantomData), connection)?.collect()
+        let mut all = Vec::new();
+        self.each::<T, U>(connection, |row| {
+            all.push(row);
+            More::Please
+        })?;
+        Ok(all)
     }
 
     /// The first row, if there is one.
-    pub(super) fn row<'q, T, U>(self, connection: &mut SqliteConnection) -> QueryResult<Option<U>>
+    pub(super) fn row<'q, T, U>(self, connection: &mut Connection) -> QueryResult<Option<U>>
     where
-        Typed<T>: LoadQuery<'q, SqliteConnection, U>,
+        Typed<T>: Loads<'q, U>,
     {
-        self.count();
-        LoadQuery::internal_load(Typed(self, PhantomData), connection)?.next().transpose()
+        let mut first = None;
+        self.each::<T, U>(connection, |row| {
+            first = Some(row);
+            More::Enough
+        })?;
+        Ok(first)
     }
 
     /// Hands over row after row until `each` has enough.
-    pub(super) fn each<'q, T, U>(self, connection: &mut SqliteConnection, mut each: impl FnMut(U) -> More) -> QueryResult<()>
+    pub(super) fn each<'q, T, U>(self, connection: &mut Connection, each: impl FnMut(U) -> More) -> QueryResult<()>
     where
-        Typed<T>: LoadQuery<'q, SqliteConnection, U>,
+        Typed<T>: Loads<'q, U>,
     {
         self.count();
-        for row in LoadQuery::internal_load(Typed(self, PhantomData), connection)? {
-            if each(row?) == More::Enough {
-                break;
+        let statement = Typed(self, PhantomData);
+        match connection {
+            Connection::Sqlite(connection) => hand_over(LoadQuery::internal_load(statement, connection)?, each),
+            Connection::Postgres(connection) => {
+                hand_over(LoadQuery::internal_load(statement.for_postgres(), connection.as_mut())?, each)
             }
         }
-        Ok(())
     }
 }
+
+fn hand_over<U>(rows: impl Iterator<Item = QueryResult<U>>, mut each: impl FnMut(U) -> More) -> QueryResult<()> {
+    for row in rows {
+        if each(row?) == More::Enough {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// Rows that can be read as `U` from either database.
+pub(super) trait Loads<'q, U>: LoadQuery<'q, SqliteConnection, U> + LoadQuery<'q, PgLink, U> {}
+
+impl<'q, T, U> Loads<'q, U> for T where T: LoadQuery<'q, SqliteConnection, U> + LoadQuery<'q, PgLink, U> {}
 
 impl Statement {
     /// Notes a text that was put together at run time, see [`bound_kept`].
@@ -187,14 +220,18 @@ thread_local! {
 const KEPT_MOST: usize = 400;
 
 /// Forgets all prepared forms of the connection when there are too many. To be called between two pieces of work.
-pub(super) fn bound_kept(connection: &mut SqliteConnection) {
+pub(super) fn bound_kept(connection: &mut Connection) {
     KEPT.with(|kept| {
         let mut kept = kept.borrow_mut();
         if kept.len() > KEPT_MOST {
             kept.clear();
             // Changing the strategy is how diesel empties the cache.
-            connection.set_prepared_statement_cache_size(CacheSize::Disabled);
-            connection.set_prepared_statement_cache_size(CacheSize::Unbounded);
+            for size in [CacheSize::Disabled, CacheSize::Unbounded] {
+                match connection {
+                    Connection::Sqlite(connection) => connection.set_prepared_statement_cache_size(size),
+                    Connection::Postgres(connection) => connection.as_mut().set_prepared_statement_cache_size(size),
+                }
+            }
         }
     });
 }
@@ -213,12 +250,49 @@ pub(super) enum More {
 pub(super) struct Typed<T>(Statement, PhantomData<T>);
 
 impl<T> QueryFragment<Sqlite> for Typed<T> {
-    fn walk_ast<'b>(&'b self, mut pass: AstPass<'_, 'b, Sqlite>) -> QueryResult<()> {
-        if !self.0.keep {
+    fn walk_ast<'b>(&'b self, pass: AstPass<'_, 'b, Sqlite>) -> QueryResult<()> {
+        self.0.walk(pass, push)
+    }
+}
+
+impl<T> QueryFragment<Pg> for Typed<T> {
+    fn walk_ast<'b>(&'b self, pass: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        self.0.walk(pass, push_postgres)
+    }
+}
+
+impl<T> Typed<T> {
+    /// Without hints, and without what PostgreSQL cannot keep: a NUL in a text is a noncharacter there, when it is kept as when it is
+    /// sought.
+    fn for_postgres(mut self) -> Self {
+        if let Cow::Owned(text) = without_hints(&self.0.text) {
+            self.0.text = Cow::Owned(text);
+        }
+        for bind in &mut self.0.binds {
+            if let Bind::Text(text) = bind
+                && text.contains('\0')
+            {
+                *text = Cow::Owned(text.replace('\0', NUL));
+            }
+        }
+        self
+    }
+}
+
+/// Stands for a NUL.
+const NUL: &str = "\u{10FFFD}";
+
+impl Statement {
+    fn walk<'b, DB: Backend>(
+        &'b self,
+        mut pass: AstPass<'_, 'b, DB>,
+        push: impl Fn(&'b Bind, &mut AstPass<'_, 'b, DB>) -> QueryResult<()>,
+    ) -> QueryResult<()> {
+        if !self.keep {
             pass.unsafe_to_cache_prepared();
         }
-        let mut binds = self.0.binds.iter();
-        for (at, piece) in self.0.text.split('?').enumerate() {
+        let mut binds = self.binds.iter();
+        for (at, piece) in self.text.split('?').enumerate() {
             if at > 0
                 && let Some(bind) = binds.next()
             {
@@ -244,6 +318,22 @@ fn push<'b>(bind: &'b Bind, pass: &mut AstPass<'_, 'b, Sqlite>) -> QueryResult<(
     }
 }
 
+/// Nothing has no type of its own here, and takes that of its place.
+fn push_postgres<'b>(bind: &'b Bind, pass: &mut AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+    match bind {
+        Bind::Int(value) => pass.push_bind_param::<BigInt, _>(value),
+        Bind::Real(value) => pass.push_bind_param::<Double, _>(value),
+        Bind::Text(value) => pass.push_bind_param::<Text, str>(value),
+        Bind::Shared(value) => pass.push_bind_param::<Text, str>(value),
+        Bind::Blob(value) => pass.push_bind_param::<Binary, _>(value),
+        Bind::Content(Some(value)) => pass.push_bind_param::<SealedContent, SealedColumn>(value),
+        Bind::Null | Bind::Content(None) => {
+            pass.push_sql("NULL");
+            Ok(())
+        }
+    }
+}
+
 impl<T> QueryId for Typed<T> {
     type QueryId = ();
 
@@ -255,3 +345,5 @@ impl<T> Query for Typed<T> {
 }
 
 impl<T> RunQueryDsl<SqliteConnection> for Typed<T> {}
+
+impl<T> RunQueryDsl<PgLink> for Typed<T> {}

@@ -1,7 +1,7 @@
 //! The one who writes: a thread's own state, and how it settles a batch of jobs.
 
 use super::answered::Answers;
-use super::connection::number;
+use super::connection::{Connection, number};
 use super::names::Names;
 use super::statement::Statement;
 use crate::audit::{Agent, Chain, Entry, Event, Link};
@@ -15,7 +15,7 @@ use std::sync::{Arc, LazyLock};
 
 /// The writer's connection and everything that it alone decides: the order of changes, the times, the chain.
 pub(super) struct Writer {
-    pub(super) connection: SqliteConnection,
+    pub(super) connection: Connection,
     pub(super) names: Names,
     chain: Chain,
     node: String,
@@ -49,7 +49,7 @@ pub(super) trait Job: Send {
 
 impl Writer {
     /// Takes up where the database stands.
-    pub(super) fn resume(connection: SqliteConnection, clock: Clock, node: &str) -> Result<Self, StoreError> {
+    pub(super) fn resume(connection: Connection, clock: Clock, node: &str) -> Result<Self, StoreError> {
         let chain = Chain::resume(0, [0; 32]);
         let (names, node) = (Names::default(), node.to_owned());
         let (latest, troubled) = (Instant(0), Arc::default());

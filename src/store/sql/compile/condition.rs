@@ -11,8 +11,8 @@ impl Sql {
     /// The condition, of the record at hand: a row of its own is looked up once for the whole of it.
     pub(super) fn condition(&mut self, condition: &Condition, on: On<'_>) -> &mut Self {
         match condition {
-            Condition::All => self.say("1"),
-            Condition::None => self.say("0"),
+            Condition::All => self.say("TRUE"),
+            Condition::None => self.say("FALSE"),
             condition => {
                 let row = self.alias();
                 self.say("(SELECT ");
@@ -25,15 +25,15 @@ impl Sql {
     /// The condition, of the row with this alias.
     fn marked(&mut self, condition: &Condition, row: &str) {
         match condition {
-            Condition::All => self.say("1").end(),
-            Condition::None => self.say("0").end(),
+            Condition::All => self.say("TRUE").end(),
+            Condition::None => self.say("FALSE").end(),
             Condition::Not(inner) => {
                 self.say("NOT (");
                 self.marked(inner, row);
                 self.say(")").end();
             }
-            Condition::And(all) if all.is_empty() => self.say("1").end(),
-            Condition::Or(any) if any.is_empty() => self.say("0").end(),
+            Condition::And(all) if all.is_empty() => self.say("TRUE").end(),
+            Condition::Or(any) if any.is_empty() => self.say("FALSE").end(),
             Condition::And(all) => self.joined(" AND ", all, |sql, one| sql.marked(one, row)).end(),
             Condition::Or(any) => self.joined(" OR ", any, |sql, one| sql.marked(one, row)).end(),
             Condition::Test(test) => {
@@ -57,7 +57,9 @@ impl Sql {
             Test::Record(key) => self.is_record(key, row),
             // The facts lie one behind the other, and `instr` finds bytes at any place: eight bytes of two neighbours could be those of
             // a third. Facts are parts of a cryptographic hash, so that happens as rarely as two of them are equal, which is never.
-            Test::Has(fact) => self.say(&format!("instr({row}.facts, ")).value(fact.bytes().to_vec()).say(") > 0").end(),
+            Test::Has(fact) => {
+                self.position(|sql| sql.value(fact.bytes().to_vec()).end(), &format!("{row}.facts")).say(" > 0").end();
+            }
             Test::ReferredToBy(key) => self.referred_to_by(key, row),
             Test::DatesInside(span) => self.dates_inside(*span, row),
             Test::DatesMeet(span) => self.dates_meet(*span, row),
@@ -74,17 +76,16 @@ impl Sql {
         let named = self.alias();
         self.say("CASE WHEN ");
         self.is_record(key, row);
-        self.say(&format!(" THEN 1 WHEN {row}.type IN ("));
+        self.say(&format!(" THEN TRUE WHEN {row}.type IN ("));
         self.list(ResourceType::ALL.iter().filter(|of| is_hub(**of)).map(|of| i64::from(of.code())));
         // Without this an unread row would be found named by nobody, which is a no. The same for the named one, where 2 becomes NULL.
         self.say(&format!(
-            ") THEN 0 WHEN {row}.facts IS NULL THEN NULL ELSE nullif(ifnull((SELECT CASE WHEN {named}.facts IS NULL "
+            ") THEN FALSE WHEN {row}.facts IS NULL THEN NULL ELSE nullif(coalesce((SELECT CASE WHEN {named}.facts IS NULL THEN 2 WHEN "
         ));
-        self.say(&format!(
-            "THEN 2 ELSE instr({named}.facts, substr({row}.facts, 1, 8)) > 0 END FROM record {named} WHERE {named}.type = "
-        ));
+        self.position(|sql| sql.say(&format!("substr({row}.facts, 1, 8)")).end(), &format!("{named}.facts"));
+        self.say(&format!(" > 0 THEN 1 ELSE 0 END FROM record {named} WHERE {named}.type = "));
         self.value(i64::from(key.resource_type.code())).say(&format!(" AND {named}.id = ")).value(key.id.as_str());
-        self.say(&format!(" AND {named}.deleted = 0), 0), 2) END")).end();
+        self.say(&format!(" AND {named}.deleted = 0), 0), 2) = 1 END")).end();
     }
 
     fn dates_inside(&mut self, span: Interval, row: &str) {
@@ -96,9 +97,8 @@ impl Sql {
     fn dates_meet(&mut self, span: Interval, row: &str) {
         self.say(&format!("{row}.dates = 0 OR ({row}.dates > 0 AND {row}.date_lo < ")).value(span.high.0);
         self.say(&format!(" AND {row}.date_hi > ")).value(span.low.0);
-        self.say(&format!(
-            " AND ({row}.dates = 1 OR EXISTS (SELECT 1 FROM json_each({row}.spans) WHERE json_extract(value, '$[0]') < "
-        ));
-        self.value(span.high.0).say(" AND json_extract(value, '$[1]') > ").value(span.low.0).say(")))").end();
+        self.say(&format!(" AND ({row}.dates = 1 OR EXISTS (SELECT 1 FROM ")).elements(&format!("{row}.spans"));
+        self.say(" e WHERE CAST(e.value ->> 0 AS BIGINT) < ").value(span.high.0);
+        self.say(" AND CAST(e.value ->> 1 AS BIGINT) > ").value(span.low.0).say(")))").end();
     }
 }

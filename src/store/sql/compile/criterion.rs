@@ -30,7 +30,7 @@ impl Sql {
 
     fn any_value(&mut self, parameter: &SearchParameter, modifier: &Modifier, values: &[Value], on: On<'_>) {
         if values.is_empty() {
-            self.say("0");
+            self.say("FALSE");
             return;
         }
         self.joined(" OR ", values, |sql, one| match one {
@@ -42,7 +42,7 @@ impl Sql {
     /// Some row of the parameter satisfies the value.
     fn one_value(&mut self, parameter: &SearchParameter, modifier: &Modifier, one: &Value, on: On<'_>) {
         let Some(table) = value::table(one, modifier).filter(|_| compiled(modifier)) else {
-            self.say("0");
+            self.say("FALSE");
             return;
         };
         let a = self.alias();
@@ -60,7 +60,7 @@ impl Sql {
     fn composite(&mut self, components: &[Component], parts: &[Value], on: On<'_>) {
         let tables: Option<Vec<_>> = parts.iter().map(|part| value::table(part, &Modifier::Plain)).collect();
         let Some(tables) = tables.filter(|tables| !tables.is_empty() && tables.len() == components.len()) else {
-            self.say("0");
+            self.say("FALSE");
             return;
         };
         let aliases: Vec<String> = tables.iter().map(|_| self.alias()).collect();
@@ -107,7 +107,7 @@ impl Sql {
 
     fn last_updated(&mut self, ranges: &[DateValue], on: On<'_>) {
         if ranges.is_empty() {
-            self.say("0");
+            self.say("FALSE");
             return;
         }
         let a = self.alias();
@@ -120,7 +120,7 @@ impl Sql {
     /// Some record that the caller may see refers to this one and satisfies the criterion.
     fn has(&mut self, eyes: Eyes<'_>, (of, parameter): (ResourceType, &SearchParameter), criterion: &Criterion, on: On<'_>) {
         let Eyes::Permit(permit) = eyes else {
-            self.say("0");
+            self.say("FALSE");
             return;
         };
         let (own, by) = (self.alias(), self.alias());
@@ -136,11 +136,11 @@ impl Sql {
     /// Some record that this one refers to, and that the caller may see, satisfies the criterion for its type.
     fn chain(&mut self, eyes: Eyes<'_>, parameter: &SearchParameter, targets: &[(ResourceType, Criterion)], on: On<'_>) {
         let Eyes::Permit(permit) = eyes else {
-            self.say("0");
+            self.say("FALSE");
             return;
         };
         if targets.is_empty() {
-            self.say("0");
+            self.say("FALSE");
             return;
         }
         self.joined(" OR ", targets, |sql, (of, criterion)| {

@@ -4,7 +4,7 @@
 //! the order of a `CROSS JOIN`, so the choice is made here, from what the kinds of parameter are known to select, and where that says
 //! little by counting, up to a bound.
 
-use super::super::connection::number;
+use super::super::connection::{Connection, number};
 use super::super::names::{range, type_of};
 use super::super::statement::Statement;
 use super::criterion::rows;
@@ -43,7 +43,7 @@ enum Promise {
 const COUNTED: i64 = 1_000;
 
 /// The best driver for a search.
-pub(in crate::store::sql) fn choose(connection: &mut SqliteConnection, searched: &Searched<'_>) -> QueryResult<Driver> {
+pub(in crate::store::sql) fn choose(connection: &mut Connection, searched: &Searched<'_>) -> QueryResult<Driver> {
     let mut candidates: Vec<(Promise, Driver)> = compartment(searched).into_iter().collect();
     for (at, criterion) in searched.query.criteria.iter().enumerate() {
         candidates.extend(of_criterion(searched, at, criterion));
@@ -68,15 +68,15 @@ pub(in crate::store::sql) fn choose(connection: &mut SqliteConnection, searched:
 
 /// Where all records of the type lie that belong to the patient whom the search is about: in the patient's own cluster, unless some
 /// lie elsewhere (they came to this patient later, or name another patient first).
-fn home(connection: &mut SqliteConnection, searched: &Searched<'_>) -> QueryResult<Option<(i64, i64)>> {
+fn home(connection: &mut Connection, searched: &Searched<'_>) -> QueryResult<Option<(i64, i64)>> {
     let (Some(of), Some(patient)) = (searched.only(), searched.settled()) else { return Ok(None) };
     let no = number(connection, Statement::new("SELECT no FROM patient_no WHERE id = ?").bind(patient.as_str()))?;
     let Some(no) = no else { return Ok(None) };
     let (first, last) = range(no, of);
     let code = i64::from(of.code());
     let strays = Statement::new(
-        "SELECT EXISTS (SELECT 1 FROM record_patient WHERE patient_no = ? AND type = ? AND rid < ?) \
-         OR EXISTS (SELECT 1 FROM record_patient WHERE patient_no = ? AND type = ? AND rid > ?)",
+        "SELECT CAST(CASE WHEN EXISTS (SELECT 1 FROM record_patient WHERE patient_no = ? AND type = ? AND rid < ?) \
+         OR EXISTS (SELECT 1 FROM record_patient WHERE patient_no = ? AND type = ? AND rid > ?) THEN 1 ELSE 0 END AS BIGINT)",
     );
     let strays = strays.bind(no).bind(code).bind(first).bind(no).bind(code).bind(last);
     Ok((number(connection, strays)? == Some(0)).then_some((first, last)))
@@ -85,7 +85,7 @@ fn home(connection: &mut SqliteConnection, searched: &Searched<'_>) -> QueryResu
 /// A code, sought among this patient's records alone: the rows of a code stand in the order of the records, so that those of one
 /// patient are one stretch. Takes the candidates of this kind out of the others.
 fn at_home(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     (first, last): (i64, i64),
     candidates: &mut Vec<(Promise, Driver)>,
 ) -> QueryResult<Option<Driver>> {
@@ -104,10 +104,10 @@ fn at_home(
 }
 
 /// The driver with the fewest rows; when all have many, one that needs no sorting, or none.
-fn fewest(connection: &mut SqliteConnection, drivers: Vec<Driver>) -> QueryResult<Vec<Driver>> {
+fn fewest(connection: &mut Connection, drivers: Vec<Driver>) -> QueryResult<Vec<Driver>> {
     let mut counted = Vec::new();
     for driver in drivers {
-        let mut sql = Sql::default();
+        let mut sql = Sql::new(connection.dialect());
         sql.say(&format!("SELECT count(*) FROM (SELECT 1 FROM {} WHERE ", driver.table)).append(driver.conditions.clone());
         sql.say(" LIMIT ").value(COUNTED).say(")");
         let rows = number(connection, sql.statement())?.unwrap_or(0);
@@ -120,7 +120,7 @@ fn fewest(connection: &mut SqliteConnection, drivers: Vec<Driver>) -> QueryResul
 
 /// Every record of the types.
 fn scan(searched: &Searched<'_>) -> Driver {
-    let mut conditions = Sql::default();
+    let mut conditions = searched.sql();
     searched.type_is(&mut conditions, "d.type");
     conditions.say(" AND d.deleted = 0");
     // Several types come in the order of the table itself; one type has an index in that order.
@@ -130,7 +130,7 @@ fn scan(searched: &Searched<'_>) -> Driver {
 
 fn compartment(searched: &Searched<'_>) -> Option<(Promise, Driver)> {
     let patient = searched.confined()?;
-    let mut conditions = Sql::default();
+    let mut conditions = searched.sql();
     conditions.say("d.patient_no = ").patient_number(patient).say(" AND ");
     searched.type_is(&mut conditions, "d.type");
     let in_order = searched.only().is_some();
@@ -140,11 +140,11 @@ fn compartment(searched: &Searched<'_>) -> Option<(Promise, Driver)> {
 fn of_criterion(searched: &Searched<'_>, at: usize, criterion: &Criterion) -> Option<(Promise, Driver)> {
     match criterion {
         Criterion::Id(ids) => {
-            let mut conditions = Sql::default();
+            let mut conditions = searched.sql();
             searched.type_is(&mut conditions, "d.type");
             if searched.every {
                 // Named, so that the key is sought by type and id.
-                conditions = Sql::default();
+                conditions = searched.sql();
                 conditions.say("d.type IN (").list(ResourceType::ALL.iter().map(|of| i64::from(of.code()))).say(")");
             }
             conditions.say(" AND d.id IN (").list(ids.iter().map(crate::fhir::Id::as_str)).say(") AND d.deleted = 0");
@@ -163,7 +163,7 @@ fn last_updated(searched: &Searched<'_>, at: usize, ranges: &[crate::fhir::searc
     if matches!(range.prefix, Prefix::Ne) {
         return None;
     }
-    let mut conditions = Sql::default();
+    let mut conditions = searched.sql();
     conditions.say("d.type = ").value(i64::from(searched.only()?.code())).say(" AND d.deleted = 0 AND ");
     value::date_is(&mut conditions, ("d.updated", "d.updated"), 1, range);
     let table = "record d INDEXED BY record_updated".to_owned();
@@ -181,10 +181,11 @@ fn of_match(
         [one] => (promise(parameter, one, modifier)?, value::table(one, modifier)?),
         _ => (Promise::Count, sought_in(values, modifier)?.0),
     };
-    let mut conditions = Sql::default();
+    let mut conditions = searched.sql();
     conditions.say("d.param = ").value(i64::from(rows(parameter.id, modifier).0)).say(" AND ");
     if let Some((_, column, keys)) = sought_in(values, modifier).filter(|_| values.len() > 1) {
         // The list is what the index is sought by; what each value says beyond it (a system, a type) follows.
+        let keys: Vec<String> = keys.iter().map(|key| searched.dialect.key(key).into_owned()).collect();
         conditions.say(&format!("d.{column} IN (")).list(keys).say(") AND ");
     }
     conditions.joined(" OR ", values, |sql, one| value::condition(sql, "d", one, modifier, &parameter.targets));
@@ -226,7 +227,7 @@ fn of_each(searched: &Searched<'_>, each: &[(ResourceType, Criterion)]) -> Optio
     }
     let promises: Option<Vec<_>> = matches.iter().map(|(parameter, ..)| promise(parameter, one, modifier)).collect();
     let promise = promises?.into_iter().max()?;
-    let mut conditions = Sql::default();
+    let mut conditions = searched.sql();
     let parameters = matches.iter().map(|(parameter, ..)| i64::from(rows(parameter.id, modifier).0));
     conditions.say("d.param IN (").list(parameters).say(") AND (");
     value::condition(&mut conditions, "d", one, modifier, &[]);

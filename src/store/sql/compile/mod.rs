@@ -21,6 +21,7 @@ pub(super) use sort::{KeyKind, Order};
 
 use predicate::Eyes;
 
+use super::dialect::Dialect;
 use super::statement::{Bind, Statement};
 use crate::fhir::ResourceType;
 use std::fmt::Write as _;
@@ -29,14 +30,25 @@ use std::fmt::Write as _;
 const KEPT_BYTES: usize = 32 << 10;
 
 /// SQL under construction.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(super) struct Sql {
+    dialect: Dialect,
     text: String,
     binds: Vec<Bind>,
     aliases: u32,
 }
 
 impl Sql {
+    /// Nothing yet.
+    pub(super) fn new(dialect: Dialect) -> Self {
+        Self { dialect, text: String::new(), binds: Vec::new(), aliases: 0 }
+    }
+
+    /// What it is written for.
+    pub(super) fn dialect(&self) -> Dialect {
+        self.dialect
+    }
+
     /// Adds fixed text. No value ever comes this way.
     pub(super) fn say(&mut self, text: &str) -> &mut Self {
         self.text.push_str(text);
@@ -98,7 +110,7 @@ impl Sql {
 
     /// A builder for a part of this one: no alias of the part is in use here so far.
     pub(super) fn part(&self) -> Self {
-        Self { aliases: self.aliases, ..Self::default() }
+        Self { aliases: self.aliases, ..Self::new(self.dialect) }
     }
 
     /// Adds a part.
@@ -117,7 +129,7 @@ impl Sql {
         if long { statement.once() } else { statement }
     }
 
-    /// The same with its numbers and bytes in the text: SQLite has a bound on values, not on text. Texts stay values.
+    /// The same with its numbers and bytes in the text: databases have a bound on values, not on text. Texts stay values.
     fn written_out(self) -> (String, Vec<Bind>) {
         let mut text = String::with_capacity(2 * self.text.len());
         let mut kept = Vec::new();
@@ -128,13 +140,7 @@ impl Sql {
                 Bind::Int(number) => {
                     let _ = write!(text, "({number})");
                 }
-                Bind::Blob(bytes) => {
-                    text.push_str("x'");
-                    for byte in bytes {
-                        let _ = write!(text, "{byte:02x}");
-                    }
-                    text.push('\'');
-                }
+                Bind::Blob(bytes) => text.push_str(&self.dialect.bytes(&bytes)),
                 other => {
                     text.push('?');
                     kept.push(other);
@@ -146,7 +152,7 @@ impl Sql {
     }
 }
 
-/// Values of one statement; SQLite takes 32,766.
+/// Values of one statement; SQLite takes 32,766, PostgreSQL 65,535.
 const VARIABLES: usize = 32_000;
 
 /// The record that a condition is about.

@@ -19,14 +19,14 @@ impl Sql {
     /// patients are opened for records of others only. `confined` is a hint: records of others are decided as well.
     pub(super) fn every_patient(&mut self, verdicts: &Verdicts, on: On<'_>, confined: Option<&Id>) -> &mut Self {
         if verdicts.permit_all() {
-            return self.say("1");
+            return self.say("TRUE");
         }
         let a = self.alias();
         self.say(&format!("NOT EXISTS (SELECT 1 FROM record_patient {a} WHERE {a}.rid = {} AND ", on.rid));
         match confined.map(|patient| (patient, verdicts.of(patient))) {
-            // A patient without a number has no records: IS NOT, so that a NULL does not let everybody's pass.
+            // A patient without a number has no records: IS DISTINCT FROM, so that a NULL does not let everybody's pass.
             Some((patient, Condition::All)) => {
-                self.say(&format!("{a}.patient_no IS NOT ")).patient_number(patient).say(" AND ");
+                self.say(&format!("{a}.patient_no IS DISTINCT FROM ")).patient_number(patient).say(" AND ");
                 self.arms(&a, verdicts.groups(), verdicts.otherwise(), on);
             }
             Some((patient, own)) => {
@@ -66,8 +66,8 @@ impl Sql {
     /// ` WHEN` the patient of row `a` is among these ` THEN `.
     fn among(&mut self, a: &str, ids: Arc<str>) -> &mut Self {
         let (set, each) = (self.alias(), self.alias());
-        self.say(&format!(" WHEN {a}.patient_no IN (SELECT {each}.no FROM json_each(")).value(ids);
-        self.say(&format!(") {set} CROSS JOIN patient_no {each} ON {each}.id = {set}.value) THEN "))
+        self.say(&format!(" WHEN {a}.patient_no IN (SELECT {each}.no FROM ")).texts(ids);
+        self.say(&format!(" {set} CROSS JOIN patient_no {each} ON {each}.id = {set}.value) THEN "))
     }
 }
 

@@ -33,10 +33,10 @@ impl Sql {
 
     fn predicate_within(&mut self, predicate: &Predicate, on: On<'_>, confined: Option<&Id>) -> &mut Self {
         match predicate {
-            Predicate::All => self.say("1"),
-            Predicate::None => self.say("0"),
-            Predicate::And(all) if all.is_empty() => self.say("1"),
-            Predicate::Or(any) if any.is_empty() => self.say("0"),
+            Predicate::All => self.say("TRUE"),
+            Predicate::None => self.say("FALSE"),
+            Predicate::And(all) if all.is_empty() => self.say("TRUE"),
+            Predicate::Or(any) if any.is_empty() => self.say("FALSE"),
             Predicate::And(all) => self.joined(" AND ", all, |sql, one| sql.predicate_within(one, on, confined).end()),
             Predicate::Or(any) => self.joined(" OR ", any, |sql, one| sql.predicate_within(one, on, confined).end()),
             Predicate::Patient(patient) => self.in_compartment(patient, on),
@@ -44,7 +44,7 @@ impl Sql {
                 let a = self.alias();
                 self.say(&format!("NOT EXISTS (SELECT 1 FROM record_patient {a} WHERE {a}.rid = {})", on.rid))
             }
-            Predicate::Criteria(criteria) if criteria.is_empty() => self.say("1"),
+            Predicate::Criteria(criteria) if criteria.is_empty() => self.say("TRUE"),
             Predicate::Criteria(criteria) => {
                 self.joined(" AND ", criteria.iter(), |sql, one| sql.criterion(Eyes::Closed, one, on))
             }

@@ -1,5 +1,7 @@
 //! What a search looks for: the types that the permit lets it look at, and everything that must hold besides the driver.
 
+use super::super::connection::Connection;
+use super::super::dialect::Dialect;
 use super::super::names::type_of;
 use super::predicate::confined_to;
 use super::{Driver, Eyes, On, Sql};
@@ -22,26 +24,28 @@ pub(in crate::store::sql) struct Searched<'q> {
     pub(super) types: Vec<(ResourceType, Predicate)>,
     /// Every type there is.
     pub(super) every: bool,
+    /// What SQL is written for.
+    pub(in crate::store::sql) dialect: Dialect,
 }
 
 impl<'q> Searched<'q> {
     /// What a query may look at when it is made with this need.
-    pub(in crate::store::sql) fn new(permit: &'q Permit, need: Need, query: &'q SearchQuery) -> Self {
+    pub(in crate::store::sql) fn new(dialect: Dialect, permit: &'q Permit, need: Need, query: &'q SearchQuery) -> Self {
         let asked = if query.types.is_empty() { ResourceType::ALL } else { &query.types };
         let rows = asked.iter().map(|&of| (of, permit.rows(of, need)));
         let types: Vec<_> = rows.filter(|(_, predicate)| !matches!(predicate, Predicate::None)).collect();
         let every = types.len() == ResourceType::ALL.len();
-        Self { query, permit, types, every }
+        Self { query, permit, types, every, dialect }
     }
 
     /// Where very many patients have conditions of their own and all that can be found is about one, only those of that one and of
     /// whoever shares a record with them are asked. A statement with thousands of conditions takes longer to prepare than to run.
-    pub(in crate::store::sql) fn settle(&mut self, connection: &mut SqliteConnection) -> QueryResult<()> {
+    pub(in crate::store::sql) fn settle(&mut self, connection: &mut Connection) -> QueryResult<()> {
         if !self.types.iter().any(|(_, predicate)| predicate.says_much(MANY)) {
             return Ok(());
         }
         let Some(patient) = self.settled().cloned() else { return Ok(()) };
-        let mut sql = Sql::default();
+        let mut sql = self.sql();
         sql.say("SELECT DISTINCT p.id FROM record_patient m CROSS JOIN record_patient o INDEXED BY record_patient_of ON o.rid = m.rid ");
         sql.say("CROSS JOIN patient_no p ON p.no = o.patient_no WHERE m.patient_no = ").patient_number(&patient);
         if let Some(only) = self.only() {
@@ -51,6 +55,11 @@ impl<'q> Searched<'q> {
         let company: BTreeSet<Id> = ids.iter().filter_map(|id| Id::parse(id)).chain([patient]).collect();
         self.types.iter_mut().for_each(|(_, predicate)| *predicate = predicate.of_patients(&company));
         Ok(())
+    }
+
+    /// SQL under construction, of nothing yet.
+    pub(in crate::store::sql) fn sql(&self) -> Sql {
+        Sql::new(self.dialect)
     }
 
     /// Nothing can be found.
@@ -108,7 +117,7 @@ impl<'q> Searched<'q> {
     pub(super) fn type_is(&self, sql: &mut Sql, column: &str) {
         match self.only() {
             Some(only) => sql.say(&format!("{column} = ")).value(i64::from(only.code())).end(),
-            None if self.every => sql.say("1").end(),
+            None if self.every => sql.say("TRUE").end(),
             None => {
                 sql.say(&format!("{column} IN (")).list(self.types.iter().map(|(of, _)| i64::from(of.code()))).say(")");
             }

@@ -1,5 +1,6 @@
 //! `_sort`: the keys of an order, and where in it a page begins.
 
+use super::super::dialect::Dialect;
 use super::Sql;
 use crate::fhir::search::{ParameterType, Sort, SortKey};
 
@@ -44,7 +45,7 @@ impl<'q> Order<'q> {
                     sql.say(&format!("(SELECT {} FROM {} s WHERE s.rid = d.rid AND s.param = ", source.key, source.table));
                     sql.value(i64::from(parameter.id.0)).say(")");
                 }
-                (SortKey::Parameter(_), None) => sql.say("NULL").end(),
+                (SortKey::Parameter(_), None) => sql.say("CAST(NULL AS TEXT)").end(),
             }
             sql.say(&format!(" AS k{at}"));
         }
@@ -65,16 +66,30 @@ impl<'q> Order<'q> {
     }
 
     /// The keys as one column: a JSON array of their literals.
-    pub(in crate::store::sql) fn packed(&self) -> String {
-        let keys: Vec<String> = (0..self.keys.len()).map(|at| format!("quote(k{at})")).collect();
-        format!("json_array({})", keys.join(", "))
+    pub(in crate::store::sql) fn packed(&self, dialect: Dialect) -> String {
+        let literal = |(at, kind): (usize, KeyKind)| match (dialect, kind) {
+            (Dialect::Sqlite, _) => format!("quote(k{at})"),
+            (Dialect::Postgres, KeyKind::Text) => format!("coalesce('''' || replace(k{at}, '''', '''''') || '''', 'NULL')"),
+            (Dialect::Postgres, _) => format!("coalesce(CAST(k{at} AS TEXT), 'NULL')"),
+        };
+        let keys: Vec<String> = self.kinds().enumerate().map(literal).collect();
+        match dialect {
+            Dialect::Sqlite => format!("json_array({})", keys.join(", ")),
+            Dialect::Postgres => format!("CAST(json_build_array({}) AS TEXT)", keys.join(", ")),
+        }
     }
 
-    /// The `ORDER BY` list.
-    pub(in crate::store::sql) fn list(&self) -> String {
-        let key = |(at, key): (usize, &Sort)| format!("k{at} IS NULL, k{at}{}", if key.descending { " DESC" } else { "" });
+    /// The keys as columns, each after a comma.
+    pub(in crate::store::sql) fn names(&self) -> String {
+        (0..self.keys.len()).fold(String::new(), |all, at| format!("{all}, k{at}"))
+    }
+
+    /// The `ORDER BY` list, of columns after this prefix.
+    pub(in crate::store::sql) fn list(&self, of: &str) -> String {
+        let direction = |key: &Sort| if key.descending { " DESC" } else { "" };
+        let key = |(at, key): (usize, &Sort)| format!("{of}k{at} IS NULL, {of}k{at}{}", direction(key));
         let mut all: Vec<String> = self.keys.iter().enumerate().map(key).collect();
-        all.push("rid".to_owned());
+        all.push(format!("{of}rid"));
         all.join(", ")
     }
 

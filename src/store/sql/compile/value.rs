@@ -1,5 +1,6 @@
 //! Conditions on one row of an index table. The rules of comparison are those of `fhir::search` (R4 search § 3.1.1.5).
 
+use super::super::dialect::SOUGHT;
 use super::Sql;
 use crate::fhir::ResourceType;
 use crate::fhir::search::{
@@ -74,10 +75,10 @@ pub(super) fn condition(sql: &mut Sql, a: &str, value: &Value, modifier: &Modifi
                 system_number(sql, system);
             }
             if let Some(unit) = &quantity.unit {
-                sql.say(&format!(" AND {a}.unit = ")).value(unit.as_str());
+                sql.say(&format!(" AND {a}.unit = ")).key(unit);
             }
         }
-        Value::Composite(_) => sql.say("0").end(),
+        Value::Composite(_) => sql.say("FALSE").end(),
     }
 }
 
@@ -85,14 +86,14 @@ fn system_number(sql: &mut Sql, url: &str) {
     if url.is_empty() {
         sql.say("0");
     } else {
-        sql.say("(SELECT id FROM code_system WHERE url = ").value(url).say(")");
+        sql.say("(SELECT id FROM code_system WHERE url = ").key(url).say(")");
     }
 }
 
 fn token_is(sql: &mut Sql, a: &str, token: &TokenValue) {
     match &token.code {
-        Some(code) => sql.say(&format!("{a}.code = ")).value(code.as_str()),
-        None => sql.say("1"),
+        Some(code) => sql.say(&format!("{a}.code = ")).key(code),
+        None => sql.say("TRUE"),
     };
     match &token.system {
         SystemMatch::Any => {}
@@ -107,8 +108,17 @@ fn token_is(sql: &mut Sql, a: &str, token: &TokenValue) {
 fn text_is(sql: &mut Sql, a: &str, text: &str, modifier: &Modifier) {
     match modifier {
         Modifier::Exact => sql.say(&format!("{a}.exact = ")).value(text).end(),
-        Modifier::Contains => sql.say(&format!("instr({a}.folded, ")).value(text).say(") > 0").end(),
-        _ => begins(sql, &format!("{a}.folded"), text),
+        Modifier::Contains => sql.position(|sql| sql.value(text).end(), &format!("{a}.folded")).say(" > 0").end(),
+        _ => {
+            let column = format!("{a}.folded");
+            begins(sql, &column, text);
+            if sql.dialect().is_postgres() {
+                // What its index is ordered by: a string may be longer than a key of an index.
+                let sought: String = text.chars().take(SOUGHT).collect();
+                sql.say(" AND ");
+                begins(sql, &format!("substr({column}, 1, {SOUGHT})"), &sought);
+            }
+        }
     }
 }
 
@@ -123,12 +133,15 @@ fn uri_is(sql: &mut Sql, a: &str, uri: &str, modifier: &Modifier) {
     match modifier {
         Modifier::Below if uri.ends_with('/') => begins(sql, &column, uri),
         Modifier::Below => {
-            sql.say(&format!("({column} = ")).value(uri).say(" OR ");
+            sql.say(&format!("({column} = ")).key(uri).say(" OR ");
             begins(sql, &column, &format!("{uri}/"));
             sql.say(")");
         }
-        Modifier::Above => sql.say(&format!("{column} IN (")).list(above(uri)).say(")").end(),
-        _ => sql.say(&format!("{column} = ")).value(uri).end(),
+        Modifier::Above => {
+            let all: Vec<String> = above(uri).map(|one| sql.dialect().key(one).into_owned()).collect();
+            sql.say(&format!("{column} IN (")).list(all).say(")").end();
+        }
+        _ => sql.say(&format!("{column} = ")).key(uri).end(),
     }
 }
 

@@ -89,7 +89,8 @@ async fn histories_are_merged_from_two_indexes_without_sorting() {
     let world = world().await;
     for scope in [HistoryScope::Type(ResourceType::Observation), HistoryScope::System] {
         let after = super::super::cursor::HistoryPlace { updated: START.0 + 20, change: 4 };
-        let statement = super::super::history::statement(&history_of(scope), Some(&after)).explained();
+        let statement =
+            super::super::history::statement(Dialect::Sqlite, &history_of(scope), Some(&after)).explained(Dialect::Sqlite);
         let steps = world.store.ledger.inline(|connection| {
             Ok::<_, StoreError>(statement.rows::<(BigInt, BigInt, BigInt, Text), (i64, i64, i64, String)>(connection)?)
         });

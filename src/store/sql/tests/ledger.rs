@@ -28,7 +28,7 @@ async fn a_write_that_fails_or_panics_undoes_itself_and_nobody_else() {
     let write = |name: &'static str, end: fn() -> Result<(), StoreError>| {
         let store = Arc::clone(&world.store);
         tokio::spawn(async move {
-            let insert = move |connection: &mut diesel::SqliteConnection| {
+            let insert = move |connection: &mut Connection| {
                 super::super::statement::Statement::new("INSERT INTO setting (name, value) VALUES (?, ?)")
                     .bind(name)
                     .bind(vec![1_u8])
@@ -85,9 +85,8 @@ async fn what_was_written_is_there_after_reopening_and_the_chain_goes_on() {
 async fn a_database_of_a_newer_release_is_refused() {
     let World { store, clock, folder } = World::new();
     let newer = "INSERT INTO __diesel_schema_migrations (version, run_on) VALUES ('99991231000000', '2030-01-01 00:00:00')";
-    let run = move |connection: &mut diesel::SqliteConnection| {
-        Ok::<_, StoreError>(super::super::statement::Statement::new(newer).run(connection)?)
-    };
+    let run =
+        move |connection: &mut Connection| Ok::<_, StoreError>(super::super::statement::Statement::new(newer).run(connection)?);
     store.ledger().write(run).await.unwrap();
     drop(store);
     let outcome = SqliteStore::open(&folder.path().join("amanat.db"), clock, &SqliteOptions::default());
@@ -155,8 +154,7 @@ async fn costs() {
     {
         let (before, bounds) = (cpu(), PageBounds { count: 20, ..BOUNDS });
         for _ in 0..500 {
-            let page =
-                |connection: &mut diesel::SqliteConnection| super::super::search::page(connection, permit, query, None, bounds);
+            let page = |connection: &mut Connection| super::super::search::page(connection, permit, query, None, bounds);
             assert_eq!(world.store.ledger.inline(page).unwrap().matches.len(), 20);
         }
         println!("processor time of a search by patient + {name}: {:?}", cpu().saturating_sub(before) / 500);

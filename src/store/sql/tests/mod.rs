@@ -8,7 +8,7 @@ mod oracle;
 mod relabel;
 mod searches;
 
-use super::{SqliteOptions, SqliteStore};
+use super::{Connection, Dialect, SqliteOptions, SqliteStore};
 use crate::access::{Caller, Grant, Level, Permit, Predicate, Scopes};
 use crate::audit::{Agent, Entry, Event};
 use crate::clock::Clock;

@@ -103,7 +103,7 @@ async fn a_store_of_an_earlier_release_is_taken_over_and_can_go_back() {
     let world = world().await;
     world.store.close();
     let place = super::super::connection::Place::new(&world.folder.path().join("amanat.db"), 0).unwrap();
-    let mut connection = place.connect(super::super::connection::Use::Write).unwrap();
+    let mut connection = place.open(super::super::connection::Use::Write).unwrap();
     connection.revert_last_migration(super::super::MIGRATIONS).unwrap();
     drop(connection);
     let store = open(world.folder.path(), &world.clock);

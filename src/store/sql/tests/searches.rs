@@ -262,11 +262,12 @@ async fn records_that_lie_with_another_patient_are_found() {
 
 /// The steps of SQLite's plan for the page of a query.
 fn plan(world: &World, permit: &Permit, query: &SearchQuery) -> Vec<String> {
-    let searched = Searched::new(permit, Need::Search, query);
-    let read = |connection: &mut diesel::SqliteConnection| {
+    let searched = Searched::new(Dialect::Sqlite, permit, Need::Search, query);
+    let read = |connection: &mut Connection| {
         let driver = choose(connection, &searched)?;
         let statement = select::statement(&searched, &driver, None, 20)?;
-        let rows = statement.explained().rows::<(BigInt, BigInt, BigInt, Text), (i64, i64, i64, String)>(connection)?;
+        let rows =
+            statement.explained(Dialect::Sqlite).rows::<(BigInt, BigInt, BigInt, Text), (i64, i64, i64, String)>(connection)?;
         Ok::<_, StoreError>(rows.into_iter().map(|row| row.3).collect())
     };
     world.store.ledger.inline(read).unwrap()
