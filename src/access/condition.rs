@@ -1,6 +1,7 @@
 //! What remains of a patient's consents for one caller once everything is folded that is the same for a whole request: a condition
 //! on the marks of a record.
 
+use super::formula::{Formula, decided, joined};
 use crate::fhir::{Confidentiality, Dates, Fact, Facts, Interval, Key, ResourceType, is_hub};
 
 /// A condition on one record.
@@ -51,29 +52,13 @@ impl Condition {
     /// Both.
     #[must_use]
     pub fn and(self, other: Self) -> Self {
-        match (self, other) {
-            (Self::None, _) | (_, Self::None) => Self::None,
-            (Self::All, one) | (one, Self::All) => one,
-            (Self::And(mut all), one) => {
-                all.push(one);
-                Self::And(all)
-            }
-            (one, other) => Self::And(vec![one, other]),
-        }
+        joined(self, other, true)
     }
 
     /// Either.
     #[must_use]
     pub fn or(self, other: Self) -> Self {
-        match (self, other) {
-            (Self::All, _) | (_, Self::All) => Self::All,
-            (Self::None, one) | (one, Self::None) => one,
-            (Self::Or(mut any), one) => {
-                any.push(one);
-                Self::Or(any)
-            }
-            (one, other) => Self::Or(vec![one, other]),
-        }
+        joined(self, other, false)
     }
 
     /// The opposite.
@@ -104,24 +89,33 @@ impl Condition {
             Self::All => Some(true),
             Self::None => Some(false),
             Self::Not(inner) => inner.holds_given(facts, refers).map(|holds| !holds),
-            Self::And(all) => joined(all, facts, refers, false),
-            Self::Or(any) => joined(any, facts, refers, true),
+            Self::And(all) => decided(all, false, |one| one.holds_given(facts, refers)),
+            Self::Or(any) => decided(any, true, |one| one.holds_given(facts, refers)),
             Self::Test(test) => test.holds(facts, refers),
         }
     }
 }
 
-/// The first part that is `decisive` decides; else all must be known.
-fn joined(parts: &[Condition], facts: &Facts, refers: &mut dyn FnMut(&Key) -> Option<bool>, decisive: bool) -> Option<bool> {
-    let mut outcome = Some(!decisive);
-    for part in parts {
-        match part.holds_given(facts, refers) {
-            Some(holds) if holds == decisive => return Some(decisive),
-            Some(_) => {}
-            None => outcome = None,
+impl Formula for Condition {
+    fn constant(&self) -> Option<bool> {
+        match self {
+            Self::All => Some(true),
+            Self::None => Some(false),
+            _ => None,
         }
     }
-    outcome
+
+    fn parts(self, all: bool) -> Result<Vec<Self>, Self> {
+        match self {
+            Self::And(parts) if all => Ok(parts),
+            Self::Or(parts) if !all => Ok(parts),
+            one => Err(one),
+        }
+    }
+
+    fn of_parts(parts: Vec<Self>, all: bool) -> Self {
+        if all { Self::And(parts) } else { Self::Or(parts) }
+    }
 }
 
 impl Test {

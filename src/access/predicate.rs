@@ -1,6 +1,7 @@
 //! Which rows a caller may touch, as data: decided on facts here, compiled into SQL by a store.
 
 use super::Verdicts;
+use super::formula::{Formula, decided, joined};
 use crate::fhir::search::{Criterion, IndexEntry};
 use crate::fhir::{Facts, Id};
 use std::cell::OnceCell;
@@ -55,29 +56,13 @@ impl Predicate {
     /// Both.
     #[must_use]
     pub fn and(self, other: Self) -> Self {
-        match (self, other) {
-            (Self::None, _) | (_, Self::None) => Self::None,
-            (Self::All, one) | (one, Self::All) => one,
-            (Self::And(mut all), one) => {
-                all.push(one);
-                Self::And(all)
-            }
-            (one, other) => Self::And(vec![one, other]),
-        }
+        joined(self, other, true)
     }
 
     /// Either.
     #[must_use]
     pub fn or(self, other: Self) -> Self {
-        match (self, other) {
-            (Self::All, _) | (_, Self::All) => Self::All,
-            (Self::None, one) | (one, Self::None) => one,
-            (Self::Or(mut any), one) => {
-                any.push(one);
-                Self::Or(any)
-            }
-            (one, other) => Self::Or(vec![one, other]),
-        }
+        joined(self, other, false)
     }
 
     /// Whether the patients say more than this many different things.
@@ -106,8 +91,8 @@ impl Predicate {
         Some(match self {
             Self::All => true,
             Self::None => false,
-            Self::And(all) => return joined(all, look, false),
-            Self::Or(any) => return joined(any, look, true),
+            Self::And(all) => return decided(all, false, |one| one.holds(look)),
+            Self::Or(any) => return decided(any, true, |one| one.holds(look)),
             Self::Patient(patient) => look.facts.patients.contains(patient),
             Self::WithoutPatient => look.facts.patients.is_empty(),
             Self::Criteria(criteria) => criteria.iter().all(|one| criterion_holds(one, look)),
@@ -116,17 +101,26 @@ impl Predicate {
     }
 }
 
-/// The first part that is `decisive` decides; else all must be known.
-fn joined(parts: &[Predicate], look: &Look<'_>, decisive: bool) -> Option<bool> {
-    let mut outcome = Some(!decisive);
-    for part in parts {
-        match part.holds(look) {
-            Some(holds) if holds == decisive => return Some(decisive),
-            Some(_) => {}
-            None => outcome = None,
+impl Formula for Predicate {
+    fn constant(&self) -> Option<bool> {
+        match self {
+            Self::All => Some(true),
+            Self::None => Some(false),
+            _ => None,
         }
     }
-    outcome
+
+    fn parts(self, all: bool) -> Result<Vec<Self>, Self> {
+        match self {
+            Self::And(parts) if all => Ok(parts),
+            Self::Or(parts) if !all => Ok(parts),
+            one => Err(one),
+        }
+    }
+
+    fn of_parts(parts: Vec<Self>, all: bool) -> Self {
+        if all { Self::And(parts) } else { Self::Or(parts) }
+    }
 }
 
 fn criterion_holds(criterion: &Criterion, look: &Look<'_>) -> bool {

@@ -1,6 +1,6 @@
 //! For every patient, what a caller may see of records that belong to them.
 
-use super::Condition;
+use super::{Condition, decided};
 use crate::fhir::{Facts, Id, Key};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -106,14 +106,6 @@ impl Verdicts {
 
     /// The same for who can look at other records, see [`Condition::holds_given`].
     pub fn permit_given(&self, facts: &Facts, refers: &mut dyn FnMut(&Key) -> Option<bool>) -> Option<bool> {
-        let mut outcome = Some(true);
-        for patient in &facts.patients {
-            match self.of(patient).holds_given(facts, refers) {
-                Some(false) => return Some(false),
-                Some(true) => {}
-                None => outcome = None,
-            }
-        }
-        outcome
+        decided(&facts.patients, false, |patient| self.of(patient).holds_given(facts, refers))
     }
 }

@@ -2,7 +2,7 @@
 
 use super::compile::{On, Sql};
 use super::connection::{Connection, number};
-use crate::access::{Predicate, Verdicts};
+use crate::access::{Predicate, Verdicts, decided};
 use crate::fhir::{Fact, Facts, Key};
 use diesel::prelude::*;
 
@@ -11,26 +11,13 @@ pub(super) fn by_facts(predicate: &Predicate, facts: &Facts) -> Option<bool> {
     match predicate {
         Predicate::All => Some(true),
         Predicate::None => Some(false),
-        Predicate::And(all) => decided(all, facts, false),
-        Predicate::Or(any) => decided(any, facts, true),
+        Predicate::And(all) => decided(all, false, |one| by_facts(one, facts)),
+        Predicate::Or(any) => decided(any, true, |one| by_facts(one, facts)),
         Predicate::Patient(patient) => Some(facts.patients.contains(patient)),
         Predicate::WithoutPatient => Some(facts.patients.is_empty()),
         Predicate::Criteria(criteria) => criteria.is_empty().then_some(true),
         Predicate::EveryPatient(verdicts) => verdicts.permit(facts),
     }
-}
-
-/// The first part that is `decisive` decides; else all must be known.
-fn decided(parts: &[Predicate], facts: &Facts, decisive: bool) -> Option<bool> {
-    let mut outcome = Some(!decisive);
-    for part in parts {
-        match by_facts(part, facts) {
-            Some(verdict) if verdict == decisive => return Some(decisive),
-            Some(_) => {}
-            None => outcome = None,
-        }
-    }
-    outcome
 }
 
 /// What is left of a predicate once everything is decided but the conditions on index values: `All`, `None`, or those.
