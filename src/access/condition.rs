@@ -1,6 +1,7 @@
 //! What remains of a patient's consents for one caller once everything is folded that is the same for a whole request: a condition
 //! on the marks of a record.
 
+use super::OneOf;
 use super::formula::{Formula, decided, joined};
 use crate::fhir::{Confidentiality, Dates, Fact, Facts, Interval, Key, ResourceType, is_hub};
 
@@ -34,18 +35,20 @@ pub enum Test {
     SensitiveOnlyTo(u64),
     /// Some handling code is among these bits.
     Handled(u64),
-    /// Of this type.
-    Type(ResourceType),
-    /// This very record, in any version.
-    Record(Key),
-    /// It has this fact.
-    Has(Fact),
-    /// The named record refers to it, or is it. A hub is not drawn in by that. Only a store can tell.
-    ReferredToBy(Key),
-    /// There are dates, and all lie inside. The timeless are inside.
-    DatesInside(Interval),
-    /// Some date meets the interval; a record without date may. The timeless do not.
-    DatesMeet(Interval),
+    /// Of one of these types.
+    Type(OneOf<ResourceType>),
+    /// One of these very records, in any version.
+    Record(OneOf<Key>),
+    /// It has one of these facts.
+    Has(OneOf<Fact>),
+    /// It refers to one of the records whose names these facts are. A hub never does.
+    RefersTo(OneOf<Fact>),
+    /// One of the named records refers to it, or is it. A hub is not drawn in by that. Only a store can tell.
+    ReferredToBy(OneOf<Key>),
+    /// There are dates, and all lie inside one of these. The timeless are inside.
+    DatesInside(OneOf<Interval>),
+    /// Some date meets one of these; a record without date may. The timeless do not.
+    DatesMeet(OneOf<Interval>),
 }
 
 impl Condition {
@@ -69,6 +72,16 @@ impl Condition {
             Self::None => Self::All,
             Self::Not(inner) => *inner,
             one => Self::Not(Box::new(one)),
+        }
+    }
+
+    /// How many tests there are in it, each alternative counted.
+    pub fn tests(&self) -> usize {
+        match self {
+            Self::All | Self::None => 0,
+            Self::Not(inner) => inner.tests(),
+            Self::And(parts) | Self::Or(parts) => parts.iter().map(Self::tests).sum(),
+            Self::Test(test) => test.alternatives(),
         }
     }
 
@@ -130,21 +143,54 @@ impl Test {
             Self::SensitiveToAny(bits) => marks.sensitivity & bits != 0,
             Self::SensitiveOnlyTo(bits) => marks.sensitivity != 0 && marks.sensitivity & !bits == 0,
             Self::Handled(bits) => marks.handling & bits != 0,
-            Self::Type(of) => facts.key.resource_type == *of,
-            Self::Record(key) => facts.key == *key,
-            Self::Has(fact) => marks.facts.contains(*fact),
-            Self::ReferredToBy(key) if facts.key == *key => true,
+            Self::Type(types) => types.contains(&facts.key.resource_type),
+            Self::Record(keys) => keys.contains(&facts.key),
+            Self::Has(wanted) => marks.facts.iter().any(|fact| wanted.contains(&fact)),
+            Self::RefersTo(_) if is_hub(facts.key.resource_type) => false,
+            Self::RefersTo(_) if marks.is_unread() => return None,
+            Self::RefersTo(names) => marks.facts.iter().any(|fact| names.contains(&fact)),
+            Self::ReferredToBy(keys) if keys.contains(&facts.key) => true,
             Self::ReferredToBy(_) if is_hub(facts.key.resource_type) => false,
             Self::ReferredToBy(_) if marks.is_unread() => return None,
-            Self::ReferredToBy(key) => return refers(key),
-            Self::DatesInside(span) => match &marks.dates {
+            Self::ReferredToBy(keys) => return decided(keys, true, refers),
+            Self::DatesInside(spans) => match &marks.dates {
                 Dates::Timeless => true,
-                Dates::At(all) => !all.is_empty() && all.iter().all(|one| span.low <= one.low && one.high <= span.high),
+                Dates::At(all) => !all.is_empty() && spans.iter().any(|span| all.iter().all(|one| lies_inside(*one, *span))),
             },
-            Self::DatesMeet(span) => match &marks.dates {
+            Self::DatesMeet(spans) => match &marks.dates {
                 Dates::Timeless => false,
-                Dates::At(all) => all.is_empty() || all.iter().any(|one| one.low < span.high && span.low < one.high),
+                Dates::At(all) => all.is_empty() || spans.iter().any(|span| all.iter().any(|one| meet(*one, *span))),
             },
+        })
+    }
+
+    fn alternatives(&self) -> usize {
+        match self {
+            Self::Type(all) => all.iter().len(),
+            Self::Record(all) | Self::ReferredToBy(all) => all.iter().len(),
+            Self::Has(all) | Self::RefersTo(all) => all.iter().len(),
+            Self::DatesInside(all) | Self::DatesMeet(all) => all.iter().len(),
+            _ => 1,
+        }
+    }
+
+    /// What holds where one of the two does, as one test; `None` when there is none.
+    pub fn or(&self, other: &Self) -> Option<Self> {
+        Some(match (self.clone(), other.clone()) {
+            (Self::ConfidentialityAtMost(one), Self::ConfidentialityAtMost(other)) => Self::ConfidentialityAtMost(one.max(other)),
+            (Self::ConfidentialityAtLeast(one), Self::ConfidentialityAtLeast(other)) => {
+                Self::ConfidentialityAtLeast(one.min(other))
+            }
+            (Self::SensitiveToAny(one), Self::SensitiveToAny(other)) => Self::SensitiveToAny(one | other),
+            (Self::Handled(one), Self::Handled(other)) => Self::Handled(one | other),
+            (Self::Type(one), Self::Type(other)) => Self::Type(one.or(other)),
+            (Self::Record(one), Self::Record(other)) => Self::Record(one.or(other)),
+            (Self::Has(one), Self::Has(other)) => Self::Has(one.or(other)),
+            (Self::RefersTo(one), Self::RefersTo(other)) => Self::RefersTo(one.or(other)),
+            (Self::ReferredToBy(one), Self::ReferredToBy(other)) => Self::ReferredToBy(one.or(other)),
+            (Self::DatesInside(one), Self::DatesInside(other)) => Self::DatesInside(one.or(other)),
+            (Self::DatesMeet(one), Self::DatesMeet(other)) => Self::DatesMeet(one.or(other)),
+            _ => return None,
         })
     }
 
@@ -160,4 +206,12 @@ impl Test {
                 | Self::DatesMeet(_)
         )
     }
+}
+
+fn lies_inside(one: Interval, span: Interval) -> bool {
+    span.low <= one.low && one.high <= span.high
+}
+
+fn meet(one: Interval, span: Interval) -> bool {
+    one.low < span.high && span.low < one.high
 }

@@ -2,7 +2,7 @@
 
 use super::reach::{Reach, open};
 use super::{Caller, Grant, Look, Predicate};
-use crate::fhir::{Interaction, Need, Refusal, ResourceType};
+use crate::fhir::{Id, Interaction, Need, Refusal, ResourceType};
 use std::sync::Arc;
 
 /// Proof that an interaction was authorized. Made by [`super::authorize`] alone; can only be narrowed.
@@ -91,6 +91,21 @@ impl Permit {
     pub fn admits_part(&self, need: Need, look: &Look<'_>) -> bool {
         let of = look.facts().key.resource_type;
         self.directives(of, need).or(self.narrowing.clone()).holds(look) == Some(true)
+    }
+
+    /// What the patients allow; `All` when none restricts anything.
+    pub fn consents(&self) -> Predicate {
+        self.narrowing.of_consents()
+    }
+
+    /// Whether one of these patients has a say of their own that shows this caller less than all.
+    pub fn is_restricted_by(&self, patients: &[Id]) -> bool {
+        self.narrowing.is_restricted_by(patients)
+    }
+
+    /// Whether scopes and launch context are not all that decides.
+    pub fn is_narrowed(&self) -> bool {
+        !matches!(self.narrowing, Predicate::All)
     }
 
     /// May a row that the query let through have passed? Only what is certainly outside is not.

@@ -74,6 +74,34 @@ impl Predicate {
         }
     }
 
+    /// What the patients say, and nothing else that must hold too.
+    #[must_use]
+    pub fn of_consents(&self) -> Self {
+        match self {
+            Self::And(all) => all.iter().map(Self::of_consents).fold(Self::All, Self::and),
+            Self::EveryPatient(_) => self.clone(),
+            _ => Self::All,
+        }
+    }
+
+    /// The patients who have a say of their own that shows less than all.
+    pub fn restricting(&self) -> BTreeSet<Id> {
+        match self {
+            Self::And(parts) | Self::Or(parts) => parts.iter().flat_map(Self::restricting).collect(),
+            Self::EveryPatient(verdicts) => verdicts.restricting().cloned().collect(),
+            _ => BTreeSet::new(),
+        }
+    }
+
+    /// Whether one of these patients has a say of their own that shows less than all.
+    pub fn is_restricted_by(&self, patients: &[Id]) -> bool {
+        match self {
+            Self::And(parts) | Self::Or(parts) => parts.iter().any(|one| one.is_restricted_by(patients)),
+            Self::EveryPatient(verdicts) => patients.iter().any(|patient| verdicts.restricts(patient)),
+            _ => false,
+        }
+    }
+
     /// The same for records of these patients and of none; those that belong to anybody else are left out.
     #[must_use]
     pub fn of_patients(&self, patients: &BTreeSet<Id>) -> Self {

@@ -1,6 +1,6 @@
 //! For every patient, what a caller may see of records that belong to them.
 
-use super::{Condition, decided};
+use super::{Condition, Test, decided};
 use crate::fhir::{Facts, Id, Key};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -91,6 +91,31 @@ impl Verdicts {
     #[must_use]
     pub fn only(&self, patients: &BTreeSet<Id>) -> Self {
         Self::new(Condition::None, patients.iter().map(|patient| (patient.clone(), self.of(patient).clone())))
+    }
+
+    /// Whether something else than for everyone holds for this patient's records, and not all of them are shown. How the patients
+    /// themselves are to be spared (handling codes) is no such thing.
+    pub fn restricts(&self, patient: &Id) -> bool {
+        let spares =
+            |one: &Condition| matches!(one, Condition::Not(inner) if matches!(**inner, Condition::Test(Test::Handled(_))));
+        self.of.contains_key(patient) && !matches!(self.of(patient), Condition::All) && !spares(self.of(patient))
+    }
+
+    /// The patients of whom that is so.
+    pub fn restricting(&self) -> impl Iterator<Item = &Id> {
+        self.of.keys().filter(|patient| self.restricts(patient))
+    }
+
+    /// A number for these verdicts: clones have the same, no others do as long as one of them lives.
+    pub fn handle(&self) -> usize {
+        Arc::as_ptr(&self.of).addr()
+    }
+
+    /// Whether the conditions, of all patients together, ask more than this many tests.
+    pub fn ask_more_than(&self, most: usize) -> bool {
+        let all = std::iter::once(&*self.otherwise).chain(self.groups.iter().map(|group| &group.condition));
+        let mut left = most;
+        !all.map(Condition::tests).all(|tests| left.checked_sub(tests).map(|rest| left = rest).is_some())
     }
 
     /// Whether everything is permitted, whosever it is.

@@ -10,7 +10,7 @@ use super::settings::Untyped;
 use super::span::Span;
 use super::{Question, tidy::tidy};
 use crate::access::{Condition, Test};
-use crate::fhir::{Fact, Interval, Key, ResourceType};
+use crate::fhir::{Fact, Interval, Key};
 
 /// What remains of a provision's criteria for a record, once read narrow and once read broad. Made when the consent is read.
 #[derive(Debug, Clone)]
@@ -189,7 +189,7 @@ fn labelled(labels: &Labels, effect: Effect) -> Condition {
 
 fn of_class(class: &Class, effect: Effect) -> Condition {
     match class {
-        Class::Type(resource_type) => Condition::Test(Test::Type(*resource_type)),
+        Class::Type(resource_type) => Condition::Test(Test::Type((*resource_type).into())),
         Class::Profile(canonical) => has(Fact::profile(canonical)),
         Class::Mime(kind) => has(Fact::mime(kind)),
         Class::Unknown => Condition::always(effect == Effect::Deny),
@@ -212,7 +212,7 @@ fn coded(concept: &Concept, effect: Effect) -> Condition {
 }
 
 fn dated(span: Span, effect: Effect) -> Condition {
-    let interval = Interval { low: span.low, high: span.high };
+    let interval = Interval { low: span.low, high: span.high }.into();
     Condition::Test(if effect == Effect::Permit { Test::DatesInside(interval) } else { Test::DatesMeet(interval) })
 }
 
@@ -231,21 +231,15 @@ fn named(datum: &Datum, effect: Effect) -> Condition {
 }
 
 fn connected(key: &Key, meaning: Meaning) -> Condition {
-    let itself = Condition::Test(Test::Record(key.clone()));
-    let refers = || has(Fact::names(key)).and(hub().negated());
+    let itself = Condition::Test(Test::Record(key.clone().into()));
+    let refers = || Condition::Test(Test::RefersTo(Fact::names(key).into()));
     match meaning {
         Meaning::Instance | Meaning::AuthoredBy => itself,
         Meaning::Dependents => itself.or(refers()),
-        Meaning::Related => itself.or(refers()).or(Condition::Test(Test::ReferredToBy(key.clone()))),
+        Meaning::Related => itself.or(refers()).or(Condition::Test(Test::ReferredToBy(key.clone().into()))),
     }
 }
 
-/// The types of [`crate::fhir::is_hub`], as a condition.
-fn hub() -> Condition {
-    let hubs = ResourceType::ALL.iter().copied().filter(|one| crate::fhir::is_hub(*one));
-    hubs.map(|one| Condition::Test(Test::Type(one))).fold(Condition::None, Condition::or)
-}
-
 fn has(fact: Fact) -> Condition {
-    Condition::Test(Test::Has(fact))
+    Condition::Test(Test::Has(fact.into()))
 }

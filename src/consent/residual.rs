@@ -67,7 +67,7 @@ mod tests {
         let restricted = Condition::Test(Test::ConfidentialityAtLeast(Confidentiality::R));
         assert_eq!(read(&format!("[{forbid}]")), Ok(restricted.clone().negated()));
         let permit = r#"{"type":"permit","data":[{"meaning":"instance","reference":{"reference":"Observation/o"}}]}"#;
-        let named = Condition::Test(Test::Record(Key::parse("Observation/o").unwrap()));
+        let named = Condition::Test(Test::Record(Key::parse("Observation/o").unwrap().into()));
         assert_eq!(read(&format!("[{forbid},{permit}]")), Ok(super::tidy(restricted.negated().or(named))));
         assert_eq!(read("[]"), Ok(Condition::All));
         let hiv = r#"[{"type":"forbid","securityLabel":[{"system":"urn:oid:2.16.840.1.113883.5.4","code":"HIV"}]}]"#;

@@ -224,10 +224,10 @@ pub(super) fn holds(condition: &Condition, facts: &Facts, look: &dyn Fn(&Key) ->
         Condition::Not(inner) => !holds(inner, facts, look),
         Condition::And(all) => all.iter().all(|one| holds(one, facts, look)),
         Condition::Or(any) => any.iter().any(|one| holds(one, facts, look)),
-        Condition::Test(Test::ReferredToBy(key)) => {
+        Condition::Test(Test::ReferredToBy(keys)) => keys.iter().any(|key| {
             let referred = || look(key).is_some_and(|named| named.marks.facts.contains(Fact::names(&facts.key)));
             facts.key == *key || (!is_hub(facts.key.resource_type) && referred())
-        }
+        }),
         one => one.holds(facts).unwrap(),
     }
 }

@@ -35,12 +35,44 @@ fn join(parts: impl Iterator<Item = Condition>, all: bool) -> Condition {
         return decisive;
     }
     flat.retain(|one| *one != neutral);
+    let flat = gathered(flat, all);
     let kept: Vec<Condition> = flat.iter().filter(|one| !absorbed(one, &flat, all)).cloned().collect();
     match (<[Condition; 1]>::try_from(kept), all) {
         (Ok([one]), _) => one,
         (Err(none), _) if none.is_empty() => neutral,
         (Err(parts), true) => Condition::And(parts),
         (Err(parts), false) => Condition::Or(parts),
+    }
+}
+
+/// Tests of one kind as one test: `a or b`, and `not a and not b`. However many rules name codes or dates, one set is asked for. Sorted
+/// parts stay sorted.
+fn gathered(mut parts: Vec<Condition>, all: bool) -> Vec<Condition> {
+    loop {
+        let before = parts.len();
+        let mut rest = parts.into_iter().peekable();
+        let mut fewer = Vec::with_capacity(before);
+        while let Some(one) = rest.next() {
+            // Of one kind stand next to each other.
+            let both = rest.peek().and_then(|other| one_test(&one, other, all));
+            if both.is_some() {
+                rest.next();
+            }
+            fewer.push(both.unwrap_or(one));
+        }
+        fewer.sort_unstable();
+        if fewer.len() == before {
+            return fewer;
+        }
+        parts = fewer;
+    }
+}
+
+fn one_test(one: &Condition, other: &Condition, all: bool) -> Option<Condition> {
+    match (one, other) {
+        (Condition::Test(one), Condition::Test(other)) if !all => one.or(other).map(Condition::Test),
+        (Condition::Not(one), Condition::Not(other)) if all => one_test(one, other, false).map(Condition::negated),
+        _ => None,
     }
 }
 
@@ -54,9 +86,30 @@ fn absorbed(one: &Condition, among: &[Condition], all: bool) -> bool {
 mod tests {
     use super::tidy;
     use crate::access::{Condition, Test};
+    use crate::fhir::Fact;
 
     fn one(bits: u64) -> Condition {
+        Condition::Test(Test::SensitiveOnlyTo(bits))
+    }
+
+    fn any(bits: u64) -> Condition {
         Condition::Test(Test::SensitiveToAny(bits))
+    }
+
+    #[test]
+    fn tests_of_one_kind_are_one_test() {
+        let (a, b, c) = (any(1), any(2), any(4));
+        assert_eq!(tidy(Condition::Or(vec![a.clone(), one(8), b.clone(), c.clone()])), Condition::Or(vec![any(7), one(8)]));
+        let none = Condition::And(vec![a.clone().negated(), one(8), b.clone().negated()]);
+        assert_eq!(tidy(none), Condition::And(vec![any(3).negated(), one(8)]));
+        assert_eq!(tidy(Condition::And(vec![a.clone(), b.clone()])), Condition::And(vec![a.clone(), b.clone()]));
+        let codes = |from: u32, to: u32| {
+            (from..to).map(|n| Condition::Test(Test::Has(Fact::code(&n.to_string()).into()))).collect::<Vec<_>>()
+        };
+        let all: Vec<Fact> = (0..100).map(|n: u32| Fact::code(&n.to_string())).collect();
+        assert_eq!(tidy(Condition::Or(codes(0, 100))), Condition::Test(Test::Has(all.into_iter().collect())));
+        // What always holds is seen before the parts are gathered.
+        assert_eq!(tidy(Condition::Or(vec![a.clone(), b, a.negated()])), Condition::All);
     }
 
     #[test]

@@ -8,6 +8,7 @@ pub use mentions::{Mentions, Pair, Reading};
 use super::{Instant, Key, ResourceType};
 use aws_lc_rs::digest;
 use serde::Deserialize;
+use std::sync::LazyLock;
 
 /// Codes of v3-Confidentiality, least to most.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Deserialize)]
@@ -73,8 +74,21 @@ impl Default for Dates {
 
 /// The first eight bytes of the SHA-256 of one thing that a record names. So few are never mistaken by chance, and none can be
 /// made on purpose without 2^63 attempts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Fact([u8; 8]);
+
+/// In the order of the bytes, compared as one number: sets of facts are looked into for every row of a search.
+impl Ord for Fact {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        u64::from_be_bytes(self.0).cmp(&u64::from_be_bytes(other.0))
+    }
+}
+
+impl PartialOrd for Fact {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
 
 impl Fact {
     fn of(kind: u8, parts: [&str; 2]) -> Self {
@@ -129,6 +143,12 @@ impl Fact {
         Self::of(b'm', ["", kind])
     }
 
+    /// Some reference in it says more of another record of a patient than where it lies.
+    pub fn telling() -> Self {
+        static TELLING: LazyLock<Fact> = LazyLock::new(|| Fact::of(b't', ["", ""]));
+        *TELLING
+    }
+
     /// As bytes.
     pub fn bytes(self) -> [u8; 8] {
         self.0
@@ -158,6 +178,11 @@ impl FactSet {
     /// As a store keeps them.
     pub fn bytes(&self) -> &[u8] {
         &self.0
+    }
+
+    /// Each of them, the record's own name first.
+    pub fn iter(&self) -> impl Iterator<Item = Fact> + '_ {
+        self.0.as_chunks().0.iter().map(|bytes| Fact(*bytes))
     }
 
     /// Is it among them?
@@ -196,6 +221,26 @@ impl Marks {
     /// Whether nothing but the confidentiality is known.
     pub fn is_unread(&self) -> bool {
         self.ruleset == Self::UNREAD
+    }
+
+    /// The marks of a record, which `key` names, that is decided together with another: a Binary with its security context, a Provenance with
+    /// what it tells of. Whatever hides the other hides it too, and what is not known of the other is not known of it.
+    #[must_use]
+    pub fn joined_with(self, key: &Key, other: &Self) -> Self {
+        if self.is_unread() || other.is_unread() {
+            return Self { confidentiality: self.confidentiality.max(other.confidentiality), ..Self::unread() };
+        }
+        let facts = FactSet::of(key, self.facts.iter().chain(other.facts.iter()));
+        let dates = match (&self.dates, &other.dates) {
+            (Dates::At(own), Dates::At(theirs)) => {
+                let mut all: Vec<Interval> = own.iter().chain(theirs).copied().collect();
+                all.sort_unstable();
+                all.dedup();
+                Dates::At(all)
+            }
+            _ => self.dates.clone(),
+        };
+        Self { facts, dates, ..self }.raised_to(other)
     }
 
     /// The stricter of two versions' labels on the rest of this one (high-water mark, history).

@@ -96,6 +96,7 @@ impl Place {
              PRAGMA cache_size = -{cache}; PRAGMA mmap_size = {mapped};"
         );
         connection.batch_execute(&settings).map_err(|error| failed(&error))?;
+        super::judge::register(&mut connection).map_err(|error| failed(&error))?;
         Ok(connection)
     }
 

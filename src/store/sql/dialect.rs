@@ -38,6 +38,14 @@ impl Dialect {
         }
     }
 
+    /// The bytes that a text spells in hexadecimal digits.
+    pub(super) fn of_hex(self, text: &str) -> String {
+        match self {
+            Self::Sqlite => format!("unhex({text})"),
+            Self::Postgres => format!("decode({text}, 'hex')"),
+        }
+    }
+
     /// A text that is a key of an index, as it is kept and sought. A page of a PostgreSQL index takes no key of more than a third of it,
     /// so that of a long one only the beginning is kept, and a hash of the whole: equal texts have equal keys, others have others.
     pub(super) fn key(self, text: &str) -> Cow<'_, str> {

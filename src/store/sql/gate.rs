@@ -2,8 +2,9 @@
 
 use super::compile::{On, Sql};
 use super::connection::{Connection, number};
+use super::judge;
 use crate::access::{Predicate, Verdicts, decided};
-use crate::fhir::{Fact, Facts, Key};
+use crate::fhir::{Fact, Facts};
 use diesel::prelude::*;
 
 /// Decides on the facts; `None` when index values or other records would have to be looked at.
@@ -45,27 +46,14 @@ fn rest(connection: &mut Connection, predicate: &Predicate, facts: &Facts) -> Qu
 
 /// Every patient of the record permits it. What stays unknown does not hold.
 fn permitted(connection: &mut Connection, verdicts: &Verdicts, facts: &Facts) -> QueryResult<bool> {
-    let mut failed = None;
+    let (mut failed, name) = (None, Fact::names(&facts.key));
     let permitted = verdicts.permit_given(facts, &mut |key| {
-        refers(connection, key, facts).unwrap_or_else(|error| {
+        judge::refers(connection, key, name).unwrap_or_else(|error| {
             failed = Some(error);
             None
         })
     });
     failed.map_or(Ok(permitted == Some(true)), Err)
-}
-
-/// Whether the live record of this key refers to the one decided on; `None` when it has not been read for that.
-fn refers(connection: &mut Connection, key: &Key, facts: &Facts) -> QueryResult<Option<bool>> {
-    let mut found = Sql::new(connection.dialect());
-    found.say("SELECT CAST(CASE WHEN facts IS NULL THEN 2 WHEN ");
-    found.position(|sql| sql.value(Fact::names(&facts.key).bytes().to_vec()).end(), "facts");
-    found.say(" > 0 THEN 1 ELSE 0 END AS BIGINT) FROM record WHERE type = ").value(i64::from(key.resource_type.code()));
-    found.say(" AND id = ").value(key.id.as_str()).say(" AND deleted = 0");
-    Ok(match number(connection, found.statement())? {
-        Some(2) => None,
-        found => Some(found == Some(1)),
-    })
 }
 
 /// Whether the current version of a record may be seen. `rid` is its place; the index holds the values of this version, and none of

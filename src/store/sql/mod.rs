@@ -15,6 +15,7 @@ mod gate;
 mod history;
 mod include;
 mod index;
+mod judge;
 mod ledger;
 mod marks;
 mod names;
@@ -169,7 +170,8 @@ impl RecordStore for SqliteStore {
 
     fn select<'a>(&'a self, permit: &'a Permit, need: Need, query: &'a SearchQuery, limit: u32) -> Answering<'a, Vec<Row>> {
         let (permit, query) = (permit.clone(), query.clone());
-        Box::pin(self.ledger.read(move |connection| select::rows(connection, &permit, need, &query, limit)))
+        let read = move |connection: &mut _| select::rows(connection, &permit, need, &query, limit);
+        Box::pin(self.ledger.read(move |connection| connection::snapshot(connection, read)))
     }
 
     fn commit(&self, commit: Commit) -> Answering<'_, Committed, CommitError> {
@@ -192,7 +194,7 @@ impl RecordStore for SqliteStore {
         self.ledger.inline(|connection| point::facts_of(connection, key))
     }
 
-    fn consent_versions<'a>(&'a self, key: &'a Key) -> Answering<'a, Vec<Row>> {
+    fn all_versions<'a>(&'a self, key: &'a Key) -> Answering<'a, Vec<Row>> {
         let key = key.clone();
         Box::pin(self.ledger.read(move |connection| point::versions(connection, &key)))
     }

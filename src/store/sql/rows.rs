@@ -85,7 +85,7 @@ impl Whole {
     }
 }
 
-fn resource_type(code: i64) -> Option<ResourceType> {
+pub(super) fn resource_type(code: i64) -> Option<ResourceType> {
     i16::try_from(code).ok().and_then(ResourceType::from_code)
 }
 

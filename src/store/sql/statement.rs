@@ -6,7 +6,9 @@
 
 use super::connection::Connection;
 use super::dialect::without_hints;
+use super::judge::Session;
 use super::postgres::PgLink;
+use crate::access::Verdicts;
 use crate::disclosure::{SealedColumn, SealedContent};
 use diesel::backend::Backend;
 use diesel::connection::{CacheSize, Connection as _};
@@ -38,6 +40,8 @@ pub(super) enum Bind {
     Blob(Vec<u8>),
     /// Nothing.
     Null,
+    /// Verdicts, for [`super::judge`], by their number.
+    Verdicts(Verdicts, i64),
     /// Record content on its way in; `None` is null.
     Content(Option<Arc<SealedColumn>>),
 }
@@ -52,7 +56,16 @@ impl Bind {
             (Self::Shared(a), Self::Shared(b)) => Arc::ptr_eq(a, b) || a == b,
             (Self::Blob(a), Self::Blob(b)) => a == b,
             (Self::Null, Self::Null) => true,
+            (Self::Verdicts(_, a), Self::Verdicts(_, b)) => a == b,
             _ => false,
+        }
+    }
+
+    /// The verdicts, with their number.
+    pub(super) fn verdicts(&self) -> Option<(i64, Verdicts)> {
+        match self {
+            Self::Verdicts(verdicts, number) => Some((*number, verdicts.clone())),
+            _ => None,
         }
     }
 }
@@ -87,6 +100,14 @@ impl From<Arc<str>> for Bind {
     }
 }
 
+impl From<Verdicts> for Bind {
+    fn from(value: Verdicts) -> Self {
+        // An address has at most 57 bits.
+        let number = i64::try_from(value.handle()).unwrap_or_default();
+        Self::Verdicts(value, number)
+    }
+}
+
 impl From<Vec<u8>> for Bind {
     fn from(value: Vec<u8>) -> Self {
         Self::Blob(value)
@@ -94,7 +115,7 @@ impl From<Vec<u8>> for Bind {
 }
 
 /// SQL in which each `?` stands for the next value. A `?` has no other use in it.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Statement {
     text: Cow<'static, str>,
     binds: Vec<Bind>,
@@ -170,12 +191,42 @@ impl Statement {
         Ok(first)
     }
 
-    /// Hands over row after row until `each` has enough.
-    pub(super) fn each<'q, T, U>(self, connection: &mut Connection, each: impl FnMut(U) -> More) -> QueryResult<()>
+    /// Hands over row after row until `each` has enough. To be used on one state of the database when verdicts are asked: where another
+    /// record is wanting, it is run again, and goes on behind the rows that were handed over.
+    pub(super) fn each<'q, T, U>(self, connection: &mut Connection, mut each: impl FnMut(U) -> More) -> QueryResult<()>
     where
         Typed<T>: Loads<'q, U>,
     {
         self.count();
+        let Some(session) = Session::of(&self.binds) else { return self.over::<T, U>(connection, each) };
+        let mut handed = 0_usize;
+        loop {
+            let (mut at, mut enough) = (0_usize, false);
+            self.clone().over::<T, U>(connection, |row| {
+                if session.lacks() {
+                    return More::Enough;
+                }
+                at += 1;
+                if at <= handed {
+                    return More::Please;
+                }
+                handed = at;
+                let more = each(row);
+                enough = more == More::Enough;
+                more
+            })?;
+            if enough || !session.lacks() {
+                return Ok(());
+            }
+            session.learn(connection)?;
+        }
+    }
+
+    /// Hands over row after row of one run.
+    fn over<'q, T, U>(self, connection: &mut Connection, each: impl FnMut(U) -> More) -> QueryResult<()>
+    where
+        Typed<T>: Loads<'q, U>,
+    {
         let statement = Typed(self, PhantomData);
         match connection {
             Connection::Sqlite(connection) => hand_over(LoadQuery::internal_load(statement, connection)?, each),
@@ -308,7 +359,7 @@ static NULL: Option<i64> = None;
 
 fn push<'b>(bind: &'b Bind, pass: &mut AstPass<'_, 'b, Sqlite>) -> QueryResult<()> {
     match bind {
-        Bind::Int(value) => pass.push_bind_param::<BigInt, _>(value),
+        Bind::Int(value) | Bind::Verdicts(_, value) => pass.push_bind_param::<BigInt, _>(value),
         Bind::Real(value) => pass.push_bind_param::<Double, _>(value),
         Bind::Text(value) => pass.push_bind_param::<Text, str>(value),
         Bind::Shared(value) => pass.push_bind_param::<Text, str>(value),
@@ -321,7 +372,7 @@ fn push<'b>(bind: &'b Bind, pass: &mut AstPass<'_, 'b, Sqlite>) -> QueryResult<(
 /// Nothing has no type of its own here, and takes that of its place.
 fn push_postgres<'b>(bind: &'b Bind, pass: &mut AstPass<'_, 'b, Pg>) -> QueryResult<()> {
     match bind {
-        Bind::Int(value) => pass.push_bind_param::<BigInt, _>(value),
+        Bind::Int(value) | Bind::Verdicts(_, value) => pass.push_bind_param::<BigInt, _>(value),
         Bind::Real(value) => pass.push_bind_param::<Double, _>(value),
         Bind::Text(value) => pass.push_bind_param::<Text, str>(value),
         Bind::Shared(value) => pass.push_bind_param::<Text, str>(value),

@@ -3,9 +3,9 @@
 //! Everything here is true, false or NULL, and means by NULL what [`Condition::holds`] means by `None`: not known. NULL goes through
 //! NOT, AND and OR as it should; whoever uses a condition must let nothing pass that is not true (`IS NOT TRUE` denies).
 
-use super::{On, Sql};
-use crate::access::{Condition, Test};
-use crate::fhir::{Interval, Key, ResourceType, is_hub};
+use super::{On, Sql, array};
+use crate::access::{Condition, OneOf, Test};
+use crate::fhir::{Fact, Interval, Key, ResourceType, is_hub};
 
 impl Sql {
     /// The condition, of the record at hand: a row of its own is looked up once for the whole of it.
@@ -53,22 +53,39 @@ impl Sql {
                 self.say(&format!("{row}.sens <> 0 AND ({row}.sens & ")).value((!bits).cast_signed()).say(") = 0").end();
             }
             Test::Handled(bits) => self.say(&format!("({row}.handling & ")).value(bits.cast_signed()).say(") <> 0").end(),
-            Test::Type(of) => self.say(&format!("{row}.type = ")).value(i64::from(of.code())).end(),
-            Test::Record(key) => self.is_record(key, row),
-            // The facts lie one behind the other, and `instr` finds bytes at any place: eight bytes of two neighbours could be those of
-            // a third. Facts are parts of a cryptographic hash, so that happens as rarely as two of them are equal, which is never.
-            Test::Has(fact) => {
-                self.position(|sql| sql.value(fact.bytes().to_vec()).end(), &format!("{row}.facts")).say(" > 0").end();
+            Test::Type(types) => {
+                self.say(&format!("{row}.type IN (")).list(types.iter().map(|of| i64::from(of.code()))).say(")").end();
             }
-            Test::ReferredToBy(key) => self.referred_to_by(key, row),
-            Test::DatesInside(span) => self.dates_inside(*span, row),
-            Test::DatesMeet(span) => self.dates_meet(*span, row),
+            Test::Record(keys) => self.joined(" OR ", keys, |sql, key| sql.is_record(key, row)).end(),
+            Test::Has(facts) => self.some_fact(facts, row),
+            Test::RefersTo(names) => {
+                self.say(&format!("{row}.type NOT IN (")).list(hubs()).say(") AND ");
+                self.some_fact(names, row);
+            }
+            Test::ReferredToBy(keys) => self.joined(" OR ", keys, |sql, key| sql.referred_to_by(key, row)).end(),
+            Test::DatesInside(spans) => self.joined(" OR ", spans, |sql, span| sql.dates_inside(*span, row)).end(),
+            Test::DatesMeet(spans) => self.joined(" OR ", spans, |sql, span| sql.dates_meet(*span, row)).end(),
         }
     }
 
+    /// The facts lie one behind the other, and eight bytes are sought at any place: those of two neighbours could be those of
+    /// a third. Facts are parts of a cryptographic hash, so that happens as rarely as two of them are equal, which is never.
+    fn some_fact(&mut self, facts: &OneOf<Fact>, row: &str) {
+        let within = format!("{row}.facts");
+        if let [fact] = facts.as_slice() {
+            return self.position(|sql| sql.value(fact.bytes().to_vec()).end(), &within).say(" > 0").end();
+        }
+        let each: Vec<String> = facts.iter().map(|fact| hex(fact.bytes())).collect();
+        let one = self.alias();
+        self.say(&format!("CASE WHEN {within} IS NULL THEN NULL ELSE EXISTS (SELECT 1 FROM "));
+        self.texts(array(each.iter().map(String::as_str))).say(&format!(" {one} WHERE "));
+        let sought = self.dialect().of_hex(&format!("{one}.value"));
+        self.position(|sql| sql.say(&sought).end(), &within).say(" > 0) END").end();
+    }
+
     fn is_record(&mut self, key: &Key, row: &str) {
-        self.say(&format!("{row}.type = ")).value(i64::from(key.resource_type.code()));
-        self.say(&format!(" AND {row}.id = ")).value(key.id.as_str()).end();
+        self.say(&format!("({row}.type = ")).value(i64::from(key.resource_type.code()));
+        self.say(&format!(" AND {row}.id = ")).value(key.id.as_str()).say(")").end();
     }
 
     /// It is the named record, or it is no hub and its own name stands among the facts of the named record, which must be live.
@@ -77,7 +94,7 @@ impl Sql {
         self.say("CASE WHEN ");
         self.is_record(key, row);
         self.say(&format!(" THEN TRUE WHEN {row}.type IN ("));
-        self.list(ResourceType::ALL.iter().filter(|of| is_hub(**of)).map(|of| i64::from(of.code())));
+        self.list(hubs());
         // Without this an unread row would be found named by nobody, which is a no. The same for the named one, where 2 becomes NULL.
         self.say(&format!(
             ") THEN FALSE WHEN {row}.facts IS NULL THEN NULL ELSE nullif(coalesce((SELECT CASE WHEN {named}.facts IS NULL THEN 2 WHEN "
@@ -101,4 +118,12 @@ impl Sql {
         self.say(" e WHERE CAST(e.value ->> 0 AS BIGINT) < ").value(span.high.0);
         self.say(" AND CAST(e.value ->> 1 AS BIGINT) > ").value(span.low.0).say(")))").end();
     }
+}
+
+fn hubs() -> impl Iterator<Item = i64> {
+    ResourceType::ALL.iter().filter(|of| is_hub(**of)).map(|of| i64::from(of.code()))
+}
+
+fn hex(bytes: [u8; 8]) -> String {
+    format!("{:016x}", u64::from_be_bytes(bytes))
 }

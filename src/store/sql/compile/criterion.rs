@@ -1,7 +1,9 @@
 //! A criterion as a condition on a record.
 
 use super::super::names::type_of;
-use super::{Eyes, On, Sql, value};
+use super::{Eyes, On, Sql, array, value};
+use crate::access::Predicate;
+use crate::fhir::naming::belongs_to_patients;
 use crate::fhir::search::{Component, Criterion, DateValue, Modifier, ParameterId, ParameterType, SearchParameter, Value};
 use crate::fhir::{Id, ResourceType};
 
@@ -13,7 +15,14 @@ impl Sql {
                 self.say("NOT ");
                 self.any_value(parameter, &Modifier::Plain, values, on);
             }
-            Criterion::Match { parameter, modifier, values } => self.any_value(parameter, modifier, values, on),
+            Criterion::Match { parameter, modifier, values } => {
+                self.any_value(parameter, modifier, values, on);
+                if let Eyes::Permit(permit) = eyes
+                    && asks_words(parameter, modifier)
+                {
+                    self.not_silent(&permit.consents(), parameter, on);
+                }
+            }
             Criterion::Missing { parameter, missing } => self.missing(parameter, *missing, on),
             Criterion::Id(ids) => self.is_one_of(ids, on),
             Criterion::LastUpdated(ranges) => self.last_updated(ranges, on),
@@ -54,6 +63,29 @@ impl Sql {
         self.value(i64::from(rows(parameter.id, modifier).0)).say(" AND ");
         value::condition(self, &a, one, modifier, &parameter.targets);
         self.say(")");
+    }
+
+    /// No reference of the parameter leads to a record that the patients do not let the caller see: what it says beside the address would
+    /// not be shown. For a record of a patient who restricts this caller, one that is not there counts as hidden (L8, L9).
+    fn not_silent(&mut self, consents: &Predicate, parameter: &SearchParameter, on: On<'_>) {
+        if matches!(consents, Predicate::All) {
+            return;
+        }
+        let (by, to, of, one) = (self.alias(), self.alias(), self.alias(), self.alias());
+        let types = ResourceType::ALL.iter().copied().filter(|of| belongs_to_patients(*of));
+        self.say(&format!(
+            " AND NOT EXISTS (SELECT 1 FROM index_reference {by} LEFT JOIN record {to} ON {to}.type = {by}.target_type"
+        ));
+        self.say(&format!(" AND {to}.id = {by}.target_id AND {to}.deleted = 0 WHERE {by}.rid = {} AND {by}.param = ", on.rid));
+        self.value(i64::from(parameter.id.0)).say(&format!(" AND {by}.target_type IN ("));
+        self.list(types.map(|of| i64::from(of.code())));
+        self.say(&format!(
+            ") AND CASE WHEN {to}.rid IS NULL THEN EXISTS (SELECT 1 FROM record_patient {of} WHERE {of}.rid = {}",
+            on.rid
+        ));
+        self.say(&format!(" AND {of}.patient_no IN (SELECT no FROM patient_no WHERE id IN (SELECT {one}.value FROM "));
+        self.texts(array(consents.restricting().iter().map(Id::as_str))).say(&format!(" {one}))) ELSE NOT "));
+        self.predicate(consents, On { rid: &format!("{to}.rid"), of: None }).say(" END)");
     }
 
     /// Rows of all components, from one element of the record, satisfy the parts.
@@ -163,6 +195,11 @@ pub(super) const fn rows(id: ParameterId, modifier: &Modifier) -> ParameterId {
         Modifier::Identifier => id.identifier(),
         _ => id,
     }
+}
+
+/// Whether a criterion asks for what a reference says beside where it leads.
+pub(super) fn asks_words(parameter: &SearchParameter, modifier: &Modifier) -> bool {
+    parameter.parameter_type == ParameterType::Reference && matches!(modifier, Modifier::Text | Modifier::Identifier)
 }
 
 /// Whether a modifier has SQL. Those of terminology have not; the parser refuses them, and here they match nothing.

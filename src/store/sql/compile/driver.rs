@@ -7,7 +7,7 @@
 use super::super::connection::{Connection, number};
 use super::super::names::{range, type_of};
 use super::super::statement::Statement;
-use super::criterion::rows;
+use super::criterion::{asks_words, rows};
 use super::{Searched, Sql, value};
 use crate::fhir::ResourceType;
 use crate::fhir::search::{Criterion, Modifier, Prefix, ReferenceValue, SearchParameter, TokenValue, Value};
@@ -194,7 +194,9 @@ fn of_match(
     // These tables are ordered by value, then by record; with several values the records come in no order.
     let ordered = matches!(table, "index_token" | "index_reference" | "index_uri");
     let in_order = ordered && values.len() == 1 && !matches!(modifier, Modifier::Below | Modifier::Above);
-    Some((promise, Driver { table: by_value(table), conditions, in_order, serves: Some(at) }))
+    // What a reference says is asked again, of the record that it names.
+    let serves = (!asks_words(parameter, modifier)).then_some(at);
+    Some((promise, Driver { table: by_value(table), conditions, in_order, serves }))
 }
 
 /// A table of the index, read in the order of its values.

@@ -7,6 +7,7 @@
 mod condition;
 mod criterion;
 mod driver;
+mod judged;
 mod patients;
 mod predicate;
 mod sort;

@@ -5,6 +5,9 @@ use super::{On, Sql};
 use crate::access::{Permit, Predicate};
 use crate::fhir::{Id, Need, ResourceType};
 
+/// Tests that are written out; where there are more, the embedded database asks this process ([`super::super::judge`]).
+const SHORT: usize = 4;
+
 /// Under whose eyes a condition looks at further records.
 #[derive(Clone, Copy)]
 pub(in crate::store::sql) enum Eyes<'p> {
@@ -47,6 +50,9 @@ impl Sql {
             Predicate::Criteria(criteria) if criteria.is_empty() => self.say("TRUE"),
             Predicate::Criteria(criteria) => {
                 self.joined(" AND ", criteria.iter(), |sql, one| sql.criterion(Eyes::Closed, one, on))
+            }
+            Predicate::EveryPatient(verdicts) if !self.dialect().is_postgres() && verdicts.ask_more_than(SHORT) => {
+                self.judged(verdicts, on)
             }
             Predicate::EveryPatient(verdicts) => self.every_patient(verdicts, on, confined),
         }

@@ -41,7 +41,7 @@ impl<'q> Searched<'q> {
     /// Where very many patients have conditions of their own and all that can be found is about one, only those of that one and of
     /// whoever shares a record with them are asked. A statement with thousands of conditions takes longer to prepare than to run.
     pub(in crate::store::sql) fn settle(&mut self, connection: &mut Connection) -> QueryResult<()> {
-        if !self.types.iter().any(|(_, predicate)| predicate.says_much(MANY)) {
+        if !self.dialect.is_postgres() || !self.types.iter().any(|(_, predicate)| predicate.says_much(MANY)) {
             return Ok(());
         }
         let Some(patient) = self.settled().cloned() else { return Ok(()) };
