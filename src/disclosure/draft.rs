@@ -8,7 +8,7 @@ use crate::fhir::search::IndexEntry;
 use crate::fhir::search::{extract, order};
 use crate::fhir::stamp::prepare;
 use crate::fhir::{Facts, Id, Instant, Key, Need, Problem, Refusal, ResourceType, Version};
-use crate::fhir::{belongs_with, patch, patients_of, rewrite, shape};
+use crate::fhir::{belongs_with, encode, patch, patients_of, rewrite, shape};
 
 /// Content that has the form of a record of its type. It is not yet known whether the caller may write it.
 pub struct Draft {
@@ -70,6 +70,26 @@ impl Draft {
         found.sort_unstable();
         found.dedup();
         found
+    }
+
+    /// The search for the patient of a Consent that names them by identifier alone.
+    pub fn patient_sought(&self) -> Option<String> {
+        let patient = (self.resource_type == ResourceType::Consent).then(|| self.document.root().get("patient")).flatten()?;
+        let identifier = patient.get("identifier").filter(|_| patient.get("reference").is_none())?;
+        let system = identifier.text_at("system").map(|system| format!("{}%7C", encode(&system))).unwrap_or_default();
+        Some(format!("Patient?identifier={system}{}", encode(&identifier.text_at("value")?)))
+    }
+
+    /// The same Consent with its patient named by reference too, so that whose it is does not change when identifiers do.
+    ///
+    /// # Errors
+    /// [`Refusal::Internal`] when that is no JSON any more.
+    pub fn about(self, patient: &Key) -> Result<Self, Refusal> {
+        let Some(named) = self.document.root().get("patient") else { return Ok(self) };
+        let (before, after) = self.document.text().split_at_checked(named.span().start + 1).ok_or(Refusal::Internal)?;
+        let text = format!("{before}\"reference\":\"{patient}\",{after}");
+        let document = Document::parse(text.as_bytes()).map_err(|_| Refusal::Internal)?;
+        Ok(Self { document, ..self })
     }
 
     /// The same content with references replaced.
@@ -222,9 +242,7 @@ impl Draft {
         facts.patients.extend(self.with.iter().flat_map(|one| one.patients.iter().cloned()));
         facts.patients.sort();
         facts.patients.dedup();
-        if self.resource_type == ResourceType::Binary {
-            facts.marks = self.with.iter().fold(facts.marks, |marks, one| marks.raised_to(&one.marks));
-        }
+        facts.marks = self.with.iter().fold(facts.marks, |marks, one| marks.joined_with(&facts.key, &one.marks));
         facts
     }
 

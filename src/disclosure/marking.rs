@@ -4,7 +4,7 @@ use super::Row;
 use super::record::open;
 use crate::consent::Labelling;
 use crate::fhir::json::Document;
-use crate::fhir::{Confidentiality, Key, Marks, Refusal};
+use crate::fhir::{Confidentiality, Id, Key, Marks, Refusal, belongs_with, patients_of};
 
 /// By which rules content is marked.
 #[derive(Debug, Clone, Copy)]
@@ -34,6 +34,16 @@ impl Marking<'_> {
         };
         let confidentiality = marks.confidentiality.max(Confidentiality::R);
         Ok(Marks { confidentiality, ruleset: 0, ..marks }.raised_to(&before))
+    }
+
+    /// The records, Patients aside, that a version is decided together with, and the patients whom it names itself.
+    ///
+    /// # Errors
+    /// [`Refusal::Internal`] when stored content is damaged.
+    pub fn kin(&self, row: &Row) -> Result<(Vec<Key>, Vec<Id>), Refusal> {
+        let Some(content) = &row.content else { return Ok((Vec::new(), row.facts.patients.clone())) };
+        let (document, key) = (open(content)?, &row.facts.key);
+        Ok((belongs_with(&document, key.resource_type, self.base), patients_of(&document, key, self.base)))
     }
 
     /// The marks of every version of one record, oldest first: each with what the ones before it said. A deletion has those of the

@@ -33,7 +33,7 @@ pub use policy::{
     ConsentChange, Said, compiled, compiled_draft, consent_changes, consent_of, consent_problems, says_of, take_membership,
     was_in_force,
 };
-pub use record::{found, show};
+pub use record::{Eye, found, show};
 pub use redact::Redaction;
 pub use released::{Answer, HeaderWord, Refused, Released};
 pub use sealed::{Row, Sealed};

@@ -85,7 +85,7 @@ pub(super) fn open(content: &Sealed) -> Result<Document, Refusal> {
 }
 
 /// Who looks, for what, and by which rules records are cut for them.
-pub(super) type Eye<'e> = (&'e Permit, Need, &'e Redaction<'e>);
+pub type Eye<'e> = (&'e Permit, Need, &'e Redaction<'e>);
 
 /// The bytes to send for a record: what this caller is shown of it, then what the caller wants of that.
 pub(super) fn rendered(eye: Eye<'_>, facts: &Facts, content: &Sealed, rendering: &Rendering) -> Result<Vec<u8>, Refusal> {

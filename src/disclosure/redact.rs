@@ -3,12 +3,14 @@
 
 use super::record::open;
 use super::{Marking, Row};
-use crate::access::{Level, Look, Permit};
+use crate::access::{Level, Look, Permit, Predicate};
 use crate::consent::{ConsentSettings, LabelsTo};
-use crate::fhir::json::Document;
+use crate::fhir::json::{Document, Element, Kind};
+use crate::fhir::naming::{self, Silence};
 use crate::fhir::partial::{self, Partial};
 use crate::fhir::search::{Criterion, SearchQuery, SortKey};
-use crate::fhir::{Facts, Need, Problem, Refusal, ResourceType};
+use crate::fhir::{Fact, Facts, Key, Need, Problem, Refusal, ResourceType};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// By what records are cut to what a caller may see.
 #[derive(Debug, Clone, Copy)]
@@ -17,9 +19,63 @@ pub struct Redaction<'r> {
     pub marking: Marking<'r>,
     /// Who is told labels.
     pub settings: &'r ConsentSettings,
+    /// Records that the caller is not shown, of those that are spoken of.
+    pub hidden: Option<&'r BTreeSet<Key>>,
 }
 
-impl Redaction<'_> {
+impl<'r> Redaction<'r> {
+    /// The same, that keeps silent about these records.
+    #[must_use]
+    pub fn hiding(self, hidden: &'r BTreeSet<Key>) -> Self {
+        Self { hidden: Some(hidden).filter(|hidden| !hidden.is_empty()), ..self }
+    }
+
+    /// The records that some of these speak of, in references that tell more than where they lead; each with whether it is to be taken
+    /// for hidden when it is not there.
+    ///
+    /// # Errors
+    /// [`Refusal::Internal`] when stored content is damaged.
+    pub fn spoken_of<'a>(
+        &self,
+        permit: &Permit,
+        rows: impl IntoIterator<Item = &'a Row>,
+    ) -> Result<BTreeMap<Key, bool>, Refusal> {
+        let mut all = BTreeMap::new();
+        for row in rows {
+            let marks = &row.facts.marks;
+            let of = row.facts.key.resource_type;
+            // What is shown whatever patients say (a directive to its officer, the trail to its auditor) is shown whole.
+            let whatever = matches!(permit.rows(of, Need::Read), Predicate::All);
+            if whatever || (!marks.is_unread() && !marks.facts.contains(Fact::telling())) {
+                continue;
+            }
+            let Some(document) = row.content.as_ref().map(open).transpose()? else { continue };
+            let mut keys = BTreeSet::new();
+            self.named_in(document.root(), &mut keys);
+            let guarded = permit.is_restricted_by(&row.facts.patients);
+            for key in keys {
+                *all.entry(key).or_default() |= guarded;
+            }
+        }
+        Ok(all)
+    }
+
+    fn named_in(&self, value: Element<'_>, keys: &mut BTreeSet<Key>) {
+        keys.extend(naming::patients_record(value, self.base()).filter(|_| naming::silence(value).is_some()));
+        match value.kind() {
+            Kind::Object => value.members().for_each(|(_, inner)| self.named_in(inner, keys)),
+            Kind::Array => value.items().for_each(|inner| self.named_in(inner, keys)),
+            _ => {}
+        }
+    }
+
+    /// What must go of an object as a reference to a hidden record.
+    fn hushes(&self, value: Element<'_>) -> Option<Silence> {
+        let hidden = self.hidden?;
+        naming::patients_record(value, self.base()).filter(|key| hidden.contains(key))?;
+        naming::silence(value)
+    }
+
     /// The server's own base URL.
     pub(super) fn base(&self) -> &str {
         self.marking.base
@@ -40,13 +96,13 @@ impl Redaction<'_> {
     pub(super) fn cut(&self, permit: &Permit, need: Need, facts: &Facts, text: &[u8]) -> Result<Option<String>, Refusal> {
         let tells = self.tells_labels(permit, facts.key.resource_type);
         let worth = if tells { partial::may_hold_inline_labels(text) } else { partial::may_hold_labels(text) };
-        if !worth {
+        if !worth && self.hidden.is_none() {
             return Ok(None);
         }
         let document = Document::parse(text).map_err(|_| Refusal::Internal)?;
         let shows = |labels: &[partial::Coding]| self.shows(permit, need, facts, labels);
         let told = |system: &str, code: &str| tells || !self.marking.labelling.is_telling(system, code);
-        Ok(partial::partial(&document, &Partial { shows: &shows, tells: &told }))
+        Ok(partial::partial(&document, &Partial { shows: &shows, tells: &told, hushes: &|value| self.hushes(value) }))
     }
 
     /// Decides an element as if it were a record like its own, with its own labels. What cannot be known is withheld.
@@ -63,11 +119,13 @@ impl Redaction<'_> {
     pub fn demand_whole(&self, permit: &Permit, need: Need, old: &Row) -> Result<(), Refusal> {
         let Some(content) = old.content.as_ref() else { return Ok(()) };
         let text = content.open().ok_or(Refusal::Internal)?;
-        if !partial::may_hold_inline_labels(&text) {
+        if !partial::may_hold_inline_labels(&text) && self.hidden.is_none() {
             return Ok(());
         }
         let document = open(content)?;
-        if partial::withholds(&document, &|labels| self.shows(permit, need, &old.facts, labels)) {
+        let shows = |labels: &[partial::Coding]| self.shows(permit, need, &old.facts, labels);
+        let rules = Partial { shows: &shows, tells: &|_, _| true, hushes: &|value| self.hushes(value) };
+        if partial::withholds(&document, &rules) {
             let text =
                 "you are shown this record in part only (REDACTED), so you cannot change it: what you do not see would be lost";
             return Err(Refusal::Unprocessable(vec![Problem::of("business-rule", text)]));

@@ -1,13 +1,14 @@
 //! The answer to a change that is durable.
 
 use super::pending::{Pending, Proof};
-use super::record::all_of;
+use super::record::{Eye, all_of, rendered};
 use super::released::{location, version_headers};
 use super::{Stored, outcome};
 use crate::audit::{Entry, Receipt};
-use crate::fhir::{Problem, Refusal, Rendering, Return};
+use crate::fhir::{Facts, Problem, Refusal, Rendering, Return};
 
-/// Answers a create, update, patch or delete. `created` gives 201 and `Location`.
+/// Answers a create, update, patch or delete. `created` gives 201 and `Location`. After a patch the caller is shown what they did not
+/// send: `cut` says by whose eyes. All else is their own words.
 ///
 /// # Errors
 /// [`Refusal::Internal`] when the stored content cannot be read back.
@@ -17,6 +18,7 @@ pub fn written(
     rendering: &Rendering,
     warnings: &[Problem],
     base: &str,
+    cut: Option<(Eye<'_>, &Facts)>,
 ) -> Result<Pending, Refusal> {
     let mut headers = version_headers(stored.version, stored.updated);
     if created || stored.content.is_some() {
@@ -26,7 +28,10 @@ pub fn written(
         (None, Return::OperationOutcome) => outcome::success("deleted", warnings).into_bytes(),
         (None, _) | (_, Return::Minimal) => Vec::new(),
         (Some(_), Return::OperationOutcome) => outcome::success("stored", warnings).into_bytes(),
-        (Some(content), Return::Representation) => all_of(content)?,
+        (Some(content), Return::Representation) => match cut {
+            Some((eye, facts)) => rendered(eye, facts, content, &Rendering::default())?,
+            None => all_of(content)?,
+        },
     };
     let status = match (&stored.content, created, body.is_empty()) {
         (None, _, true) => 204,

@@ -10,6 +10,10 @@ pub enum Operation {
     BreakGlass(Id),
     /// `Patient/id/$end-break-glass`: the end of it.
     EndBreakGlass(Id),
+    /// `Patient/id/$break-glass-notices`: what was told of emergency access to this patient; the query of a GET with it.
+    BreakGlassNotices(Id, Vec<(String, String)>),
+    /// `Patient/id/$acknowledge-notice`: somebody took note of it.
+    AcknowledgeNotice(Id),
     /// `Patient/id/$explain-access`: who sees what, and why; the query of a GET with it.
     ExplainAccess(Id, Vec<(String, String)>),
     /// `Consent/$fileConsent` (HL7 FAST Consent Management).
@@ -51,7 +55,7 @@ const CONSENT: Called = Called::OnType(ResourceType::Consent);
 const PAPERS: &[ResourceType] = &[ResourceType::DocumentReference, ResourceType::QuestionnaireResponse];
 
 /// Every operation.
-pub const OPERATIONS: [Defined; 5] = [
+pub const OPERATIONS: [Defined; 7] = [
     Defined {
         name: "break-glass",
         called: PATIENT,
@@ -69,6 +73,20 @@ pub const OPERATIONS: [Defined; 5] = [
         reads: false,
         definition: "urn:amanat:operation:end-break-glass",
         slots: &[],
+    },
+    Defined {
+        name: "break-glass-notices",
+        called: PATIENT,
+        reads: true,
+        definition: "urn:amanat:operation:break-glass-notices",
+        slots: &[Slot::optional("all", Takes::Text)],
+    },
+    Defined {
+        name: "acknowledge-notice",
+        called: PATIENT,
+        reads: false,
+        definition: "urn:amanat:operation:acknowledge-notice",
+        slots: &[Slot::repeated("notice", Takes::Text)],
     },
     Defined {
         name: "explain-access",
@@ -120,6 +138,8 @@ impl Operation {
         Some(match (row.name, id) {
             ("break-glass", Some(id)) => Self::BreakGlass(id),
             ("end-break-glass", Some(id)) => Self::EndBreakGlass(id),
+            ("break-glass-notices", Some(id)) => Self::BreakGlassNotices(id, query),
+            ("acknowledge-notice", Some(id)) => Self::AcknowledgeNotice(id),
             ("explain-access", Some(id)) => Self::ExplainAccess(id, query),
             ("fileConsent", None) => Self::FileConsent,
             ("revokeConsent", None) => Self::RevokeConsent,
@@ -132,6 +152,8 @@ impl Operation {
         match self {
             Self::BreakGlass(_) => "break-glass",
             Self::EndBreakGlass(_) => "end-break-glass",
+            Self::BreakGlassNotices(..) => "break-glass-notices",
+            Self::AcknowledgeNotice(_) => "acknowledge-notice",
             Self::ExplainAccess(..) => "explain-access",
             Self::FileConsent => "fileConsent",
             Self::RevokeConsent => "revokeConsent",
@@ -146,7 +168,11 @@ impl Operation {
     /// The patient that it is called on.
     pub const fn patient(&self) -> Option<&Id> {
         match self {
-            Self::BreakGlass(id) | Self::EndBreakGlass(id) | Self::ExplainAccess(id, _) => Some(id),
+            Self::BreakGlass(id)
+            | Self::EndBreakGlass(id)
+            | Self::BreakGlassNotices(id, _)
+            | Self::AcknowledgeNotice(id)
+            | Self::ExplainAccess(id, _) => Some(id),
             Self::FileConsent | Self::RevokeConsent => None,
         }
     }

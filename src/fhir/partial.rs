@@ -6,6 +6,7 @@
 use super::ResourceType;
 use super::definitions::{Content, Member, Shape, resource};
 use super::json::{Document, Element, Kind};
+use super::naming::Silence;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
@@ -25,6 +26,8 @@ pub struct Partial<'p> {
     pub shows: &'p dyn Fn(&[Coding]) -> bool,
     /// Whether this label is told.
     pub tells: &'p dyn Fn(&str, &str) -> bool,
+    /// What must go of an object because it is a reference to a record that is not shown.
+    pub hushes: &'p dyn Fn(Element<'_>) -> Option<Silence>,
 }
 
 /// Whether a text may hold an inline label at all; a cheap look before any parse.
@@ -56,10 +59,9 @@ pub fn partial(document: &Document, rules: &Partial<'_>) -> Option<String> {
     Some(second.out)
 }
 
-/// Whether an element would be withheld.
-pub fn withholds(document: &Document, shows: &dyn Fn(&[Coding]) -> bool) -> bool {
-    let mut writer =
-        Writer { rules: &Partial { shows, tells: &|_, _| true }, out: String::new(), withheld: 0, untold: 0, redacting: false };
+/// Whether something of it would be withheld.
+pub fn withholds(document: &Document, rules: &Partial<'_>) -> bool {
+    let mut writer = Writer { rules, out: String::new(), withheld: 0, untold: 0, redacting: false };
     writer.resource(document.root(), own_shape(document.root()), true);
     writer.withheld > 0
 }
@@ -191,6 +193,18 @@ impl Writer<'_, '_> {
                 if self.withheld(value) {
                     return true;
                 }
+                match (self.rules.hushes)(value) {
+                    Some(Silence::Whole) => {
+                        self.withheld += 1;
+                        return true;
+                    }
+                    Some(Silence::Words) => {
+                        self.withheld += 1;
+                        self.address(value);
+                        return false;
+                    }
+                    None => {}
+                }
                 let before = self.out.len();
                 match content {
                     Some(Content::AnyResource) => self.resource(value, own_shape(value), false),
@@ -217,6 +231,17 @@ impl Writer<'_, '_> {
                 false
             }
         }
+    }
+
+    /// What is left of a reference: where it leads.
+    fn address(&mut self, reference: Element<'_>) {
+        self.out.push('{');
+        for (name, member) in reference.members() {
+            if matches!(name.as_ref(), "reference" | "type" | "id") {
+                self.whole(member);
+            }
+        }
+        self.out.push('}');
     }
 
     /// Extensions, without labels that are not told.

@@ -1,5 +1,6 @@
 use super::{Coding, INLINE_LABEL, Partial, may_hold_inline_labels, partial};
 use crate::fhir::json::Document;
+use crate::fhir::naming::Silence;
 
 const ALL: &dyn Fn(&str, &str) -> bool = &|_, _| true;
 
@@ -8,7 +9,7 @@ fn label(code: &str) -> String {
 }
 
 fn cut(json: &str, shows: &dyn Fn(&[Coding]) -> bool, tells: &dyn Fn(&str, &str) -> bool) -> Option<String> {
-    partial(&Document::parse(json.as_bytes()).unwrap(), &Partial { shows, tells })
+    partial(&Document::parse(json.as_bytes()).unwrap(), &Partial { shows, tells, hushes: &|_| None })
 }
 
 fn without(json: &str) -> String {
@@ -28,7 +29,10 @@ fn a_labelled_element_goes_with_narrative_and_leaves_tags() {
     assert!(cut.contains(r#""identifier":[{"value":"2"}],"active":true"#), "{cut}");
     assert!(cut.contains("SUBSETTED") && cut.contains("REDACTED"), "{cut}");
     let open = json.replace("\"R\"", "\"N\"");
-    assert_eq!(super::partial(&Document::parse(open.as_bytes()).unwrap(), &Partial { shows: &|_| true, tells: ALL }), None);
+    assert_eq!(
+        super::partial(&Document::parse(open.as_bytes()).unwrap(), &Partial { shows: &|_| true, tells: ALL, hushes: &|_| None }),
+        None
+    );
 }
 
 #[test]
@@ -82,4 +86,22 @@ fn a_contained_resource_and_a_signature_go_by_the_same_rules() {
 fn a_name_written_in_escapes_is_looked_for() {
     assert!(may_hold_inline_labels(br#"{"url":"x/extension-inline-sec-l\u0061bel"}"#));
     assert!(!may_hold_inline_labels(br#"{"url":"x"}"#));
+}
+
+#[test]
+fn a_reference_that_is_hushed_keeps_its_address_at_most() {
+    let json = r#"{"resourceType":"DiagnosticReport","id":"r","text":{"div":"<div>x</div>"},"status":"final","code":{},
+        "result":[{"id":"a","reference":"Observation/1","type":"Observation","display":"x"},{"reference":"Observation/2","display":"y"}]}"#;
+    let hushed = |of: &'static str, silence| {
+        move |value: crate::fhir::json::Element<'_>| (value.text_at("reference").as_deref() == Some(of)).then_some(silence)
+    };
+    let cut = |hushes: &dyn Fn(crate::fhir::json::Element<'_>) -> Option<Silence>| {
+        partial(&Document::parse(json.as_bytes()).unwrap(), &Partial { shows: &|_| true, tells: ALL, hushes }).unwrap()
+    };
+    let words = cut(&hushed("Observation/1", Silence::Words));
+    let result =
+        r#""result":[{"id":"a","reference":"Observation/1","type":"Observation"},{"reference":"Observation/2","display":"y"}]"#;
+    assert!(words.contains(result) && words.contains("REDACTED") && !words.contains("<div>"), "{words}");
+    let whole = cut(&hushed("Observation/1", Silence::Whole));
+    assert!(whole.contains(r#""result":[{"reference":"Observation/2","display":"y"}]"#), "{whole}");
 }

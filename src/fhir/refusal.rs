@@ -52,6 +52,8 @@ pub enum Refusal {
     ConsentFavours,
     /// An explanation that is not for this caller.
     ExplanationRefused,
+    /// Notices of emergency access that are not for this caller.
+    NoticesRefused,
     /// The token lacks the scope for this interaction on this type, told before any data are looked at.
     ScopeMissing {
         /// A scope that would do, such as `system/Observation.rs`.
@@ -154,6 +156,7 @@ impl Refusal {
             Self::RevokeInstead => table::REVOKE_INSTEAD,
             Self::ConsentFavours => table::CONSENT_FAVOURS,
             Self::ExplanationRefused => table::EXPLANATION_REFUSED,
+            Self::NoticesRefused => table::NOTICES_REFUSED,
             Self::ScopeMissing { needed } => Told {
                 text: Cow::Owned(format!("The access token does not grant this. A scope that would: `{needed}`.")),
                 ..table::SCOPE_MISSING

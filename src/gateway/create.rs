@@ -29,7 +29,8 @@ impl Gateway {
         if let Some(condition) = condition {
             let selected = self.selected(permit, Need::Search, condition).await?;
             if let [found] = selected.rows.as_slice() {
-                return Ok(existing(permit, found, &errand.rendering, &errand.visit, &self.redaction())?);
+                let hidden = self.hidden(permit, [found]).await?;
+                return Ok(existing(permit, found, &errand.rendering, &errand.visit, &self.redaction().hiding(&hidden))?);
             }
             guards.push(selected.none_or_one(permit, condition)?);
         }

@@ -42,7 +42,7 @@ impl Gateway {
         let facts = &old.facts;
         let stored = Stored { key: facts.key.clone(), version: facts.version, updated: facts.updated, content: None };
         let entry = errand.visit.concluded(facts.patients.clone(), errand.visit.record.iter().cloned().collect());
-        Ok(written(&stored, false, &errand.rendering, &[], &self.parts.base)?.owes(entry))
+        Ok(written(&stored, false, &errand.rendering, &[], &self.parts.base, None)?.owes(entry))
     }
 
     pub(super) async fn conditional_delete(

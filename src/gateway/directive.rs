@@ -54,7 +54,7 @@ impl Gateway {
         if row.facts.key.resource_type != ResourceType::Consent {
             return Ok(());
         }
-        let versions = self.parts.store.consent_versions(&row.facts.key).await?;
+        let versions = self.parts.store.all_versions(&row.facts.key).await?;
         if was_in_force(&versions)? { Err(Refusal::RevokeInstead) } else { Ok(()) }
     }
 
@@ -172,7 +172,7 @@ impl Gateway {
         let stored = committed.stored.first().ok_or(Refusal::Internal)?;
         let prefer = errand.rendering.prefer.or(Some(Return::OperationOutcome));
         let rendering = Rendering { prefer, ..errand.rendering.clone() };
-        Ok(written(stored, false, &rendering, warnings, &self.parts.base)?.paid(committed.receipt))
+        Ok(written(stored, false, &rendering, warnings, &self.parts.base, None)?.paid(committed.receipt))
     }
 }
 

@@ -32,7 +32,9 @@ impl Gateway {
             now: Some(errand.visit.now),
         };
         let need = if instance { Need::Read } else { Need::Search };
-        disclosure::history(permit, need, &page.versions, &frame, &query.rendering, &errand.visit, &self.redaction())
+        let hidden = self.hidden(permit, &page.versions).await?;
+        let redaction = self.redaction().hiding(&hidden);
+        disclosure::history(permit, need, &page.versions, &frame, &query.rendering, &errand.visit, &redaction)
     }
 }
 

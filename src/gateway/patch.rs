@@ -27,7 +27,9 @@ impl Gateway {
         errand: &Errand,
     ) -> Result<Pending, Failed> {
         let old = self.standing(permit, Need::Update, key, condition).await?;
-        self.redaction().demand_whole(permit, Need::Update, &old)?;
+        // A `test` could probe what is not shown, silent references among it.
+        let hidden = self.hidden(permit, [&old]).await?;
+        self.redaction().hiding(&hidden).demand_whole(permit, Need::Update, &old)?;
         let draft = self.resolved(permit, patched(&errand.body, &old)?, &mut guards).await?;
         let warnings = self.directed(permit, &draft, Some(&old), errand.visit.now)?;
         let change = draft.change(permit, Need::Update, key.clone(), Some(&old), &self.marking(), errand.visit.now)?;

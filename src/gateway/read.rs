@@ -15,12 +15,15 @@ impl Gateway {
     ) -> Result<Pending, Refusal> {
         self.view_trail(key.resource_type).await?;
         let row = self.parts.store.read(permit, Need::Read, key).await?.ok_or(Refusal::NotFound)?;
-        show(permit, &row, conditions, &errand.rendering, &errand.visit, &self.redaction())
+        let hidden = self.hidden(permit, [&row]).await?;
+        show(permit, &row, conditions, &errand.rendering, &errand.visit, &self.redaction().hiding(&hidden))
     }
 
     pub(super) async fn vread(&self, permit: &Permit, key: &Key, version: Version, errand: &Errand) -> Result<Pending, Refusal> {
         self.view_trail(key.resource_type).await?;
         let row = self.parts.store.vread(permit, key, version).await?.ok_or(Refusal::NotFound)?;
-        show(permit, &row, ReadConditions::default(), &errand.rendering, &errand.visit, &self.redaction())
+        let hidden = self.hidden(permit, [&row]).await?;
+        let redaction = self.redaction().hiding(&hidden);
+        show(permit, &row, ReadConditions::default(), &errand.rendering, &errand.visit, &redaction)
     }
 }

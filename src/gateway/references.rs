@@ -10,6 +10,7 @@ use std::collections::HashMap;
 impl Gateway {
     /// The draft with its conditional references resolved; each adds a guard.
     pub(super) async fn resolved(&self, permit: &Permit, draft: Draft, guards: &mut Vec<Guard>) -> Result<Draft, Failed> {
+        let draft = self.about(permit, draft, guards).await?;
         let conditions = draft.conditional_references();
         if conditions.is_empty() {
             return self.settled(draft, &[]).await;
@@ -20,6 +21,19 @@ impl Gateway {
             targets.insert(condition, key.to_string());
         }
         self.settled(draft.rewritten(&|url| targets.get(url).cloned()), &[]).await
+    }
+
+    /// A Consent whose patient is named by identifier alone, with the record of the one patient whom that names.
+    pub(super) async fn about(&self, permit: &Permit, draft: Draft, guards: &mut Vec<Guard>) -> Result<Draft, Failed> {
+        let Some(sought) = draft.patient_sought() else { return Ok(draft) };
+        let found = self.resolve(permit, &sought, guards).await.map_err(|failed| match failed {
+            Failed::Refused(Refusal::Unprocessable(_)) => {
+                let text = "the identifier must be that of exactly one Patient here that you can see";
+                Failed::Refused(Refusal::Unprocessable(vec![Problem::at("not-found", "Consent.patient", text)]))
+            }
+            other => other,
+        })?;
+        Ok(draft.about(&found)?)
     }
 
     /// The draft, knowing the records that it belongs with: those that these changes make, and those in the store.

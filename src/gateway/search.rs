@@ -33,7 +33,9 @@ impl Gateway {
             ignored: query.ignored.clone(),
             now: Some(errand.visit.now),
         };
-        searchset(permit, (&page.matches, &page.included), &frame, &query.rendering, &errand.visit, &self.redaction())
+        let hidden = self.hidden(permit, page.matches.iter().chain(&page.included)).await?;
+        let redaction = self.redaction().hiding(&hidden);
+        searchset(permit, (&page.matches, &page.included), &frame, &query.rendering, &errand.visit, &redaction)
     }
 }
 

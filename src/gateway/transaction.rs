@@ -2,14 +2,14 @@
 
 use super::batch::entry_visit;
 use super::update::demand;
-use super::write::{Failed, creates, new_id, until_settled, version_made};
+use super::write::{Failed, creates, is_patch, new_id, until_settled, version_made};
 use super::{Errand, Gateway};
 use crate::access::{Caller, Permit};
 use crate::audit::Entry;
 use crate::disclosure::{Change, Commit, Draft, Guard, Part, Pending, Row, deletion, found, patched, responses, written};
 use crate::fhir::search::SearchQuery;
-use crate::fhir::{Id, Interaction, Key, Need, Problem, Refusal, Rendering, ResourceType, Return, WriteCondition};
-use std::collections::{HashMap, HashSet};
+use crate::fhir::{Facts, Id, Interaction, Key, Need, Problem, Refusal, Rendering, ResourceType, Return, WriteCondition};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 /// An entry with its permit and the record it is about.
@@ -90,13 +90,18 @@ impl Gateway {
         let mut envelope = errand.visit.concluded(Vec::new(), Vec::new());
         envelope.event = crate::audit::Event::Rest("transaction");
         entries.push(envelope);
+        let facts: Vec<Facts> = changes.iter().map(|change| change.facts(errand.visit.now)).collect();
         let committed = self.commit(Commit { guards, changes, entries }).await?;
+        let redaction = self.redaction();
         let mut answers = Vec::with_capacity(parts.len());
         for (at, (part, step)) in parts.iter().zip(steps).enumerate() {
-            let stored = change_of.get(&at).and_then(|&change| committed.stored.get(change));
-            answers.push(match (stored, &step.act) {
-                (Some(stored), act) => Ok(written(stored, act.creates(), &entry_rendering(part, errand), &[], &self.parts.base)?),
-                (None, Act::Found(row)) => Ok(self.found(row, step, part, errand)?),
+            let made = change_of.get(&at).and_then(|&change| committed.stored.get(change).zip(facts.get(change)));
+            answers.push(match (made, &step.act) {
+                (Some((stored, facts)), act) => {
+                    let cut = is_patch(&step.permit).then_some(((&step.permit, Need::Read, &redaction), facts));
+                    Ok(written(stored, act.creates(), &entry_rendering(part, errand), &[], &self.parts.base, cut)?)
+                }
+                (None, Act::Found(row)) => Ok(self.found(row, step, part, errand).await?),
                 (None, Act::Read) => self.entry(caller, part, errand).await,
                 (None, _) => Ok(Pending::nothing(entry_visit(part, None, &errand.visit).concluded(Vec::new(), Vec::new()))),
             });
@@ -105,9 +110,10 @@ impl Gateway {
     }
 
     /// The existing record of a conditional create: 200 with its address.
-    fn found(&self, row: &Row, step: &Step, part: &Part, errand: &Errand) -> Result<Pending, Refusal> {
+    async fn found(&self, row: &Row, step: &Step, part: &Part, errand: &Errand) -> Result<Pending, Refusal> {
         let visit = entry_visit(part, Some(step.permit.interaction()), &errand.visit);
-        found(&step.permit, row, &entry_rendering(part, errand), &visit, &self.redaction())
+        let hidden = self.hidden(&step.permit, [row]).await?;
+        found(&step.permit, row, &entry_rendering(part, errand), &visit, &self.redaction().hiding(&hidden))
     }
 
     /// Authorizes an entry and looks at what it is about.
@@ -211,7 +217,9 @@ impl Gateway {
     ) -> Result<Change, Failed> {
         let base = &self.parts.base;
         if let Act::Update { old: Some(old), .. } | Act::Patch { old } = &step.act {
-            self.redaction().demand_whole(&step.permit, Need::Update, old)?;
+            let patched = matches!(step.act, Act::Patch { .. });
+            let hidden = if patched { self.hidden(&step.permit, [old]).await? } else { BTreeSet::new() };
+            self.redaction().hiding(&hidden).demand_whole(&step.permit, Need::Update, old)?;
         }
         let (draft, need, key, old) = match &step.act {
             Act::Delete { old } => return Ok(deletion(old, base)?),
@@ -236,6 +244,7 @@ impl Gateway {
         targets: &HashMap<String, String>,
         plan: &mut Plan,
     ) -> Result<Draft, Failed> {
+        let draft = self.about(permit, draft, &mut plan.guards).await?;
         for condition in draft.conditional_references() {
             if !plan.resolved.contains_key(&condition) {
                 let key = self.resolve(permit, &condition, &mut plan.guards).await?;

@@ -82,10 +82,13 @@ impl Gateway {
     ) -> Result<Pending, Failed> {
         let created = creates(had);
         let entry = errand.visit.concluded(change.patients.clone(), vec![version_made(&change)]);
+        let facts = change.facts(errand.visit.now);
         let committed = self.commit(Commit { guards, changes: vec![change], entries: vec![entry] }).await?;
         let stored = committed.stored.first().ok_or(Refusal::Internal)?;
-        Ok(written(stored, created, &told(permit, stored, created, &errand.rendering), warnings, &self.parts.base)?
-            .paid(committed.receipt))
+        let rendering = told(permit, stored, created, &errand.rendering);
+        let redaction = self.redaction();
+        let cut = is_patch(permit).then_some(((permit, Need::Read, &redaction), &facts));
+        Ok(written(stored, created, &rendering, warnings, &self.parts.base, cut)?.paid(committed.receipt))
     }
 
     /// Makes changes durable and lets the consents among them take effect.
@@ -108,8 +111,16 @@ pub(super) fn creates(had: Option<&Row>) -> bool {
 /// How a change is answered: a caller who may not read the type is not shown what was there before a patch.
 fn told(permit: &Permit, stored: &Stored, created: bool, asked: &Rendering) -> Rendering {
     let blind = matches!(permit.granted(stored.key.resource_type, Need::Read), Predicate::None);
-    let patched = matches!(permit.interaction(), Interaction::Patch(..) | Interaction::ConditionalPatch(..));
-    if blind && patched && !created { Rendering { prefer: Some(Return::Minimal), ..asked.clone() } } else { asked.clone() }
+    if blind && is_patch(permit) && !created {
+        Rendering { prefer: Some(Return::Minimal), ..asked.clone() }
+    } else {
+        asked.clone()
+    }
+}
+
+/// Whether the answer may hold what the caller did not send.
+pub(super) fn is_patch(permit: &Permit) -> bool {
+    matches!(permit.interaction(), Interaction::Patch(..) | Interaction::ConditionalPatch(..))
 }
 
 /// The version that a change makes, for the trail.

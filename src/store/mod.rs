@@ -7,7 +7,7 @@ use crate::access::Permit;
 pub use crate::disclosure::Row;
 use crate::disclosure::{Commit, Committed};
 use crate::fhir::search::SearchQuery;
-use crate::fhir::{Facts, HistoryQuery, Key, Marks, Need, ResourceType, Version};
+use crate::fhir::{Facts, HistoryQuery, Id, Key, Marks, Need, ResourceType, Version};
 use std::future::Future;
 use std::pin::Pin;
 
@@ -102,6 +102,8 @@ pub struct Marked {
     pub place: i64,
     /// For each version.
     pub marks: Vec<(Version, Marks)>,
+    /// Whose record it is, where that was found anew; those of a version that is current no more stay.
+    pub patients: Option<Vec<Id>>,
 }
 
 /// A future of the port.
@@ -151,8 +153,9 @@ pub trait RecordStore: Send + Sync {
     /// When the store cannot be read.
     fn facts_of(&self, key: &Key) -> Result<Option<Facts>, StoreError>;
 
-    /// Every version of a Consent, to tell whether it ever was in force. Never an answer.
-    fn consent_versions<'a>(&'a self, key: &'a Key) -> Answering<'a, Vec<Row>>;
+    /// Every version of a record, the current one first: to tell whether a Consent ever was in force, and how other rules would label
+    /// it. Never an answer.
+    fn all_versions<'a>(&'a self, key: &'a Key) -> Answering<'a, Vec<Row>>;
 
     /// Which of these keys exist at all, whoever may see them: to keep an id from being taken twice. Never an answer.
     fn versions<'a>(&'a self, keys: &'a [Key]) -> Answering<'a, Vec<Option<(Version, bool)>>>;

@@ -16,7 +16,7 @@ use aws_lc_rs::digest;
 use jiff::tz::TimeZone;
 
 /// Counts up with every release that reads something else out of the same record, so that records are read anew.
-const READER: u8 = 1;
+const READER: u8 = 2;
 
 /// Bits of [`Labelling::ruleset`] below the version of the rule file.
 const BELOW: u32 = 32;

@@ -4,6 +4,7 @@ use super::dates::{Moments, dates};
 use super::{Dates, Fact, FactSet};
 use crate::fhir::definitions::{Content, Primitive, Shape, resource};
 use crate::fhir::json::{Document, Element, Kind};
+use crate::fhir::naming::{patients_record, silence};
 use crate::fhir::search::Pointer;
 use crate::fhir::{Key, ResourceType};
 use jiff::tz::TimeZone;
@@ -42,6 +43,8 @@ pub struct Mentions {
     pub mimes: BTreeSet<String>,
     /// `meta.security`, of the record and of resources inside it.
     pub labels: BTreeSet<Pair>,
+    /// Some reference says more of a record of a patient than where it lies ([`Fact::telling`]).
+    pub telling: bool,
     /// When.
     pub dates: Dates,
 }
@@ -83,6 +86,7 @@ impl Mentions {
         facts.extend(self.codings.iter().map(|(_, code)| Fact::code(code)));
         facts.extend(self.profiles.iter().map(|profile| Fact::profile(profile)));
         facts.extend(self.mimes.iter().map(|kind| Fact::mime(kind)));
+        facts.extend(self.telling.then(Fact::telling));
         FactSet::of(key, facts)
     }
 }
@@ -139,6 +143,7 @@ impl Walk<'_> {
     }
 
     fn reference(&mut self, value: Element<'_>) {
+        self.found.telling |= patients_record(value, self.base).is_some() && silence(value).is_some();
         if let Some(Pointer::Local(resource_type, id)) = value.text_at("reference").map(|text| Pointer::read(&text, self.base)) {
             self.found.references.insert(Key::new(resource_type, id));
         }

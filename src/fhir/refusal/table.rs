@@ -87,6 +87,14 @@ pub(super) const EXPLANATION_REFUSED: Told = told(
     "explain",
     "An explanation is for the patient, with a token of their own, and for auditors (a scope that names AuditEvent).",
 );
+pub(super) const NOTICES_REFUSED: Told = told(
+    403,
+    "forbidden",
+    "AMANAT-BTG-0002",
+    Minor,
+    "notices",
+    "Notices of emergency access are for the patient, with a token of their own, and for the privacy office (a scope that names AuditEvent).",
+);
 pub(super) const SCOPE_MISSING: Told = told(403, "forbidden", "AMANAT-SCOPE-0001", Minor, "scope", "");
 pub(super) const WRITE_OUTSIDE_GRANT: Told = told(
     403,

@@ -25,7 +25,8 @@ use crate::fhir::{Instant, ResourceType};
 /// label: who may not see it must not find the record by it (`consent` L9), and an index knows no callers.
 pub fn extract(document: &Document, resource_type: ResourceType, base: &str) -> Vec<IndexEntry> {
     let labelled = may_hold_inline_labels(document.text().as_bytes());
-    let open = labelled.then(|| partial(document, &Partial { shows: &|_| false, tells: &|_, _| true })).flatten();
+    let open =
+        labelled.then(|| partial(document, &Partial { shows: &|_| false, tells: &|_, _| true, hushes: &|_| None })).flatten();
     let open = open.and_then(|text| Document::parse(text.as_bytes()).ok());
     open.as_ref().map_or_else(|| values(document, resource_type, base), |open| values(open, resource_type, base))
 }
