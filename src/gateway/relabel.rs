@@ -3,9 +3,9 @@
 //! Until a record has been read, it counts as restricted, and a consent that asks for more shows it to nobody.
 
 use super::Gateway;
-use crate::disclosure::Marking;
-use crate::fhir::Refusal;
-use crate::store::{Marked, Unmarked};
+use crate::fhir::{Facts, Id, Key, Refusal};
+use crate::store::{Marked, Row, Unmarked};
+use std::collections::HashSet;
 use std::time::Duration;
 
 /// Between two small commits, so that others get to write.
@@ -19,9 +19,13 @@ impl Gateway {
     pub async fn relabel(&self) -> Result<u64, Refusal> {
         let ruleset = self.parts.labelling.ruleset();
         let mut count = 0_u64;
+        // Records that wait for those that they are decided together with; none waits twice.
+        let mut waited = HashSet::new();
         while let Some(batch) = self.parts.store.unmarked(ruleset).await? {
-            let marking = self.marking();
-            let marked: Vec<Marked> = batch.records.iter().filter_map(|record| marked(marking, record)).collect();
+            let mut marked = Vec::with_capacity(batch.records.len());
+            for record in &batch.records {
+                marked.extend(self.marked(record, &mut waited).await?);
+            }
             if count == 0 && !marked.is_empty() {
                 tracing::info!(ruleset, "records are being labelled");
             }
@@ -38,14 +42,45 @@ impl Gateway {
         }
         Ok(count)
     }
-}
 
-/// `None` for a record whose content is damaged: it stays as it is.
-fn marked(marking: Marking<'_>, record: &Unmarked) -> Option<Marked> {
-    let Ok(marks) = marking.chain(&record.versions) else {
-        tracing::error!(place = record.place, "a record cannot be read to be labelled: its content is damaged");
-        return None;
-    };
-    let versions = record.versions.iter().map(|row| row.facts.version);
-    Some(Marked { place: record.place, marks: versions.zip(marks).collect() })
+    /// `None` for a record whose content is damaged: it stays as it is.
+    async fn marked(&self, record: &Unmarked, waited: &mut HashSet<i64>) -> Result<Option<Marked>, Refusal> {
+        let Ok(marks) = self.marking().chain(&record.versions) else {
+            tracing::error!(place = record.place, "a record cannot be read to be labelled: its content is damaged");
+            return Ok(None);
+        };
+        let versions = record.versions.iter().map(|row| row.facts.version);
+        let mut marked = Marked { place: record.place, marks: versions.zip(marks).collect(), patients: None };
+        for (row, (_, marks)) in record.versions.iter().zip(&mut marked.marks) {
+            let Some((facts, complete, named)) = self.kin(row).await? else { continue };
+            let before = std::mem::take(marks);
+            *marks = facts.iter().fold(before, |marks, one| marks.joined_with(&row.facts.key, &one.marks));
+            if !complete && !row.facts.marks.is_unread() {
+                // Of one that is gone nothing is known but what was known before.
+                *marks = std::mem::take(marks).raised_to(&row.facts.marks);
+            }
+            let behind = facts.iter().any(|one| one.marks.ruleset != self.parts.labelling.ruleset());
+            if behind && waited.insert(record.place) {
+                marks.ruleset = 0;
+            }
+            let mut patients: Vec<Id> =
+                facts.iter().flat_map(|one| one.patients.clone()).chain(named).chain(row.facts.patients.clone()).collect();
+            patients.sort();
+            patients.dedup();
+            marked.patients = Some(patients);
+        }
+        Ok(Some(marked))
+    }
+
+    /// The facts of the records that a version is decided together with, whether they are all there, and the patients whom it names itself;
+    /// `None` when there are none.
+    async fn kin(&self, row: &Row) -> Result<Option<(Vec<Facts>, bool, Vec<Id>)>, Refusal> {
+        let (keys, named): (Vec<Key>, Vec<Id>) = self.marking().kin(row)?;
+        if keys.is_empty() {
+            return Ok(None);
+        }
+        let facts = self.parts.store.facts(&keys).await?;
+        let complete = facts.len() == keys.len();
+        Ok(Some((facts, complete, named)))
+    }
 }

@@ -3,7 +3,7 @@
 use super::connection::Connection;
 use super::index;
 use super::marks::mark_columns;
-use super::rows::{patients_column, patients_of};
+use super::rows::{patients_column, patients_of, resource_type};
 use super::select;
 use super::statement::{Bind, Statement};
 use super::writer::Writer;
@@ -161,6 +161,27 @@ fn supersede(writer: &mut Writer, rid: i64, of: [i64; 3], change: &Change, conte
     .bind(rid)
     .run(&mut writer.connection)?;
     Ok(rid)
+}
+
+/// Says anew whose record the current version is, if this is the current one still. Where it lies stays.
+pub(super) fn rehome(writer: &mut Writer, rid: i64, version: Version, patients: &[Id]) -> QueryResult<()> {
+    let row = Statement::new("SELECT type, id, deleted, patients FROM record WHERE rid = ? AND version = ?")
+        .bind(rid)
+        .bind(version.0)
+        .row::<(BigInt, Text, BigInt, Text), (i64, String, i64, String)>(&mut writer.connection)?;
+    let Some((of, id, deleted, had)) = row else { return Ok(()) };
+    let (Some(of), Some(id)) = (resource_type(of), Id::parse(&id)) else { return Ok(()) };
+    let had: Vec<Id> = patients_of(&had).collect();
+    if had != patients {
+        Statement::new("UPDATE record SET patients = ? WHERE rid = ?")
+            .bind(patients_column(patients))
+            .bind(rid)
+            .run(&mut writer.connection)?;
+        if deleted == 0 {
+            move_patients(writer, (rid, &Key::new(of, id)), &had, patients)?;
+        }
+    }
+    Ok(())
 }
 
 fn move_patients(writer: &mut Writer, (rid, key): (i64, &Key), before: &[Id], after: &[Id]) -> QueryResult<()> {

@@ -1,10 +1,12 @@
 //! Reading the store anew for marks, a few records at a time, from where it was left.
 
 use super::SqliteStore;
+use super::commit;
 use super::connection::Connection;
 use super::marks::mark_columns;
 use super::rows::{Columns, Whole, WholeRow, whole_columns};
 use super::statement::Statement;
+use super::writer::Writer;
 use crate::store::{Marked, StoreError, Unmarked, UnmarkedBatch};
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Binary};
@@ -88,8 +90,13 @@ fn versions(connection: &mut Connection, rid: i64) -> Result<Vec<Whole>, StoreEr
 
 /// Writes marks, and how far that brings the run. A version that is no longer current is found among the superseded ones; the one that
 /// took its place is met when the run goes through again.
-fn write(connection: &mut Connection, ruleset: i64, marked: &[Marked], reached: i64, last: bool) -> Result<(), StoreError> {
+fn write(writer: &mut Writer, ruleset: i64, marked: &[Marked], reached: i64, last: bool) -> Result<(), StoreError> {
     for one in marked {
+        let newest = one.marks.iter().map(|(version, _)| *version).max();
+        if let (Some(patients), Some(version)) = (&one.patients, newest) {
+            commit::rehome(writer, one.place, version, patients)?;
+        }
+        let connection = &mut writer.connection;
         for (version, marks) in &one.marks {
             for text in [UPDATE_CURRENT, UPDATE_SUPERSEDED] {
                 if Statement::new(text).bind_marks(marks).bind(one.place).bind(version.0).run(connection)? > 0 {
@@ -98,6 +105,7 @@ fn write(connection: &mut Connection, ruleset: i64, marked: &[Marked], reached: 
             }
         }
     }
+    let connection = &mut writer.connection;
     let before = Progress::read(connection, ruleset)?;
     let again = before.again || !marked.is_empty();
     let progress = match (last, again) {
@@ -129,7 +137,7 @@ impl SqliteStore {
         reached: i64,
         last: bool,
     ) -> Result<(), StoreError> {
-        self.ledger.write(move |connection| write(connection, ruleset, &marked, reached, last)).await
+        self.ledger.submit(0, move |writer| write(writer, ruleset, &marked, reached, last)).await
     }
 
     /// How many records there are, and how many of them these rules have marked.

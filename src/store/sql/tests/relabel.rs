@@ -32,7 +32,7 @@ fn marked(labelling: &Labelling, batch: &UnmarkedBatch) -> Vec<Marked> {
     let of = |record: &crate::store::Unmarked| {
         let marks = marking.chain(&record.versions).unwrap();
         let versions = record.versions.iter().map(|row| row.facts.version);
-        Marked { place: record.place, marks: versions.zip(marks).collect() }
+        Marked { place: record.place, marks: versions.zip(marks).collect(), patients: None }
     };
     batch.records.iter().map(of).collect()
 }
