@@ -1,6 +1,7 @@
 //! Settings, parsed once into types. Precedence: flags, then `AMANAT_SECTION__KEY`, then the file, then defaults.
 
 mod base_url;
+mod consents;
 mod emergency;
 mod labels;
 mod sections;

@@ -2,7 +2,6 @@
 
 use super::settings::Settings;
 use super::{BaseUrl, Config, emergency, labels};
-use crate::consent::{BreakGlass, ConsentSettings, LocalSensitivity};
 use crate::fhir::Id;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
@@ -142,7 +141,7 @@ pub struct Smart {
 pub(super) fn read(settings: &mut Settings) -> Option<Config> {
     let (server, tls, store) = (server(settings), tls(settings), store(settings));
     let issuers = (0..settings.elements("issuers")).map(|at| issuer(settings, at)).collect::<Option<Vec<_>>>();
-    let consent = consent(settings);
+    let consent = super::consents::read(settings);
     let (emergency, purpose_required) = (emergency::read(settings, &consent), settings.or("consent.purpose_required", false));
     let labelling = labels::read(settings, &consent);
     let audit = audit(settings);
@@ -238,57 +237,8 @@ fn issuer(settings: &mut Settings, at: usize) -> Option<Issuer> {
     Some(Issuer { issuer: issuer?, audience: audience?, jwks, algorithms, default_purposes, update_as_create })
 }
 
-fn consent(settings: &mut Settings) -> ConsentSettings {
-    let (usual, glass) = (ConsentSettings::default(), BreakGlass::default());
-    let consent = ConsentSettings {
-        implicit_policy: settings.or("consent.implicit_policy", usual.implicit_policy),
-        implicit_max_conf: settings.or("consent.implicit_max_conf", usual.implicit_max_conf),
-        untyped: settings.or("consent.untyped", usual.untyped),
-        combine: settings.or("consent.combine", usual.combine),
-        require_verified: settings.or("consent.require_verified", usual.require_verified),
-        local_purposes: settings.or("consent.local_purposes", usual.local_purposes),
-        custodian: settings.or("consent.custodian", usual.custodian),
-        time_zone: settings.optional("consent.time_zone").unwrap_or(usual.time_zone),
-        local_sensitivities: local_sensitivities(settings),
-        break_glass: BreakGlass {
-            enabled: settings.or("consent.break_glass.enabled", glass.enabled),
-            override_denials: settings.or("consent.break_glass.override", glass.override_denials),
-            override_absolute: settings.or("consent.break_glass.override_absolute", glass.override_absolute),
-            minutes: settings.or("consent.break_glass.minutes", glass.minutes),
-            max_minutes: settings.or("consent.break_glass.max_minutes", glass.max_minutes),
-            never_override_labels: settings.or("consent.break_glass.never_override_labels", glass.never_override_labels),
-        },
-        labels: settings.or("consent.labels", usual.labels),
-        label_readers: settings.or("consent.label_readers", usual.label_readers),
-    };
-    for (key, text) in consent.faults() {
-        settings.fault(key, text);
-    }
-    only(settings, "consent.source_ttl", &"60s".to_owned(), "consents come from the own store alone, where they are never stale");
-    only(
-        settings,
-        "consent.source_down",
-        &"deny".to_owned(),
-        "consents come from the own store alone, without which nothing is answered",
-    );
-    only(settings, "consent.withheld_hint", &false, "this version never says that something was withheld");
-    consent
-}
-
-/// Sensitivities of the site's own: `[[consent.local_sensitivities]]`.
-fn local_sensitivities(settings: &mut Settings) -> Vec<LocalSensitivity> {
-    let mut all = Vec::new();
-    for at in 0..settings.elements("consent.local_sensitivities") {
-        let key = |name: &str| format!("consent.local_sensitivities[{at}].{name}");
-        let (system, code) = (settings.required(&key("system")), settings.required(&key("code")));
-        let (stigma, parents) = (settings.or(&key("stigma"), false), settings.or(&key("parents"), Vec::new()));
-        all.extend(system.zip(code).map(|(system, code)| LocalSensitivity { system, code, stigma, parents }));
-    }
-    all
-}
-
 /// A setting of which this version knows one value.
-fn only<T>(settings: &mut Settings, key: &str, value: &T, why: &str)
+pub(super) fn only<T>(settings: &mut Settings, key: &str, value: &T, why: &str)
 where
     T: serde::de::DeserializeOwned + std::fmt::Debug + PartialEq + Clone,
 {

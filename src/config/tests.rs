@@ -133,7 +133,9 @@ fn a_consent_setting_without_effect_or_sense_is_an_error_that_says_why() {
     for (line, told) in [
         ("source_ttl = \"5s\"", "`consent.source_ttl`"),
         ("source_down = \"treatment-grace\"", "`consent.source_down`"),
-        ("withheld_hint = true", "`consent.withheld_hint`"),
+        ("withheld_hint = \"sometimes\"", "`consent.withheld_hint`"),
+        ("ceilings = [{ role = \"billing\", labels = [\"NOSUCH\"] }]", "`consent.ceilings`"),
+        ("ceilings = [{ role = \"billing\" }]", "`consent.ceilings`"),
         ("time_zone = \"Nowhere\"", "`consent.time_zone`"),
         ("break_glass = { minutes = 500 }", "`consent.break_glass.minutes`"),
         ("break_glass = { never_override_labels = [\"NOSUCH\"] }", "`consent.break_glass.never_override_labels`"),

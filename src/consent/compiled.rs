@@ -69,7 +69,7 @@ impl Compiled {
     }
 
     /// Does it exist for decisions: in force or revoked, about privacy, of a known patient?
-    pub(super) fn counts(&self) -> bool {
+    pub fn counts(&self) -> bool {
         self.status != Status::Void && self.patient.is_some()
     }
 

@@ -199,12 +199,17 @@ impl<'q> Question<'q> {
     }
 }
 
-/// What nothing overrides: records of federally assisted substance use programs are not for legal proceedings (42 CFR Part 2).
+/// What nothing overrides: records of federally assisted substance use programs are not for legal proceedings (42 CFR Part 2), and nobody
+/// is shown what their role may not hold.
 fn overruled(asked: Asked<'_>, decided: Condition) -> Condition {
-    if asked.purpose != Some("HLEGAL") {
-        return decided;
-    }
-    decided.and(Condition::Test(Test::SensitiveToAny(bit_of("42CFRPart2"))).negated())
+    let without = |bits: u64| Condition::Test(Test::SensitiveToAny(bits)).negated();
+    let legal = if asked.purpose == Some("HLEGAL") { without(bit_of("42CFRPart2")) } else { Condition::All };
+    let Question { site, requester, .. } = asked.question;
+    let ceilings = site.ceilings.iter().filter(|(role, ..)| requester.has_role(role)).map(|(_, bits, most)| {
+        let labels = if *bits == 0 { Condition::All } else { without(*bits) };
+        labels.and(most.map_or(Condition::All, |most| Condition::Test(Test::ConfidentialityAtMost(most))))
+    });
+    ceilings.fold(decided.and(legal), Condition::and)
 }
 
 /// Supersession inside one group: only the newest date counts, a tie keeps all, the undated stand aside; then only active ones

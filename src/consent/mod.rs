@@ -54,7 +54,7 @@ pub use problems::{Filing, Findings, problems_on_write};
 pub use requester::{Actions, Requester};
 pub use residual::{ResidualError, residual};
 pub use sensitivity::{Label, LocalSensitivity, OTHER, Vocabulary, bit_of, handling_of};
-pub use settings::{BreakGlass, Combine, ConsentSettings, ImplicitPolicy, LabelsTo, Untyped, Zone};
+pub use settings::{BreakGlass, Ceiling, Combine, ConsentSettings, ImplicitPolicy, LabelsTo, Untyped, Zone};
 pub use site::Site;
 pub use standing::{CLINICIAN, Identified, Standing};
 pub use succession::{Succession, succession};

@@ -39,9 +39,13 @@ impl Actions {
             | Interaction::History(_)
             | Interaction::Search(_)
             | Interaction::Page(_)
-            | Interaction::Operate(Operation::BreakGlass(_) | Operation::EndBreakGlass(_) | Operation::ExplainAccess(..)) => {
-                Self::ACCESS
-            }
+            | Interaction::Operate(
+                Operation::BreakGlass(_)
+                | Operation::EndBreakGlass(_)
+                | Operation::BreakGlassNotices(..)
+                | Operation::AcknowledgeNotice(_)
+                | Operation::ExplainAccess(..),
+            ) => Self::ACCESS,
             Interaction::Create(..)
             | Interaction::Update(..)
             | Interaction::ConditionalUpdate(..)
@@ -87,6 +91,8 @@ pub struct Requester {
     names: BTreeSet<Name>,
     complete: bool,
     roles: BTreeSet<String>,
+    /// Role words that the issuer tells of the user; only ceilings ask for them.
+    told: BTreeSet<String>,
     own: Option<Id>,
     proxy_for: BTreeSet<Id>,
     grants: BTreeSet<Id>,
@@ -113,6 +119,7 @@ impl Requester {
             organization,
             complete: standing.complete,
             roles: standing.roles.clone(),
+            told: caller.sign_in.roles.iter().cloned().collect(),
             own: standing.own.clone(),
             proxy_for: standing.proxy_for.clone(),
             grants: standing.grants.clone(),
@@ -153,6 +160,11 @@ impl Requester {
     /// Patients of whom something special holds for this caller, consent or not.
     pub(super) fn special(&self) -> impl Iterator<Item = &Id> {
         self.own.iter().chain(&self.proxy_for).chain(&self.grants)
+    }
+
+    /// Whether a role word is the caller's.
+    pub(super) fn has_role(&self, role: &str) -> bool {
+        self.roles.contains(role) || self.told.contains(role)
     }
 
     /// The role that `Policy-basic-normal` asks for.

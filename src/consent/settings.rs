@@ -34,6 +34,24 @@ pub struct ConsentSettings {
     pub labels: LabelsTo,
     /// Clients (`client_id`) who are entitled to labels beside those who are by their scopes.
     pub label_readers: Vec<String>,
+    /// Whether every search says that some data may have been withheld, withheld or not.
+    pub withheld_hint: bool,
+    /// What roles may not hold, whatever patients say.
+    pub ceilings: Vec<Ceiling>,
+}
+
+/// `[[consent.ceilings]]`: what is never shown to users of a role. Who has several roles is bound by the ceiling of each.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Ceiling {
+    /// A role word of the token, or [`super::CLINICIAN`].
+    pub role: String,
+    /// Sensitivity codes of what users of the role may not hold, and what stands under them.
+    #[serde(default)]
+    pub labels: Vec<String>,
+    /// The highest confidentiality that they may hold.
+    #[serde(default)]
+    pub max_conf: Option<Confidentiality>,
 }
 
 /// Who is told the confidentiality and sensitivity in `meta.security` (`consent` L10).
@@ -56,6 +74,18 @@ impl ConsentSettings {
         let unknown =
             glass.never_override_labels.iter().filter(|code| bit_of(code) == 0 && words.closure_of_local(code).is_none());
         faults.extend(unknown.map(|code| (labels, format!("holds `{code}`, which is no sensitivity that is known here"))));
+        for ceiling in &self.ceilings {
+            let unknown = ceiling.labels.iter().filter(|code| bit_of(code) == 0 && words.closure_of_local(code).is_none());
+            let named =
+                |code| format!("names `{code}` for the role `{}`, which is no sensitivity that is known here", ceiling.role);
+            faults.extend(unknown.map(|code| ("consent.ceilings", named(code))));
+            if ceiling.labels.is_empty() && ceiling.max_conf.is_none() {
+                faults.push((
+                    "consent.ceilings",
+                    format!("keeps nothing from the role `{}`: give `labels` or `max_conf`", ceiling.role),
+                ));
+            }
+        }
         if glass.minutes == 0 || glass.minutes > glass.max_minutes {
             faults.push(("consent.break_glass.minutes", "must be at least 1 and at most `max_minutes`".to_owned()));
         }

@@ -4,6 +4,7 @@ use super::codes;
 use super::name::Name;
 use super::sensitivity::{Label, Vocabulary};
 use super::settings::ConsentSettings;
+use crate::fhir::Confidentiality;
 use jiff::tz::TimeZone;
 
 /// The settings of a site, read once: compiling and deciding both ask it.
@@ -20,19 +21,23 @@ pub struct Site {
     pub(super) purposes: Vec<String>,
     /// Sensitivities of records that no grant opens against a denial.
     pub(super) never_overridden: u64,
+    /// For each role with a ceiling the sensitivities that it may not hold, and the confidentiality that it may.
+    pub(super) ceilings: Vec<(String, u64, Option<Confidentiality>)>,
 }
 
 impl Site {
     /// A site with these settings whose server answers under this base URL.
     pub fn new(settings: &ConsentSettings, base: &str) -> Self {
         let words = Vocabulary::new(&settings.local_sensitivities);
-        let named = settings.break_glass.never_override_labels.iter();
-        let bits = named.filter_map(|code| match words.label(codes::ACT_CODE, code) {
+        let bits = |code: &String| match words.label(codes::ACT_CODE, code) {
             Some(Label::Sensitivity(bit)) => Some(words.closure(bit)),
             _ => words.closure_of_local(code),
-        });
+        };
+        let all = |named: &[String]| named.iter().filter_map(bits).fold(0, |all, bits| all | bits);
+        let ceilings = settings.ceilings.iter().map(|one| (one.role.clone(), all(&one.labels), one.max_conf)).collect();
         Self {
-            never_overridden: bits.fold(0, |all, bits| all | bits),
+            never_overridden: all(&settings.break_glass.never_override_labels),
+            ceilings,
             custodian: settings.custodian.iter().map(|one| Name::of_claim(one)).collect(),
             purposes: settings.local_purposes.iter().map(|one| codes::asked_purpose(one).into_owned()).collect(),
             settings: settings.clone(),

@@ -52,10 +52,11 @@ pub fn searchset(
             })?;
         }
     }
-    if !frame.ignored.is_empty() {
+    let hint = redaction.settings.withheld_hint;
+    if hint || !frame.ignored.is_empty() {
         bundle.entry(|out| {
             out.raw("\"resource\":");
-            out.raw(&ignored(&frame.ignored));
+            out.raw(&notes(&frame.ignored, hint));
             out.raw(",\"search\":{\"mode\":\"outcome\"}");
             Ok(())
         })?;
@@ -150,9 +151,13 @@ fn change(row: &Row) -> String {
     )
 }
 
-fn ignored(names: &[String]) -> String {
-    let text = format!("These parameters were ignored, as `handling=lenient` asks: {}", names.join(", "));
-    outcome::success(&text, &[])
+/// What is to be said beside the matches: what was ignored, and where the site wants it, on every search alike, that something may be
+/// missing (L16).
+fn notes(ignored: &[String], hint: bool) -> String {
+    let hint = hint.then(|| "Records that patients do not let you see are not among these, nor counted.".to_owned());
+    let ignored = (!ignored.is_empty())
+        .then(|| format!("These parameters were ignored, as `handling=lenient` asks: {}", ignored.join(", ")));
+    outcome::success(&ignored.into_iter().chain(hint).collect::<Vec<_>>().join(" "), &[])
 }
 
 /// A Bundle while it is written.

@@ -75,6 +75,7 @@ fn because(said: &PurposeTrace) -> String {
         Ground::HiddenFromPatient => "it is marked as not to be shown to you without a talk".to_owned(),
         Ground::HiddenFromProxies => "it is marked as not for those who act for you".to_owned(),
         Ground::Legal => "the law forbids it".to_owned(),
+        Ground::Ceiling => "this place does not show such records to people of that role".to_owned(),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::super::samples::{ACT_CODE, Who, consent, doc, facts, label, purpose, seen_of, settings};
 use crate::access::Condition;
-use crate::consent::{Actions, BreakGlass, Combine, ConsentSettings, ImplicitPolicy, Untyped};
+use crate::consent::{Actions, BreakGlass, Ceiling, Combine, ConsentSettings, ImplicitPolicy, Untyped};
 use crate::fhir::{Confidentiality, Facts};
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
@@ -158,11 +158,27 @@ fn sites() -> impl Strategy<Value = ConsentSettings> {
     let combine = select(vec![Combine::Default, Combine::Default, Combine::DenyOverrides, Combine::Latest]);
     let untyped = select(vec![Untyped::Deny, Untyped::Exception]);
     let most = select(vec![Confidentiality::N, Confidentiality::R]);
-    (policy, combine, untyped, most, any::<[bool; 3]>(), subsequence(vec!["HIV", "BH"], 0..=1)).prop_map(
-        |(policy, combine, untyped, implicit_max_conf, [require_verified, override_denials, override_absolute], labels)| {
+    let ceiling =
+        (select(vec!["clinician", "clerk"]), subsequence(vec!["HIV", "BH"], 1..=2), select(vec![None, Some(Confidentiality::R)]));
+    let ceiling = ceiling.prop_map(|(role, labels, max_conf)| Ceiling {
+        role: role.to_owned(),
+        labels: labels.into_iter().map(str::to_owned).collect(),
+        max_conf,
+    });
+    let ceilings = prop_oneof![3 => Just(Vec::new()), 1 => proptest::collection::vec(ceiling, 1..=2)];
+    (policy, combine, untyped, most, any::<[bool; 3]>(), subsequence(vec!["HIV", "BH"], 0..=1), ceilings).prop_map(
+        |(
+            policy,
+            combine,
+            untyped,
+            implicit_max_conf,
+            [require_verified, override_denials, override_absolute],
+            labels,
+            ceilings,
+        )| {
             let never_override_labels = labels.into_iter().map(str::to_owned).collect();
             let break_glass = BreakGlass { override_denials, override_absolute, never_override_labels, ..BreakGlass::default() };
-            ConsentSettings { implicit_max_conf, untyped, combine, require_verified, break_glass, ..settings(policy) }
+            ConsentSettings { implicit_max_conf, untyped, combine, require_verified, break_glass, ceilings, ..settings(policy) }
         },
     )
 }

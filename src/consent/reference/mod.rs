@@ -125,6 +125,12 @@ impl Judge<'_> {
         if purpose == Some("HLEGAL") && marks.sensitivity & super::bit_of("42CFRPart2") != 0 {
             (permitted, ground) = (false, Ground::Legal);
         }
+        // § 6 rule 8: labels that the caller's role may not hold.
+        for (_, bits, most) in site.ceilings.iter().filter(|(role, ..)| self.question.requester.has_role(role)) {
+            if marks.sensitivity & bits != 0 || most.is_some_and(|most| marks.confidentiality > most) {
+                (permitted, ground) = (false, Ground::Ceiling);
+            }
+        }
         PurposeTrace { purpose: asked.map(str::to_owned), permitted, ground, grant: self.granted(), consents }
     }
 

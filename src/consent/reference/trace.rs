@@ -68,6 +68,8 @@ pub enum Ground {
     HiddenFromProxies,
     /// The law, whatever anybody consents to.
     Legal,
+    /// The site does not let the caller's role hold it.
+    Ceiling,
 }
 
 /// How strongly a consent speaks.
