@@ -76,9 +76,11 @@ fn demand(interaction: &Interaction) -> Demand {
         Interaction::ConditionalDelete(query) => conditional(query, Delete),
         Interaction::Bundle => any(&[Read, Search, Create, Update, Delete]),
         Interaction::Operate(operation) => match operation {
-            Operation::BreakGlass(_) | Operation::EndBreakGlass(_) | Operation::ExplainAccess(..) => {
-                on(ResourceType::Patient, &[Read])
-            }
+            Operation::BreakGlass(_)
+            | Operation::EndBreakGlass(_)
+            | Operation::BreakGlassNotices(..)
+            | Operation::AcknowledgeNotice(_)
+            | Operation::ExplainAccess(..) => on(ResourceType::Patient, &[Read]),
             Operation::FileConsent => on(ResourceType::Consent, &[Create, Update]),
             Operation::RevokeConsent => on(ResourceType::Consent, &[Update]),
         },

@@ -89,7 +89,7 @@ impl Event {
     pub const TRAIL_USE: &'static [&'static str] = &["read", "searched", "exported", "verified", "proved", OTHER];
 
     /// What [`Event::Override`] may hold.
-    pub const OVERRIDE: &'static [&'static str] = &["started", "ended", "reviewed", OTHER];
+    pub const OVERRIDE: &'static [&'static str] = &["started", "ended", "reviewed", "noticed", OTHER];
 
     /// The kind and, where the kind has several, the word: the written form.
     pub const fn words(&self) -> (&'static str, Option<&'static str>) {

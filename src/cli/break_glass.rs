@@ -1,10 +1,10 @@
-//! `amanat break-glass list|close|end`
+//! `amanat break-glass list|close|notices|acknowledge|end`
 
 use super::desk::Desk;
 use super::places;
 use super::screen::{Failure, Screen, wait};
 use crate::fhir::{Instant, Key};
-use crate::store::emergency::{Case, Disposition};
+use crate::store::emergency::{Case, Disposition, Kept};
 use clap::Subcommand;
 use serde_json::{Value, json};
 use std::path::PathBuf;
@@ -49,6 +49,23 @@ enum Action {
         #[arg(long)]
         note: String,
     },
+    /// What was told of emergency access, to the privacy office and to patients, and nobody took note of yet.
+    #[command(after_help = "Example: amanat break-glass notices --all --json")]
+    Notices {
+        /// Those that were taken note of too.
+        #[arg(long)]
+        all: bool,
+    },
+    /// Take note for the privacy office.
+    #[command(after_help = "Example: amanat break-glass acknowledge 0199... --by Practitioner/dpo")]
+    Acknowledge {
+        /// The notices.
+        #[arg(required = true)]
+        notices: Vec<String>,
+        /// Who took note.
+        #[arg(long, value_name = "NAME")]
+        by: String,
+    },
     /// End emergency access before its time: of one grant, or all of a user who was locked out.
     #[command(after_help = "Example: amanat break-glass end --user Practitioner/d1 --by \"privacy office\"")]
     End {
@@ -78,6 +95,8 @@ impl BreakGlass {
                     })?;
                     close(&desk, &case, &by, disposition, &note, json, screen).await
                 }
+                Action::Notices { all } => notices(&desk, all, json, screen).await,
+                Action::Acknowledge { notices, by } => acknowledge(&desk, &notices, &by, json, screen).await,
                 Action::End { grant, user, by } => end(&desk, grant, user, &by, json, screen).await,
             };
             desk.close().await;
@@ -132,6 +151,40 @@ async fn close(
         screen.line(format_args!("closed {case} as {}", disposition.word()))?;
     }
     Ok(())
+}
+
+async fn notices(desk: &Desk, all: bool, json: bool, screen: &mut Screen<'_>) -> Result<(), Failure> {
+    let kept = desk.notices(all).await?;
+    if json {
+        screen.json(&json!({ "notices": kept.iter().map(noticed).collect::<Vec<_>>() }))?;
+    } else if kept.is_empty() {
+        screen.line("no notice waits")?;
+    }
+    for notice in kept.iter().filter(|_| !json) {
+        let taken = notice.taken.as_ref().map(|(at, by)| format!("  taken note of by {by} at {at}")).unwrap_or_default();
+        screen.line(format_args!("{}  {}  to {}  {}{taken}", notice.id, notice.made, notice.recipient, notice.text))?;
+    }
+    Ok(())
+}
+
+fn noticed(notice: &Kept) -> Value {
+    let (at, by) = notice.taken.as_ref().map(|(at, by)| (at.to_string(), by.clone())).unzip();
+    json!({
+        "id": notice.id, "rule": notice.rule, "to": notice.recipient, "grant": notice.grant,
+        "patient": format!("Patient/{}", notice.patient), "text": notice.text, "made": notice.made.to_string(),
+        "acknowledged": at, "acknowledged_by": by,
+    })
+}
+
+async fn acknowledge(desk: &Desk, ids: &[String], by: &str, json: bool, screen: &mut Screen<'_>) -> Result<(), Failure> {
+    let taken = desk.acknowledge(ids, by).await?;
+    if json {
+        screen.json(&json!({ "acknowledged": taken }))?;
+    } else {
+        screen.line(format_args!("acknowledged {}", taken.len()))?;
+    }
+    let missed = ids.iter().filter(|id| !taken.contains(id)).map(String::as_str).collect::<Vec<_>>().join(", ");
+    if missed.is_empty() { Ok(()) } else { Err(Failure::Failed(format!("no notice for the privacy office waits as {missed}"))) }
 }
 
 async fn end(

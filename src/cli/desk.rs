@@ -5,14 +5,13 @@ use crate::access::Scopes;
 use crate::audit::{Agent, Entry, Event, TAIL_CAVEAT, Verifier};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::consent::ConsentSettings;
 use crate::disclosure::Sealed;
 use crate::fhir::{Headers, Id, Instant, Interaction, Key, Method, Refusal, Request, RouteOptions, interaction};
-use crate::gateway::{Explained, Inbound, Shift, Somebody};
+use crate::gateway::{Draft, Explained, Inbound, Shift, Somebody};
 use crate::identity::{Reach, normalised_purpose};
 use crate::smart::{Client, ClientKeys, ClientStore, Grant, issue};
 use crate::startup::{Assembly, assemble};
-use crate::store::emergency::{Case, Disposition, EmergencyStore as _, Review};
+use crate::store::emergency::{Case, Disposition, EmergencyStore as _, Kept, Recipient, Review, Which};
 use crate::store::sql::TrailRow;
 use serde::Serialize;
 use std::fmt::Display;
@@ -140,7 +139,7 @@ impl Desk {
     }
 
     /// Who would gain or lose what under a draft. The question is audited.
-    pub(super) async fn shadow(&self, draft: &ConsentSettings, since: Instant) -> Result<Vec<Shift>, Failure> {
+    pub(super) async fn shadow(&self, draft: &Draft, since: Instant) -> Result<Vec<Shift>, Failure> {
         self.parts.gateway.note_question(&format!("explain shadow since={since}")).await;
         self.parts.gateway.shadow(draft, since).await.map_err(|refusal| refused(&refusal))
     }
@@ -165,6 +164,22 @@ impl Desk {
             entry: entry.asking(&format!("case={case} disposition={} by={by}", disposition.word())),
         };
         self.parts.store.close_case(review).await.map(drop).map_err(failed)
+    }
+
+    /// What was told of emergency access.
+    pub(super) async fn notices(&self, all: bool) -> Result<Vec<Kept>, Failure> {
+        self.parts.store.notices(Which { all, ..Which::default() }).await.map_err(failed)
+    }
+
+    /// Takes note for the privacy office, with an entry; the ids of those that waited.
+    pub(super) async fn acknowledge(&self, ids: &[String], by: &str) -> Result<Vec<String>, Failure> {
+        let agent =
+            Agent { client: "amanat".to_owned(), subject: by.to_owned(), purposes: vec!["BTG".to_owned()], ..Agent::default() };
+        let entry = Entry::concluded(Event::Override("noticed"), agent, self.clock.now(), uuid::Uuid::now_v7().to_string());
+        let entry = entry.asking(&format!("notices={} by={by}", ids.join(",")));
+        let office = Recipient::PrivacyOffice.to_text();
+        let taken = self.parts.store.take_notices(ids, &office, by, self.clock.now(), entry).await.map_err(failed)?;
+        Ok(taken.0)
     }
 
     /// Ends emergency access before its time; how many grants that were.

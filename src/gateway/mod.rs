@@ -16,6 +16,7 @@ mod explain;
 mod explain_words;
 mod history;
 mod inbound;
+mod notices;
 mod operate;
 mod page;
 mod patch;
@@ -39,21 +40,22 @@ pub use explain::{Explained, Somebody};
 pub use inbound::Inbound;
 pub use page::LinkKey;
 pub use rate::Rate;
-pub use shadow::Shift;
+pub use shadow::{Draft, Shift};
 pub use token::{TokenReply, TokenRequest};
 pub use turned_away::TurnedAway;
 
-use crate::access::{Caller, Permit, authorize};
+use crate::access::{Caller, Look, Permit, authorize};
 use crate::audit::{Agent, Site, Trail};
 use crate::clock::Clock;
 use crate::consent::Labelling;
-use crate::disclosure::{Answer, Marking, Pending, Redaction, Sealed, Visit, refuse, release, throttle};
-use crate::fhir::{Instant, Interaction, Refusal, Rendering, RouteOptions, interaction, rendering};
+use crate::disclosure::{Answer, Marking, Pending, Redaction, Row, Sealed, Visit, refuse, release, throttle};
+use crate::fhir::{Instant, Interaction, Key, Need, Refusal, Rendering, RouteOptions, interaction, rendering};
 use crate::identity::Authenticator;
 use crate::smart::TokenEndpoint;
 use crate::store::{PageBounds, RecordStore};
 use crate::telemetry;
 use rate::{Denied, Rates};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// Bounds that a site can set. Counts are entries, sizes bytes.
@@ -222,6 +224,10 @@ impl Gateway {
             return Ok(crate::layers::system());
         }
         let caller = self.parts.authenticator.authenticate(inbound.bearer()?, inbound.certificate.as_ref(), now).await?;
+        if caller.sign_in.grant.is_some() {
+            // Whoever ended the grant, in whatever process: it holds no more now.
+            self.parts.emergency.load(now).await?;
+        }
         self.parts.emergency.of(&caller, now)?;
         Ok(caller)
     }
@@ -278,7 +284,23 @@ impl Gateway {
 
     /// By what records are cut to what a caller may see.
     fn redaction(&self) -> Redaction<'_> {
-        Redaction { marking: self.marking(), settings: self.parts.consent.site().settings() }
+        Redaction { marking: self.marking(), settings: self.parts.consent.site().settings(), hidden: None }
+    }
+
+    /// Of the records that these speak of those that the patients do not let the caller see. Where a patient restricts this caller, one
+    /// that is not there counts as hidden: nobody shall tell the two apart.
+    async fn hidden<'a>(&self, permit: &Permit, rows: impl IntoIterator<Item = &'a Row>) -> Result<BTreeSet<Key>, Refusal> {
+        if !permit.is_narrowed() {
+            return Ok(BTreeSet::new());
+        }
+        let mut named = self.redaction().spoken_of(permit, rows)?;
+        if !named.is_empty() {
+            let keys: Vec<Key> = named.keys().cloned().collect();
+            for facts in self.parts.store.facts(&keys).await? {
+                named.insert(facts.key.clone(), !permit.admits_part(Need::Read, &Look::new(&facts, &Vec::new)));
+            }
+        }
+        Ok(named.into_iter().filter_map(|(key, hidden)| hidden.then_some(key)).collect())
     }
 
     fn bounds(&self, count: Option<u32>) -> PageBounds {

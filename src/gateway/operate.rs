@@ -12,6 +12,8 @@ impl Gateway {
         match &operation {
             Operation::BreakGlass(patient) => self.break_glass(caller, patient, errand).await,
             Operation::EndBreakGlass(patient) => self.end_break_glass(caller, patient, errand).await,
+            Operation::BreakGlassNotices(patient, _) => self.notices(caller, patient, &operation, errand).await,
+            Operation::AcknowledgeNotice(patient) => self.acknowledge(caller, patient, &operation, errand).await,
             Operation::ExplainAccess(patient, _) => self.explain_access(caller, patient, &operation, errand).await,
             Operation::FileConsent => self.file_consent(caller, errand).await,
             Operation::RevokeConsent => self.revoke_consent(caller, errand).await,

@@ -35,6 +35,38 @@ pub struct Notice {
     pub text: String,
 }
 
+/// A notice as it is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Kept {
+    /// Its id.
+    pub id: String,
+    /// The alert rule.
+    pub rule: String,
+    /// Who is told, as [`Recipient::to_text`] has it.
+    pub recipient: String,
+    /// The grant that it is about, and the patient.
+    pub grant: String,
+    /// The patient whose record was opened.
+    pub patient: Id,
+    /// In plain words.
+    pub text: String,
+    /// When it was made.
+    pub made: Instant,
+    /// When somebody took note, and who.
+    pub taken: Option<(Instant, String)>,
+}
+
+/// Which notices.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Which {
+    /// About this patient alone.
+    pub patient: Option<Id>,
+    /// For this recipient alone.
+    pub recipient: Option<String>,
+    /// Those that were taken note of, too.
+    pub all: bool,
+}
+
 /// How a review ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Disposition {
@@ -156,6 +188,19 @@ pub trait EmergencyStore: Send + Sync {
 
     /// Cases, those due first at the front; only open ones, unless all are asked for.
     fn cases(&self, all: bool) -> Answering<'_, Vec<Case>>;
+
+    /// Notices, the oldest first.
+    fn notices(&self, which: Which) -> Answering<'_, Vec<Kept>>;
+
+    /// Takes note of those of these that are for the recipient and wait still, with the entry; their ids.
+    fn take_notices<'a>(
+        &'a self,
+        ids: &'a [String],
+        recipient: &'a str,
+        by: &'a str,
+        now: Instant,
+        entry: Entry,
+    ) -> Answering<'a, (Vec<String>, Receipt), CommitError>;
 
     /// Closes a case.
     fn close_case(&self, review: Review) -> Answering<'_, Receipt, ReviewError>;

@@ -33,6 +33,8 @@ variants! {
     Interaction::Bundle => "Bundle",
     Interaction::Operate(Operation::BreakGlass(_)) => "$break-glass",
     Interaction::Operate(Operation::EndBreakGlass(_)) => "$end-break-glass",
+    Interaction::Operate(Operation::BreakGlassNotices(..)) => "$break-glass-notices",
+    Interaction::Operate(Operation::AcknowledgeNotice(_)) => "$acknowledge-notice",
     Interaction::Operate(Operation::ExplainAccess(..)) => "$explain-access",
     Interaction::Operate(Operation::FileConsent) => "$fileConsent",
     Interaction::Operate(Operation::RevokeConsent) => "$revokeConsent",

@@ -9,6 +9,9 @@ use serde_json::{Value, json};
 pub(super) const OPERATIONS: &[(&str, &str, &str)] = &[
     ("POST", "Patient/p1/$break-glass", "user/Patient.r"),
     ("POST", "Patient/p1/$end-break-glass", "user/Patient.r"),
+    ("GET", "Patient/p1/$break-glass-notices", "user/Patient.r"),
+    ("POST", "Patient/p1/$break-glass-notices", "user/Patient.r"),
+    ("POST", "Patient/p1/$acknowledge-notice", "user/Patient.r"),
     ("GET", "Patient/p1/$explain-access", "user/Patient.r"),
     ("POST", "Patient/p1/$explain-access", "user/Patient.r"),
     ("POST", "Consent/$fileConsent", "user/Consent.cu"),
@@ -56,7 +59,7 @@ fn an_operation_needs_the_scope_that_its_table_names() {
 fn what_changes_something_is_not_for_get_and_the_rest_is_not_there() {
     let server = ward();
     let token = server.system(ALL);
-    for (_, path, _) in OPERATIONS.iter().filter(|(_, path, _)| !path.contains("explain")) {
+    for (_, path, _) in OPERATIONS.iter().filter(|(_, path, _)| !path.contains("explain") && !path.contains("notices")) {
         for method in ["GET", "PUT", "DELETE"] {
             let reply = server.call(method, path).token(&token).send();
             server.refused(&reply, 405, "AMANAT-IN-0007", "input:method");
@@ -105,7 +108,8 @@ fn the_statement_lists_every_operation_where_it_is_called() {
         let names = row["operation"].as_array().into_iter().flatten().map(|one| one["name"].as_str().unwrap().to_owned());
         names.collect::<Vec<_>>()
     };
-    assert_eq!(listed("Patient"), ["break-glass", "end-break-glass", "explain-access"]);
+    let patients = ["break-glass", "end-break-glass", "break-glass-notices", "acknowledge-notice", "explain-access"];
+    assert_eq!(listed("Patient"), patients);
     assert_eq!(listed("Consent"), ["fileConsent", "revokeConsent"]);
     assert!(listed("Observation").is_empty());
 }

@@ -279,3 +279,60 @@ fn a_grant_overrides_a_denial_only_where_the_site_says_so() {
         assert_eq!(server.get("Observation/o1", &token).status, status, "{setting}");
     }
 }
+
+fn notices(server: &Server, token: &str, query: &str) -> Vec<Value> {
+    let reply = server.get(&format!("Patient/p1/$break-glass-notices{query}"), token).expect(200).json();
+    reply["parameter"].as_array().cloned().unwrap_or_default()
+}
+
+fn part(notice: &Value, name: &str) -> String {
+    let found = notice["part"].as_array().unwrap().iter().find(|one| one["name"] == name);
+    found.map(|one| one["valueString"].as_str().unwrap_or_default().to_owned()).unwrap_or_default()
+}
+
+#[test]
+fn what_was_told_is_read_and_taken_note_of_by_those_whom_it_is_for() {
+    let server = hospital();
+    let _ = ask(&server, &physician(&server, json!({})), "p1").expect(200);
+    let office = server.system("system/Patient.rs system/AuditEvent.rs");
+    let own = server.patient("p1", "patient/*.rs");
+    let told = notices(&server, &office, "");
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(part(&told[0], "text").starts_with("Emergency access: Practitioner/d1"));
+    let theirs = notices(&server, &own, "");
+    assert_eq!(theirs.len(), 1);
+    assert!(part(&theirs[0], "text").starts_with("Your record was opened"));
+    // Nobody else, whether there are any or not.
+    let clinician = server.clinician("d2", "user/*.rs");
+    for patient in ["p1", "p2", "nobody"] {
+        let reply = server.get(&format!("Patient/{patient}/$break-glass-notices"), &clinician);
+        server.refused(&reply, 403, "AMANAT-BTG-0002", "notices");
+        let reply = server.post(&format!("Patient/{patient}/$acknowledge-notice"), &clinician, &parameters(&[]));
+        server.refused(&reply, 403, "AMANAT-BTG-0002", "notices");
+    }
+    let take = |token: &str, id: &str| {
+        server.post("Patient/p1/$acknowledge-notice", token, &parameters(&[json!({"name": "notice", "valueString": id})]))
+    };
+    // The office's notice is not the patient's to take note of.
+    server.refused(&take(&own, &part(&told[0], "id")), 404, "AMANAT-REC-0001", "not-found");
+    let taken = take(&office, &part(&told[0], "id")).expect(200);
+    let entries = server.trail_of(&taken);
+    assert_eq!(entries[0]["event"], json!({"kind": "override", "word": "noticed"}), "{entries:?}");
+    assert!(notices(&server, &office, "").is_empty());
+    server.refused(&take(&office, &part(&told[0], "id")), 404, "AMANAT-REC-0001", "not-found");
+    let all = notices(&server, &office, "?all=true");
+    assert!(all[0].to_string().contains("acknowledged-by"), "{all:?}");
+    assert_eq!(notices(&server, &own, "").len(), 1, "each for themselves");
+}
+
+#[test]
+fn an_end_in_another_process_bites_on_the_next_request() {
+    let server = hospital();
+    let token = token_of(&ask(&server, &physician(&server, json!({})), "p1").expect(200));
+    let _ = server.get("Observation/o1", &token).expect(200);
+    let now = server.clock.now().0;
+    diesel::sql_query(format!("UPDATE break_glass SET ended = {now}, ended_by = 'another'"))
+        .execute(&mut server.connect())
+        .unwrap();
+    server.refused(&server.get("Observation/o1", &token), 401, "AMANAT-AUTH-0002", "token:grant");
+}

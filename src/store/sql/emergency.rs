@@ -7,7 +7,7 @@ use super::writer::Writer;
 use crate::access::BreakGlass;
 use crate::audit::{Entry, Receipt};
 use crate::fhir::{Id, Instant, Key};
-use crate::store::emergency::{Case, EmergencyStore, Opening, Review, ReviewError};
+use crate::store::emergency::{Case, EmergencyStore, Kept, Opening, Review, ReviewError, Which};
 use crate::store::{Answering, CommitError, StoreError};
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Text};
@@ -119,6 +119,30 @@ fn close(writer: &mut Writer, review: &Review) -> Result<Receipt, ReviewError> {
     Ok(enter(writer, &review.entry))
 }
 
+type NoticeColumns = (Text, Text, Text, Text, Text, Text, BigInt, BigInt, Text);
+type NoticeRow = (String, String, String, String, String, String, i64, i64, String);
+
+fn notices(connection: &mut Connection, which: &Which) -> Result<Vec<Kept>, StoreError> {
+    // Each condition stands there always, and is switched off by its first value.
+    let text = "SELECT n.id, n.rule, n.recipient, n.about, g.patient, n.text, n.made, n.taken, n.taken_by \
+                FROM notice n JOIN break_glass g ON g.id = n.about \
+                WHERE (? = 1 OR n.taken = 0) AND (? = 1 OR g.patient = ?) AND (? = 1 OR n.recipient = ?) ORDER BY n.made, n.id";
+    let rows = Statement::new(text)
+        .bind(i64::from(which.all))
+        .bind(i64::from(which.patient.is_none()))
+        .bind(which.patient.as_ref().map(Id::as_str).unwrap_or_default())
+        .bind(i64::from(which.recipient.is_none()))
+        .bind(which.recipient.as_deref().unwrap_or_default())
+        .rows::<NoticeColumns, NoticeRow>(connection)?;
+    rows.into_iter().map(kept).collect()
+}
+
+fn kept((id, rule, recipient, grant, patient, text, made, taken, by): NoticeRow) -> Result<Kept, StoreError> {
+    let patient = Id::parse(&patient).ok_or_else(|| StoreError::Unavailable("a notice is damaged".to_owned()))?;
+    let taken = (taken != 0).then_some((Instant(taken), by));
+    Ok(Kept { id, rule, recipient, grant, patient, text, made: Instant(made), taken })
+}
+
 impl EmergencyStore for SqliteStore {
     fn open(&self, opening: Opening) -> Answering<'_, Receipt, CommitError> {
         Box::pin(self.ledger.submit(1_000, move |writer| {
@@ -167,6 +191,32 @@ impl EmergencyStore for SqliteStore {
             );
             let rows = Statement::new(text).rows::<CaseColumns, CaseRow>(connection)?;
             rows.into_iter().map(case).collect()
+        }))
+    }
+
+    fn notices(&self, which: Which) -> Answering<'_, Vec<Kept>> {
+        Box::pin(self.ledger.read(move |connection| notices(connection, &which)))
+    }
+
+    fn take_notices<'a>(
+        &'a self,
+        ids: &'a [String],
+        recipient: &'a str,
+        by: &'a str,
+        now: Instant,
+        entry: Entry,
+    ) -> Answering<'a, (Vec<String>, Receipt), CommitError> {
+        let (ids, recipient, by) = (ids.to_vec(), recipient.to_owned(), by.to_owned());
+        Box::pin(self.ledger.submit(500, move |writer| {
+            let mut taken = Vec::new();
+            for id in ids {
+                let text = "UPDATE notice SET taken = ?, taken_by = ? WHERE id = ? AND recipient = ? AND taken = 0";
+                let update = Statement::new(text).bind(now.0).bind(by.as_str()).bind(id.as_str()).bind(recipient.as_str());
+                if update.run(&mut writer.connection)? > 0 {
+                    taken.push(id);
+                }
+            }
+            Ok((taken, enter(writer, &entry)))
         }))
     }
 
