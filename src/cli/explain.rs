@@ -3,12 +3,13 @@
 use super::desk::Desk;
 use super::places;
 use super::screen::{Failure, Screen, wait};
+use crate::fhir::json::Document;
 use crate::fhir::{Instant, Key};
-use crate::gateway::{Explained, Shift, Somebody};
+use crate::gateway::{Draft, Explained, Shift, Somebody};
 use crate::identity::normalised_purpose;
 use clap::Subcommand;
 use serde_json::json;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// The arguments.
 #[derive(Debug, clap::Args)]
@@ -56,12 +57,15 @@ struct Question {
 
 #[derive(Debug, Subcommand)]
 enum Action {
-    /// Decide again what the trail of a window tells, under the consent settings of a draft: who would gain or lose what.
-    #[command(after_help = "Example: amanat explain shadow --draft draft.toml --since 2026-11-01T00:00:00Z")]
+    /// Decide again what the trail of a window tells, under a draft: who would gain or lose what.
+    #[command(after_help = "Example: amanat explain shadow --draft draft.toml --consent draft.json --since 2026-11-01T00:00:00Z")]
     Shadow {
-        /// A file of settings whose `[consent]` is the draft.
+        /// A file of settings whose `[consent]` is the draft, its label rules among it.
+        #[arg(long, value_name = "FILE", required_unless_present = "consent")]
+        draft: Option<PathBuf>,
+        /// A Consent resource that would be filed; may be repeated.
         #[arg(long, value_name = "FILE")]
-        draft: PathBuf,
+        consent: Vec<PathBuf>,
         /// Where the window begins.
         #[arg(long, value_name = "INSTANT")]
         since: String,
@@ -78,13 +82,17 @@ impl Explain {
     /// Explains.
     pub(super) fn run(self, screen: &mut Screen<'_>) -> Result<(), Failure> {
         match self.action {
-            Some(Action::Shadow { draft, since, config, json }) => {
+            Some(Action::Shadow { draft, consent, since, config, json }) => {
                 let since = Instant::parse(&since)
                     .ok_or_else(|| Failure::Usage(format!("--since: `{since}` is no instant, such as 2026-11-01T00:00:00Z")))?;
-                let (config, draft) = (places::settings(config.as_deref())?, places::settings(Some(&draft))?);
+                let config = places::settings(config.as_deref())?;
+                let other = draft.map(|file| places::settings(Some(&file))).transpose()?;
+                let consents = consent.iter().map(|file| document(file)).collect::<Result<_, _>>()?;
+                let (settings, labelling) = other.map(|other| (other.consent, other.labelling)).unzip();
+                let draft = Draft { settings, labelling, consents };
                 let shifts = wait(async {
                     let desk = Desk::open(&config).await?;
-                    let shifts = desk.shadow(&draft.consent, since).await;
+                    let shifts = desk.shadow(&draft, since).await;
                     desk.close().await;
                     shifts
                 })?;
@@ -93,6 +101,12 @@ impl Explain {
             None => self.question.run(screen),
         }
     }
+}
+
+fn document(file: &Path) -> Result<Document, Failure> {
+    let wrong = |why: String| Failure::Usage(format!("--consent: `{}` {why}", file.display()));
+    let bytes = std::fs::read(file).map_err(|error| wrong(format!("cannot be read: {error}")))?;
+    Document::parse(&bytes).map_err(|error| wrong(format!("is no JSON that is accepted here: {error}")))
 }
 
 impl Question {

@@ -7,7 +7,7 @@ use crate::consent::{
 };
 use crate::disclosure::{Draft, Stored, consent_changes, consent_of, consent_problems, take_membership};
 use crate::fhir::json::Document;
-use crate::fhir::{Facts, Id, Instant, Key, Problem, Refusal, ResourceType};
+use crate::fhir::{Facts, Id, Instant, Key, Problem, Refusal, ResourceType, Version};
 use crate::store::RecordStore;
 use arc_swap::ArcSwap;
 use quick_cache::sync::Cache;
@@ -139,6 +139,28 @@ impl ConsentOffice {
         while state.recent.len() > CHANGES {
             state.recent.pop_front();
         }
+        self.state.store(Arc::new(state));
+        Ok(())
+    }
+
+    /// Takes a consent over that nobody filed: under its id, or else under the name of a draft.
+    ///
+    /// # Errors
+    /// [`Refusal::Unprocessable`] when it is no consent that would decide anything.
+    pub(super) fn suppose(&self, consent: &Document, at: usize) -> Result<(), Refusal> {
+        let root = consent.root();
+        let of = root.text_at("resourceType").is_some_and(|name| name == ResourceType::Consent.name());
+        let compiled = consent::compile(consent, &self.site);
+        if !of || !compiled.counts() {
+            let text =
+                "a draft must be a Consent about privacy, active or inactive, of a patient named by a reference to a record here";
+            return Err(Refusal::Unprocessable(vec![Problem::of("invalid", text)]));
+        }
+        let named = root.text_at("id").and_then(|id| Id::parse(&id)).or_else(|| Id::parse(&format!("draft-{at}")));
+        let key = Key::new(ResourceType::Consent, named.ok_or(Refusal::Internal)?);
+        let _writing = self.writing.lock();
+        let mut state = State::clone(&self.state.load());
+        state.directory.put(&key, Version(i64::MAX), Some(compiled));
         self.state.store(Arc::new(state));
         Ok(())
     }

@@ -4,8 +4,10 @@ use super::Gateway;
 use super::consent::ConsentOffice;
 use crate::access::{Caller, Scopes, SignIn};
 use crate::audit::{Agent, Entry};
-use crate::consent::{ConsentSettings, Site};
-use crate::fhir::{Instant, Key, Refusal, ResourceType};
+use crate::consent::{ConsentSettings, Labelling, Site};
+use crate::disclosure::Marking;
+use crate::fhir::json::Document;
+use crate::fhir::{Facts, Instant, Key, Marks, Refusal, ResourceType};
 use serde::Serialize;
 use std::collections::BTreeSet;
 
@@ -27,15 +29,31 @@ pub struct Shift {
     pub gains: bool,
 }
 
+/// What would be otherwise. What is not given stays as it is.
+#[derive(Debug, Default)]
+pub struct Draft {
+    /// `[consent]`
+    pub settings: Option<ConsentSettings>,
+    /// By which rules records are labelled.
+    pub labelling: Option<Labelling>,
+    /// Consents that would be filed, each as its Consent resource. One with the id of a consent on file takes its place.
+    pub consents: Vec<Document>,
+}
+
 impl Gateway {
-    /// Decides each question of the trail since a moment again, at this moment, with the consents on file: once under the policy in
-    /// force, once under the draft.
+    /// Decides each question of the trail since a moment again, at this moment: once under policy, labels and consents in force, once
+    /// under the draft.
     ///
     /// # Errors
-    /// When the store or the trail cannot be read.
-    pub async fn shadow(&self, draft: &ConsentSettings, since: Instant) -> Result<Vec<Shift>, Refusal> {
-        let office = ConsentOffice::new(Site::new(draft, &self.parts.base));
+    /// [`Refusal::Unprocessable`] for a draft that is no Consent of a patient here; when the store or the trail cannot be read.
+    pub async fn shadow(&self, draft: &Draft, since: Instant) -> Result<Vec<Shift>, Refusal> {
+        let settings = draft.settings.as_ref().unwrap_or_else(|| self.parts.consent.site().settings());
+        let office = ConsentOffice::new(Site::new(settings, &self.parts.base));
         office.load(self.parts.store.as_ref()).await?;
+        for (at, consent) in draft.consents.iter().enumerate() {
+            office.suppose(consent, at)?;
+        }
+        let marking = draft.labelling.as_ref().map(|labelling| Marking { labelling, base: &self.parts.base });
         let (now, mut after) = (self.parts.clock.now(), 0);
         let mut asked: BTreeSet<(String, String)> = BTreeSet::new();
         let mut shifts = BTreeSet::new();
@@ -47,18 +65,29 @@ impl Gateway {
                 let caller = caller_of(&row.entry.agent, now);
                 let name = format!("{:?}", (&caller.client, &caller.user, &caller.organization, &caller.purposes));
                 for key in subjects(&row.entry).into_iter().filter(|key| asked.insert((name.clone(), key.to_string()))) {
-                    shifts.extend(self.shifted(&office, &caller, &key, now)?);
+                    shifts.extend(self.shifted(&office, marking, &caller, &key, now).await?);
                 }
             }
         }
         Ok(shifts.into_iter().collect())
     }
 
-    fn shifted(&self, draft: &ConsentOffice, caller: &Caller, key: &Key, now: Instant) -> Result<Option<Shift>, Refusal> {
+    async fn shifted(
+        &self,
+        draft: &ConsentOffice,
+        marking: Option<Marking<'_>>,
+        caller: &Caller,
+        key: &Key,
+        now: Instant,
+    ) -> Result<Option<Shift>, Refusal> {
         let Some(facts) = self.parts.store.facts_of(key)? else { return Ok(None) };
+        let supposed = match marking {
+            Some(marking) => Facts { marks: self.labelled(marking, key).await?, ..facts.clone() },
+            None => facts.clone(),
+        };
         let look = |key: &Key| self.parts.store.facts_of(key).ok().flatten();
-        let decided = |office: &ConsentOffice| office.explain(caller, &[], &facts, &look, now).permitted;
-        let (before, after) = (decided(&self.parts.consent), decided(draft));
+        let decided = |office: &ConsentOffice, facts: &Facts| office.explain(caller, &[], facts, &look, now).permitted;
+        let (before, after) = (decided(&self.parts.consent, &facts), decided(draft, &supposed));
         Ok((before != after).then(|| Shift {
             record: key.to_string(),
             who: caller.user.as_ref().map_or_else(|| caller.client.clone(), ToString::to_string),
@@ -66,6 +95,15 @@ impl Gateway {
             purposes: caller.purposes.clone(),
             gains: after,
         }))
+    }
+}
+
+impl Gateway {
+    /// The marks that a record would have by other rules, all its versions counted.
+    async fn labelled(&self, marking: Marking<'_>, key: &Key) -> Result<Marks, Refusal> {
+        let mut versions = self.parts.store.all_versions(key).await?;
+        versions.reverse();
+        marking.chain(&versions)?.pop().ok_or(Refusal::NotFound)
     }
 }
 

@@ -165,8 +165,8 @@ impl RecordStore for Leaky {
         self.inner.facts_of(key)
     }
 
-    fn consent_versions<'a>(&'a self, key: &'a Key) -> Answering<'a, Vec<Row>> {
-        self.inner.consent_versions(key)
+    fn all_versions<'a>(&'a self, key: &'a Key) -> Answering<'a, Vec<Row>> {
+        self.inner.all_versions(key)
     }
 
     fn versions<'a>(&'a self, keys: &'a [Key]) -> Answering<'a, Vec<Option<(Version, bool)>>> {

@@ -9,4 +9,5 @@ mod explained;
 mod leaks;
 mod memberships;
 mod redaction;
+mod shadow;
 mod whole;
