@@ -21,7 +21,9 @@ mod program;
 mod promises;
 #[path = "house/rules.rs"]
 mod rules;
+mod silence;
 mod site;
 mod support;
 mod trail;
 mod transport;
+mod vectors;

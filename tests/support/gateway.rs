@@ -26,6 +26,7 @@ pub(crate) async fn begin(folder: &Path, settings: &str, clock: Clock) -> Runnin
 /// A gateway on a thread of its own, until it is dropped.
 pub(crate) struct Served {
     pub(crate) address: SocketAddr,
+    pub(crate) management: SocketAddr,
     assembly: Arc<Assembly>,
     clock: Clock,
     stop: Option<oneshot::Sender<()>>,
@@ -40,13 +41,13 @@ impl Served {
         let thread = std::thread::spawn(move || {
             wait_for(async {
                 let running = begin(&folder, &settings, hands).await;
-                ready.send((running.https, Arc::clone(&running.assembly))).unwrap();
+                ready.send((running.https, running.management, Arc::clone(&running.assembly))).unwrap();
                 drop(stopped.await);
                 running.stop().await;
             });
         });
-        let (address, assembly) = readied.recv().unwrap();
-        Self { address, assembly, clock: clock.clone(), stop: Some(stop), thread: Some(thread) }
+        let (address, management, assembly) = readied.recv().unwrap();
+        Self { address, management, assembly, clock: clock.clone(), stop: Some(stop), thread: Some(thread) }
     }
 
     /// Registers a client; the gateway takes it over within a second, or by [`Served::look_at_registry`].
@@ -57,6 +58,11 @@ impl Served {
     /// Takes the registered clients over, as the gateway does each second.
     pub(crate) fn look_at_registry(&self) {
         wait_for(self.assembly.registry.refresh()).unwrap();
+    }
+
+    /// The gateway itself, for what has no route.
+    pub(crate) fn wait<T, W: Future<Output = T>>(&self, work: impl FnOnce(Arc<amanat::gateway::Gateway>) -> W) -> T {
+        wait_for(work(Arc::clone(&self.assembly.gateway)))
     }
 
     /// Locks a client out.

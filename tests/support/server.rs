@@ -5,6 +5,7 @@ use amanat::clock::Clock;
 use amanat::fhir::Instant;
 use amanat::smart::Client;
 use serde_json::{Value, json};
+use std::future::Future;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use tempfile::TempDir;
@@ -20,6 +21,7 @@ pub(crate) struct Server {
     // Before the folder, so that it stops before the folder goes.
     served: Served,
     folder: TempDir,
+    settings: String,
     pub(crate) clock: Clock,
     pub(crate) signer: Signer,
 }
@@ -40,6 +42,14 @@ impl Server {
         Self::made("Policy-all-normal", settings, "")
     }
 
+    /// Without a consent nobody; only the client that seeds may choose ids.
+    pub(crate) fn strict(sections: &str) -> Self {
+        let server = Self::made("Policy-deny", "update_as_create = false", sections);
+        let seeds = Client::app("c1", "Seeds", Vec::new(), "system/*.cruds system/Consent.cruds system/AuditEvent.rs");
+        server.register(Client { issuer: Some(ISSUER.to_owned()), may_choose_ids: true, ..seeds });
+        server
+    }
+
     fn made(implicit_policy: &str, issuer: &str, sections: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let signer = Signer::new("k1");
@@ -49,12 +59,26 @@ impl Server {
              [consent]\nimplicit_policy = \"{implicit_policy}\"\n{sections}\n"
         );
         let clock = Clock::fixed(Instant::parse(MOMENT).unwrap());
-        let served = Served::new(folder.path(), settings, &clock);
-        Self { served, folder, clock, signer }
+        let served = Served::new(folder.path(), settings.clone(), &clock);
+        Self { served, folder, settings, clock, signer }
+    }
+
+    /// Stops, lets something happen to the store, and starts again.
+    pub(crate) fn restart(self, meanwhile: impl FnOnce(&std::path::Path)) -> Self {
+        let Self { served, folder, settings, clock, signer } = self;
+        drop(served);
+        meanwhile(&folder.path().join("amanat.db"));
+        let served = Served::new(folder.path(), settings.clone(), &clock);
+        Self { served, folder, settings, clock, signer }
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
         self.served.address
+    }
+
+    /// Where health and metrics are.
+    pub(crate) fn management(&self) -> SocketAddr {
+        self.served.management
     }
 
     /// The file of the embedded store.
@@ -76,6 +100,11 @@ impl Server {
     /// Locks a client out.
     pub(crate) fn disable(&self, client: &str) {
         self.served.disable(client);
+    }
+
+    /// Asks the gateway what no route asks.
+    pub(crate) fn inside<T, W: Future<Output = T>>(&self, work: impl FnOnce(std::sync::Arc<amanat::gateway::Gateway>) -> W) -> T {
+        self.served.wait(work)
     }
 
     /// Moves the clock on.
