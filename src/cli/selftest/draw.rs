@@ -53,7 +53,8 @@ impl Draw {
             55..=62 => self.system_search(),
             63..=70 => self.compartment_search(),
             71..=82 => self.history(),
-            83..=92 => self.record(),
+            83..=91 => self.record(),
+            92 => self.operation(),
             _ => self.batch(),
         }
     }
@@ -97,9 +98,30 @@ impl Draw {
         if self.chance(10) { case.header("Prefer", "handling=lenient") } else { case }
     }
 
+    /// An operation that reads.
+    fn operation(&mut self) -> Case {
+        Case::get(self.one(words::OPERATIONS))
+    }
+
+    /// What looks beyond single parameters: narratives, lists, filters, what is contained, where something is.
+    fn beyond(&mut self) -> (String, String) {
+        let (name, value) = match self.up_to(6) {
+            0 => ("_text", self.one(words::STRINGS)),
+            1 => ("_content", self.one(words::STRINGS)),
+            2 => ("_list", self.one(&["l1", "l2", "List/l2", "nope"])),
+            3 => ("_contained", self.one(&["true", "both", "false"])),
+            4 => ("near", self.one(&["1|1|10|km", "0|0"])),
+            _ => ("_filter", self.one(words::FILTERS)),
+        };
+        (name.to_owned(), value.to_owned())
+    }
+
     /// What a search of a type asks, and how the answer is to look.
     fn pairs(&mut self, of: ResourceType) -> Vec<(String, String)> {
         let mut pairs: Vec<(String, String)> = (0..self.up_to(2)).filter_map(|_| self.criterion(of, 0)).collect();
+        if self.chance(6) {
+            pairs.push(self.beyond());
+        }
         self.shape(of, &mut pairs);
         pairs
     }
@@ -168,7 +190,9 @@ impl Draw {
     /// Modifiers that fit, and a value.
     fn value(&mut self, parameter: &SearchParameter) -> (&'static [&'static str], String) {
         match parameter.parameter_type {
-            ParameterType::Token => (&[":not", ":text", ":below"], self.one(words::TOKENS).to_owned()),
+            ParameterType::Token => {
+                (&[":not", ":text", ":below", ":above", ":in", ":not-in", ":of-type"], self.one(words::TOKENS).to_owned())
+            }
             ParameterType::String => (&[":exact", ":contains"], self.one(words::STRINGS).to_owned()),
             ParameterType::Reference => (&[":Patient", ":identifier", ":Observation"], self.one(words::REFERENCES).to_owned()),
             ParameterType::Date => (&[""], self.date()),

@@ -9,6 +9,11 @@ fn to(key: &str) -> Value {
     json!({ "reference": key })
 }
 
+/// A reference that says more than where it leads.
+pub(super) fn named(key: &str) -> Value {
+    json!({"reference": key, "display": format!("Words on {key}"), "identifier": {"system": "urn:obs", "value": "named"}})
+}
+
 /// A list of references.
 pub(super) fn all(keys: &[&str]) -> Value {
     keys.iter().map(|key| to(key)).collect()

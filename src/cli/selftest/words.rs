@@ -64,6 +64,34 @@ pub(super) const IDENTIFIERS: &[&str] = &[
     "urn:mrn|mrn-p2",
     "mrn-p2",
     "urn:obs|nope",
+    "urn:obs|named",
+];
+
+/// Filters (`_filter`).
+pub(super) const FILTERS: &[&str] = &[
+    "code eq 75622-1",
+    "identifier eq hidden1",
+    "subject eq Patient/p2 or code eq 718-7",
+    "not (status eq final)",
+    "patient re Patient/p1 and date ge 2015",
+    "family co min",
+    "hidden1",
+];
+
+/// Operations that read, where this server has them.
+pub(super) const OPERATIONS: &[&str] = &[
+    "Patient/p1/$everything",
+    "Patient/p2/$everything",
+    "Encounter/e-p1/$everything",
+    "Observation/$lastn?patient=Patient/p1",
+    "Observation/$lastn?patient=Patient/p2&max=2",
+    "Observation/$lastn?category=laboratory&patient=p1",
+    "Patient/p1/$summary",
+    "Patient/p2/$summary",
+    "Composition/x/$document",
+    "Observation/hidden1/$meta",
+    "Observation/o1/$meta",
+    "$meta",
 ];
 
 /// Parameters that the worlds' records have values for.

@@ -1,8 +1,8 @@
 //! Worlds: what a caller sees, and records beside it that the caller may not see, for each reason that hides records.
 
 use super::records::{
-    all, but_for, condition, consent, encounter, labelled, list, observation, organization, patient, practitioner, prescription,
-    provenance, report, with,
+    all, but_for, condition, consent, encounter, labelled, list, named, observation, organization, patient, practitioner,
+    prescription, provenance, report, with,
 };
 use super::twin::Asker;
 use serde_json::{Value, json};
@@ -50,8 +50,12 @@ impl World {
 
     /// What both stores hold, in steps.
     pub(super) fn seen(self) -> Vec<Vec<Value>> {
-        let panel =
-            with(observation("panel", "p1", "laboratory", RECENT), "hasMember", all(&["Observation/hidden1", "Observation/o1"]));
+        // Where a patient keeps records of her own to herself, what is said of them beside the address goes with them.
+        let members = match self {
+            Self::Conditions => json!([named("Observation/hidden1"), named("Observation/o1")]),
+            _ => all(&["Observation/hidden1", "Observation/o1"]),
+        };
+        let panel = with(observation("panel", "p1", "laboratory", RECENT), "hasMember", members);
         let derived = with(
             observation("o4", "p1", "laboratory", "2026-02-01"),
             "derivedFrom",
