@@ -1,11 +1,7 @@
 //! What conditions and predicates have in common: AND and OR, and a truth that may not be known.
 
 /// Of several parts the first that is `decisive` decides; else all must be known. With `false` this is AND, with `true` OR.
-pub fn decided<T>(
-    parts: impl IntoIterator<Item = T>,
-    decisive: bool,
-    mut holds: impl FnMut(T) -> Option<bool>,
-) -> Option<bool> {
+pub fn decided<T>(parts: impl IntoIterator<Item = T>, decisive: bool, mut holds: impl FnMut(T) -> Option<bool>) -> Option<bool> {
     let mut outcome = Some(!decisive);
     for part in parts {
         match holds(part) {

@@ -125,3 +125,42 @@ fn what_tells_of_a_record_is_withheld_with_it() {
     assert_eq!(shown(), [404, 404, 404]);
     assert_eq!(server.get("Provenance?_summary=count", &token).json()["total"], 0);
 }
+
+#[test]
+fn a_role_holds_nothing_above_its_ceiling_whatever_patients_say() {
+    let sections = "implicit_max_conf = \"V\"\n[[consent.ceilings]]\nrole = \"billing\"\nlabels = [\"ETH\"]\n\
+                    [[consent.ceilings]]\nrole = \"volunteer\"\nmax_conf = \"N\"\n";
+    let server = Server::with("Policy-all-normal", sections);
+    let mut labelled = observation("alc", "p1", "laboratory");
+    labelled["meta"] = json!({"security": [{"system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": "ETHUD"}]});
+    server.seed(&[patient("p1", "Amin"), labelled, observation("o1", "p1", "laboratory"), consent("k1", "p1", "permit")]);
+    let seen = |roles: serde_json::Value| {
+        let claims = json!({"scope": "user/*.rs", "fhirUser": "Practitioner/d1", "purpose_of_use": "TREAT", "roles": roles});
+        let token = server.token(claims);
+        let count = server.get("Observation?_summary=count", &token).expect(200).json()["total"].as_u64().unwrap();
+        (server.get("Observation/alc", &token).status, count)
+    };
+    assert_eq!(seen(json!(["nurse"])), (200, 2));
+    assert_eq!(seen(json!(["billing"])), (404, 1));
+    assert_eq!(seen(json!(["nurse", "volunteer"])), (404, 1));
+}
+
+#[test]
+fn a_consent_whose_patient_is_named_by_identifier_binds_that_patient() {
+    let (server, officer, _) = filled();
+    let token = server.clinician("d1", "user/*.rs");
+    let clerk = server.system("system/*.cruds system/Consent.cruds");
+    let by = |value: &str| {
+        let mut denial = consent("k9", "p2", "deny");
+        denial["patient"] = json!({"identifier": {"system": "urn:mrn", "value": value}, "display": "Bano"});
+        denial
+    };
+    let reply = server.put("Consent/k9", &clerk, &by("mrn-nobody"));
+    assert_eq!((reply.status, reply.json()["issue"][0]["expression"][0].as_str()), (422, Some("Consent.patient")));
+    let _ = server.put("Consent/k9", &clerk, &by("mrn-p2")).expect(201);
+    assert_eq!(server.get("Observation/o2", &token).status, 404, "it denies at once");
+    let stored = server.get("Consent/k9", &officer).expect(200).json();
+    assert_eq!(stored["patient"]["reference"], "Patient/p2");
+    assert_eq!((&stored["patient"]["identifier"]["value"], &stored["patient"]["display"]), (&json!("mrn-p2"), &json!("Bano")));
+    assert_eq!(server.get("Observation/o1", &token).status, 200);
+}
