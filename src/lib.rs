@@ -22,6 +22,7 @@ pub mod http;
 pub mod identity;
 #[cfg(feature = "bench")]
 mod layers;
+pub mod portal;
 pub mod smart;
 pub mod startup;
 pub mod store;

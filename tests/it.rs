@@ -23,6 +23,7 @@ mod promises;
 mod rules;
 mod silence;
 mod site;
+mod smart;
 mod support;
 mod trail;
 mod transport;

@@ -126,6 +126,20 @@ impl Scopes {
         both
     }
 
+    /// Who was told `fhirUser` may read the user's own record (SMART App Launch 2.2, "Scopes for requesting identity data"), and no other.
+    pub fn open_own(&mut self, user: &crate::fhir::Key) {
+        if ["openid", "fhirUser"].iter().all(|named| self.contexts.iter().any(|held| held == named)) {
+            self.grants.push(Grant {
+                level: Level::User,
+                resource_type: Some(user.resource_type),
+                needs: vec![Need::Read],
+                constraint: Arc::new([Criterion::Id(vec![user.id.clone()])]),
+                text: format!("user/{}.r?_id={}", user.resource_type, user.id),
+                form: Form::V2,
+            });
+        }
+    }
+
     /// The `scope` value of a token response: contexts first, then the grants, each in the form that it was asked in.
     pub fn to_text(&self) -> String {
         let contexts = self.contexts.iter().cloned();

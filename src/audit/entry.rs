@@ -42,6 +42,8 @@ pub enum Event {
     TrailUse(&'static str),
     /// Emergency access began or ended: one of [`Event::OVERRIDE`].
     Override(&'static str),
+    /// A person signed in or out, or allowed an app something: one of [`Event::SIGN_ON`].
+    SignOn(&'static str),
 }
 
 /// Stands for a word that a later version wrote.
@@ -91,6 +93,9 @@ impl Event {
     /// What [`Event::Override`] may hold.
     pub const OVERRIDE: &'static [&'static str] = &["started", "ended", "reviewed", "noticed", OTHER];
 
+    /// What [`Event::SignOn`] may hold.
+    pub const SIGN_ON: &'static [&'static str] = &["login", "logout", "asked", "authorized", "ended", "introspected", OTHER];
+
     /// The kind and, where the kind has several, the word: the written form.
     pub const fn words(&self) -> (&'static str, Option<&'static str>) {
         match self {
@@ -101,6 +106,7 @@ impl Event {
             Self::Registry(word) => ("registry", Some(word)),
             Self::TrailUse(word) => ("trail", Some(word)),
             Self::Override(word) => ("override", Some(word)),
+            Self::SignOn(word) => ("sign-on", Some(word)),
         }
     }
 
@@ -115,6 +121,7 @@ impl Event {
             "registry" => Self::Registry(known(Self::REGISTRY, OTHER)),
             "trail" => Self::TrailUse(known(Self::TRAIL_USE, OTHER)),
             "override" => Self::Override(known(Self::OVERRIDE, OTHER)),
+            "sign-on" => Self::SignOn(known(Self::SIGN_ON, OTHER)),
             _ => return None,
         })
     }

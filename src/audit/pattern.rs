@@ -87,6 +87,7 @@ pub(super) fn pattern(event: &Event) -> Pattern {
             let action = if *word == "read" { "R" } else { "E" };
             Pattern { kind: (DCM, "110101"), subject: Subject::Any, ..local(action) }
         }
+        Event::SignOn(word) => sign_on(word),
         Event::Override(word) => {
             // Emergency Override Started, Emergency Override Stopped; a review is a use of the security application.
             let subtype = match *word {
@@ -97,6 +98,20 @@ pub(super) fn pattern(event: &Event) -> Pattern {
             Pattern { kind: (DCM, "110113"), subtype, subject: Subject::Any, ..local("E") }
         }
     }
+}
+
+/// Login, Logout (DICOM PS3.16), Introspect Token (IHE IUA); what a person allowed or took back is a change of security attributes.
+fn sign_on(word: &str) -> Pattern {
+    let authentication = (DCM, "110114");
+    let (kind, subtype, action) = match word {
+        "login" => (authentication, Some((DCM, "110122")), "E"),
+        "logout" => (authentication, Some((DCM, "110123")), "E"),
+        "introspected" => (authentication, Some(("urn:ihe:event-type-code", "ITI-102")), "E"),
+        "authorized" => ((DCM, "110113"), Some((DCM, "110137")), "C"),
+        "ended" => ((DCM, "110113"), Some((DCM, "110137")), "D"),
+        _ => (authentication, None, "E"),
+    };
+    Pattern { kind, subtype, server: TOKEN_SERVICE, ..local(action) }
 }
 
 fn rest(code: &'static str) -> Pattern {

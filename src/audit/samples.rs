@@ -55,6 +55,7 @@ fn events() -> impl Strategy<Value = Event> {
         prop::sample::select(Event::REGISTRY).prop_map(Event::Registry),
         prop::sample::select(Event::TRAIL_USE).prop_map(Event::TrailUse),
         prop::sample::select(Event::OVERRIDE).prop_map(Event::Override),
+        prop::sample::select(Event::SIGN_ON).prop_map(Event::SignOn),
         Just(Event::Token),
         Just(Event::Start),
         Just(Event::Stop),

@@ -37,6 +37,7 @@ fn golden() -> Vec<Entry> {
     }
     let other = Event::REGISTRY.iter().copied().map(Event::Registry).chain(Event::TRAIL_USE.iter().copied().map(Event::TrailUse));
     let other = other.chain(Event::OVERRIDE.iter().copied().map(Event::Override));
+    let other = other.chain(Event::SIGN_ON.iter().copied().map(Event::SignOn));
     for kind in other.chain([Event::Token, Event::Start, Event::Stop]) {
         let entry = Entry::concluded(kind, system(), Instant(0), "req-1");
         entries.push(entry.asking("POST token grant_type=client_credentials"));

@@ -56,9 +56,19 @@ struct Add {
     /// Where its public keys are.
     #[arg(long, value_name = "URL")]
     jwks_uri: Option<String>,
-    /// Where an app gets its answers; may be repeated. Without keys the client is a public app.
+    /// Where an app gets its answers; may be repeated. With keys it is an app with a server that has a key, without keys and without
+    /// --secret a public app.
     #[arg(long, value_name = "URL")]
     redirect_uri: Vec<String>,
+    /// Where an EHR opens the app; may be repeated.
+    #[arg(long, value_name = "URL")]
+    launch_uri: Vec<String>,
+    /// An app with a server that keeps a secret. The secret is printed once.
+    #[arg(long, conflicts_with_all = ["jwks", "jwks_uri"], requires = "redirect_uri")]
+    secret: bool,
+    /// You answer for the app: the consent page says so.
+    #[arg(long)]
+    vetted: bool,
     /// The organization it acts for, such as Organization/lab-a.
     #[arg(long, value_name = "REFERENCE")]
     organization: Option<String>,
@@ -85,7 +95,10 @@ impl Client {
         wait(async {
             let desk = Desk::open(&config).await?;
             let result = match self.action {
-                Action::Add(add) => added(&desk, add.client()?, json, screen).await,
+                Action::Add(add) => {
+                    let (client, secret) = add.client()?;
+                    added(&desk, client, secret, json, screen).await
+                }
                 Action::List => list(&desk, json, screen).await,
                 Action::Disable { id } => disabled(&desk, &id, json, screen).await,
             };
@@ -96,34 +109,43 @@ impl Client {
 }
 
 impl Add {
-    fn client(self) -> Result<smart::Client, Failure> {
+    fn client(self) -> Result<(smart::Client, Option<String>), Failure> {
         let name = self.name.unwrap_or_else(|| self.id.clone());
         let keys = match (self.jwks, self.jwks_uri) {
             (Some(file), _) => ClientKeys::Jwks(key_set(&file)?),
             (None, Some(uri)) => ClientKeys::JwksUri(uri),
             (None, None) => ClientKeys::None,
         };
+        let (id, redirects) = (&self.id, self.redirect_uri);
+        let mut secret = None;
         let client = match keys {
-            ClientKeys::None if self.issuer.is_some() => smart::Client::app(&self.id, &name, Vec::new(), &self.scope),
-            ClientKeys::None if self.redirect_uri.is_empty() => {
-                let text = "a client needs keys (--jwks, --jwks-uri) or, as a public app, --redirect-uri";
+            ClientKeys::None if self.issuer.is_some() => smart::Client::app(id, &name, Vec::new(), &self.scope),
+            ClientKeys::None if redirects.is_empty() => {
+                let text = "a client needs keys (--jwks, --jwks-uri) or, as an app, --redirect-uri";
                 return Err(Failure::Usage(text.to_owned()));
             }
-            ClientKeys::None => smart::Client::app(&self.id, &name, self.redirect_uri, &self.scope),
-            keys => {
-                smart::Client { redirect_uris: self.redirect_uri, ..smart::Client::backend(&self.id, &name, keys, &self.scope) }
+            ClientKeys::None if self.secret => {
+                let made = smart::Client::symmetric(id, &name, redirects, &self.scope);
+                let (client, shown) = made.map_err(|fault| Failure::Failed(fault.to_string()))?;
+                secret = Some(shown);
+                client
             }
+            ClientKeys::None => smart::Client::app(id, &name, redirects, &self.scope),
+            keys if redirects.is_empty() => smart::Client::backend(id, &name, keys, &self.scope),
+            keys => smart::Client::asymmetric(id, &name, keys, redirects, &self.scope),
         };
         let certificate = self.certificate.as_deref().map(certificate_digest).transpose()?;
-        let may_choose_ids = self.may_choose_ids;
-        Ok(smart::Client {
+        let client = smart::Client {
             issuer: self.issuer,
             organization: self.organization,
             purposes: self.purpose,
             certificate,
-            may_choose_ids,
+            may_choose_ids: self.may_choose_ids,
+            launch_uris: self.launch_uri,
+            vetted: self.vetted,
             ..client
-        })
+        };
+        Ok((client, secret))
     }
 }
 
@@ -147,12 +169,26 @@ fn certificate_digest(file: &Path) -> Result<String, Failure> {
     fingerprint(file).map_err(|error| Failure::Usage(error.to_string()))
 }
 
-async fn added(desk: &Desk, client: smart::Client, json: bool, screen: &mut Screen<'_>) -> Result<(), Failure> {
+async fn added(
+    desk: &Desk,
+    client: smart::Client,
+    secret: Option<String>,
+    json: bool,
+    screen: &mut Screen<'_>,
+) -> Result<(), Failure> {
     desk.add_client(client.clone()).await?;
     if json {
-        screen.json(&json!({ "added": client }))?;
+        let secret = secret.map_or_else(|| json!({}), |secret| json!({ "client_secret": secret }));
+        let mut told = json!({ "added": smart::Client { secret: None, ..client } });
+        if let (Some(told), Some(secret)) = (told.as_object_mut(), secret.as_object()) {
+            told.extend(secret.clone());
+        }
+        screen.json(&told)?;
     } else {
         screen.line(format_args!("added `{}`: {}", client.id, client.scopes))?;
+        if let Some(secret) = secret {
+            screen.line(format_args!("its secret, shown this once: {secret}"))?;
+        }
     }
     Ok(())
 }
@@ -160,6 +196,7 @@ async fn added(desk: &Desk, client: smart::Client, json: bool, screen: &mut Scre
 async fn list(desk: &Desk, json: bool, screen: &mut Screen<'_>) -> Result<(), Failure> {
     let clients = desk.list_clients().await?;
     if json {
+        let clients: Vec<_> = clients.into_iter().map(|client| smart::Client { secret: None, ..client }).collect();
         screen.json(&json!({ "clients": clients }))?;
         return Ok(());
     }

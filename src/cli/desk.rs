@@ -25,7 +25,9 @@ const VERIFIED_AT_ONCE: u32 = 5_000;
 
 /// A gateway as the command line uses it: in the serving process, or beside it on the same store.
 pub(super) struct Desk {
-    parts: Arc<Assembly>,
+    pub(super) parts: Arc<Assembly>,
+    /// Where the pages are.
+    pub(super) origin: String,
     lifetime: u32,
     clock: Clock,
 }
@@ -71,7 +73,8 @@ impl Desk {
 
     /// Of a gateway that serves in this process.
     pub(super) fn of(parts: &Arc<Assembly>, config: &Config) -> Self {
-        Self { parts: Arc::clone(parts), lifetime: config.smart.token_lifetime_seconds, clock: Clock::system() }
+        let origin = config.server.base_url.origin().to_owned();
+        Self { parts: Arc::clone(parts), origin, lifetime: config.smart.token_lifetime_seconds, clock: Clock::system() }
     }
 
     /// Closes what [`Desk::open`] opened.
@@ -230,11 +233,10 @@ impl Desk {
             lifetime: self.lifetime,
             user,
             patient,
-            encounter: None,
             organization: client.organization,
             purposes,
             certificate: client.certificate,
-            emergency: None,
+            ..Grant::default()
         })
     }
 
@@ -321,6 +323,6 @@ fn refused(refusal: &Refusal) -> Failure {
     Failure::Failed(if problems.is_empty() { told.text.into_owned() } else { problems.join("; ") })
 }
 
-fn failed(error: impl Display) -> Failure {
+pub(super) fn failed(error: impl Display) -> Failure {
     Failure::Failed(error.to_string())
 }

@@ -9,6 +9,7 @@ mod desk;
 mod doctor;
 mod explain;
 mod init;
+mod people;
 mod places;
 mod screen;
 pub mod selftest;
@@ -17,6 +18,7 @@ pub mod synthetic;
 #[cfg(test)]
 mod tests;
 mod token;
+mod user;
 
 use clap::{Parser, Subcommand};
 use screen::Screen;
@@ -46,6 +48,8 @@ enum Command {
     Doctor(doctor::Doctor),
     /// Register, list and disable clients.
     Client(client::Client),
+    /// Add, list and lock out people who sign in.
+    User(user::User),
     /// Print a bearer token of the gateway's own issuer, for trying things.
     Token(token::Token),
     /// Verify the trail.
@@ -75,6 +79,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, out: &mut dyn Write, e
         Command::Serve(serve) => serve.run(),
         Command::Doctor(doctor) => doctor.run(&mut screen),
         Command::Client(client) => client.run(&mut screen),
+        Command::User(user) => user.run(&mut screen),
         Command::Token(token) => token.run(&mut screen),
         Command::Audit(audit) => audit.run(&mut screen),
         Command::Explain(explain) => explain.run(&mut screen),

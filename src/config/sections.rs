@@ -135,6 +135,8 @@ pub struct Smart {
     pub token_lifetime_seconds: u32,
     /// Seconds of leeway on `exp`, `nbf` and `iat`.
     pub leeway_seconds: u32,
+    /// Whether people sign in here: the authorization endpoint, its pages, and what is claimed of them.
+    pub sign_in: bool,
 }
 
 /// Reads all sections. `None` only after a fault was noted.
@@ -290,6 +292,7 @@ fn smart(settings: &mut Settings) -> Smart {
     let smart = Smart {
         token_lifetime_seconds: settings.or("smart.token_lifetime_seconds", 300),
         leeway_seconds: settings.or("smart.leeway_seconds", 30),
+        sign_in: settings.or("smart.sign_in", true),
     };
     if !(1..=3600).contains(&smart.token_lifetime_seconds) {
         settings.fault("smart.token_lifetime_seconds", "must lie between 1 and 3600");

@@ -135,11 +135,11 @@ impl Gateway {
             lifetime: wish.minutes * 60,
             user: caller.user.clone(),
             patient: Some(patient.clone()),
-            encounter: None,
             organization: caller.organization.clone(),
             purposes: vec![BREAK_THE_GLASS.to_owned()],
             certificate,
             emergency: Some((id.to_owned(), caller.issuer.clone())),
+            ..smart::Grant::default()
         };
         smart::issue(&tokens.keys.signing(), &grant, now).map_err(|fault| {
             tracing::error!(%fault, "a token could not be signed");

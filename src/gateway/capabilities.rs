@@ -8,7 +8,7 @@ use amanat_documents::{Capability, Parameter, Security, Served, capability_state
 const COMPARTMENTS: [&str; 5] = ["device", "encounter", "patient", "practitioner", "relatedPerson"];
 
 /// The statement for a FHIR base.
-pub(super) fn statement(base: &str, token_endpoint: &str, now: Instant) -> String {
+pub(super) fn statement(base: &str, endpoints: Vec<(String, String)>, now: Instant) -> String {
     capability_statement(&Capability {
         software: "Amanat".to_owned(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -24,7 +24,7 @@ pub(super) fn statement(base: &str, token_endpoint: &str, now: Instant) -> Strin
             description:
                 "OAuth 2.0 bearer tokens with SMART scopes; clients authenticate at the token endpoint with a signed assertion"
                     .to_owned(),
-            endpoints: vec![("token".to_owned(), token_endpoint.to_owned())],
+            endpoints,
         },
         resources: ResourceType::ALL.iter().map(|&resource_type| served(resource_type)).collect(),
         interactions: words(&["transaction", "batch", "search-system", "history-system"]),

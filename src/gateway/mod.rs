@@ -27,6 +27,7 @@ mod references;
 mod relabel;
 mod search;
 mod shadow;
+mod sign_on;
 mod token;
 mod trail_view;
 mod transaction;
@@ -41,7 +42,11 @@ pub use inbound::Inbound;
 pub use page::LinkKey;
 pub use rate::Rate;
 pub use shadow::{Draft, Shift};
-pub use token::{TokenReply, TokenRequest};
+pub use sign_on::{
+    AppView, Browser, ConnectedApp, ConsentPage, HomePage, PatientRow, PatientsPage, PhonePage, SessionRow, SetUpPage,
+    SignInPage, Step, Turn, WrongPage,
+};
+pub use token::{Endpoint, TokenReply, TokenRequest};
 pub use turned_away::TurnedAway;
 
 use crate::access::{Caller, Look, Permit, authorize};
@@ -51,7 +56,7 @@ use crate::consent::Labelling;
 use crate::disclosure::{Answer, Marking, Pending, Redaction, Row, Sealed, Visit, refuse, release, throttle};
 use crate::fhir::{Instant, Interaction, Key, Need, Refusal, Rendering, RouteOptions, interaction, rendering};
 use crate::identity::Authenticator;
-use crate::smart::TokenEndpoint;
+use crate::smart::{Endpoints, People, TokenEndpoint};
 use crate::store::{PageBounds, RecordStore};
 use crate::telemetry;
 use rate::{Denied, Rates};
@@ -120,10 +125,12 @@ pub struct Parts {
     pub limits: Limits,
     /// Who gets a token.
     pub tokens: TokenEndpoint,
-    /// The URL of the token endpoint.
-    pub token_endpoint: String,
-    /// The URL of the gateway's own public keys.
-    pub jwks_uri: String,
+    /// The people who sign in here.
+    pub people: People,
+    /// The URLs of the authorization server.
+    pub endpoints: Endpoints,
+    /// Proves that a form was shown by this gateway.
+    pub form_key: Vec<u8>,
     /// What AuditEvents say of this gateway.
     pub site: Site,
 }
@@ -154,7 +161,7 @@ impl Gateway {
     /// # Errors
     /// When the store cannot be read.
     pub async fn open(parts: Parts) -> Result<Self, Refusal> {
-        let capabilities = capabilities::statement(&parts.base, &parts.token_endpoint, parts.clock.now());
+        let capabilities = capabilities::statement(&parts.base, parts.endpoints.legacy(), parts.clock.now());
         let shown = tokio::sync::Mutex::new(parts.ledger.shown().await.map_err(|_| Refusal::TrailUnavailable)?);
         let rates = Rates::new(parts.limits.clients, parts.limits.strangers);
         let (turned_away, purposes) = (turned_away::Allowance::default(), purpose::Purposes::new(parts.purpose_required));

@@ -1,10 +1,13 @@
 //! The token endpoint and the discovery documents: who gets a token, and how clients find out.
 
 use super::Gateway;
+use super::rate::Denied;
+use crate::access::Caller;
 use crate::audit::{Agent, Entry, Event};
-use crate::fhir::Refusal;
+use crate::fhir::{Instant, Refusal};
 use crate::identity::PeerCertificate;
-use crate::smart::{self, Endpoints, TokenFacts};
+use crate::smart::{self, TokenFacts};
+use std::sync::Arc;
 
 /// A `POST` to the token endpoint.
 #[derive(Debug, Default)]
@@ -36,9 +39,20 @@ pub struct TokenReply {
     pub headers: Vec<(&'static str, &'static str)>,
 }
 
+/// Which of the endpoints that clients call themselves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Endpoint {
+    /// RFC 6749 § 3.2
+    Token,
+    /// RFC 7662
+    Introspection,
+    /// RFC 7009
+    Revocation,
+}
+
 impl Gateway {
-    /// Answers at the token endpoint, once the trail has the entry.
-    pub async fn token(&self, request: TokenRequest) -> TokenReply {
+    /// Answers at one of the endpoints that clients call themselves, once the trail has the entry.
+    pub async fn token(&self, endpoint: Endpoint, request: TokenRequest) -> TokenReply {
         let now = self.parts.clock.now();
         let asked = smart::TokenRequest {
             content_type: request.content_type.as_deref(),
@@ -47,14 +61,26 @@ impl Gateway {
             body: &request.body,
             peer: request.certificate.as_ref(),
         };
-        let answer = self.parts.tokens.answer(&asked, now).await;
+        let answer = match endpoint {
+            Endpoint::Token => self.parts.tokens.answer(&asked, now).await,
+            Endpoint::Introspection => self.introspected(asked, now).await,
+            Endpoint::Revocation => {
+                let examined = self.examined(&request.body, now).await;
+                self.parts.tokens.revoke(&asked, examined.as_deref(), now).await
+            }
+        };
         // Until it is proved, a client is only claimed.
         if answer.status == 200
             && let Some(client) = &answer.facts.client
         {
             crate::telemetry::note_client(client);
         }
-        let entry = self.token_entry(answer.facts, &request, now);
+        if answer.status == 401
+            && let Err(denied) = self.rates.stranger(&request.address, now)
+        {
+            return throttled(&denied);
+        }
+        let entry = self.token_entry(endpoint, answer.facts, &request, now);
         if self.parts.trail.append(entry).await.is_err() {
             let body = r#"{"error":"temporarily_unavailable","error_description":"The audit trail cannot be written, so no token is issued. Try again later."}"#;
             return TokenReply {
@@ -66,32 +92,105 @@ impl Gateway {
         TokenReply { status: answer.status, body: answer.body, headers: answer.headers }
     }
 
-    fn token_entry(&self, facts: TokenFacts, request: &TokenRequest, now: crate::fhir::Instant) -> Entry {
+    /// A bearer token may stand for the client that asks.
+    async fn introspected(&self, asked: smart::TokenRequest<'_>, now: Instant) -> smart::TokenAnswer {
+        let header =
+            asked.authorization.filter(|header| header.get(..7).is_some_and(|word| word.eq_ignore_ascii_case("bearer ")));
+        let bearer = match header {
+            Some(_) => self.parts.authenticator.authenticate(header, asked.peer, now).await.ok(),
+            None => None,
+        };
+        let examined = self.examined(asked.body, now).await;
+        self.parts.tokens.introspect(&asked, bearer.as_deref(), examined.as_deref(), now).await
+    }
+
+    /// Whom the access token in a form stands for, when it would be accepted now.
+    async fn examined(&self, form: &str, now: Instant) -> Option<Arc<Caller>> {
+        let form = crate::fhir::pairs(form).ok()?;
+        let (_, token) = form.iter().find(|(name, _)| name == "token")?;
+        let caller = self.parts.authenticator.examine(token, now).await?;
+        self.parts.emergency.of(&caller, now).ok().map(|_| caller)
+    }
+
+    fn token_entry(&self, endpoint: Endpoint, facts: TokenFacts, request: &TokenRequest, now: Instant) -> Entry {
         let client = facts.client.unwrap_or_default();
+        let (subject, user) = facts.user.unwrap_or_else(|| (client.clone(), None));
         let agent = Agent {
             issuer: self.parts.tokens.issuer.clone(),
-            subject: client.clone(),
+            subject,
+            user,
             client,
+            purposes: facts.purposes,
             token_id: facts.token_id,
             ..Agent::unknown(&request.address)
         };
-        let mut entry = Entry::concluded(Event::Token, agent, now, &request.request_id).because(facts.reason);
+        let event = match endpoint {
+            Endpoint::Token => Event::Token,
+            Endpoint::Introspection => Event::SignOn("introspected"),
+            Endpoint::Revocation => Event::SignOn("ended"),
+        };
+        let mut entry = Entry::concluded(event, agent, now, &request.request_id).because(facts.reason);
         entry.outcome = facts.outcome;
-        match facts.scope {
-            Some(scope) => entry.asking(&format!("grant_type=client_credentials&scope={}", crate::fhir::encode(&scope))),
-            None => entry.asking("grant_type=client_credentials"),
+        let asked: String = facts.asked.chars().take(100).collect();
+        let grant = format!("grant_type={}", crate::fhir::encode(&asked));
+        match (endpoint, facts.scope) {
+            (Endpoint::Token, Some(scope)) => entry.asking(&format!("{grant}&scope={}", crate::fhir::encode(&scope))),
+            (Endpoint::Token, None) => entry.asking(&grant),
+            _ => entry,
         }
+    }
+
+    /// Who the user of a token is (OpenID Connect Core § 5.3), for apps that were told `openid`.
+    ///
+    /// # Errors
+    /// The refusal of the token, or [`Refusal::ScopeMissing`].
+    pub async fn userinfo(&self, authorization: Option<&str>, peer: Option<&PeerCertificate>) -> Result<String, Refusal> {
+        let now = self.parts.clock.now();
+        let caller = self.parts.authenticator.authenticate(authorization, peer, now).await?;
+        let told = |name: &str| caller.scopes.contexts.iter().any(|held| held == name);
+        if caller.issuer != self.parts.base || !told("openid") {
+            return Err(Refusal::ScopeMissing { needed: "openid".to_owned() });
+        }
+        let mut claims = serde_json::Map::new();
+        claims.insert("sub".to_owned(), caller.subject.clone().into());
+        if let Some(user) = caller.user.as_ref().filter(|_| told("fhirUser") || told("profile")) {
+            claims.insert("fhirUser".to_owned(), format!("{}/{user}", self.parts.base).into());
+        }
+        Ok(serde_json::Value::Object(claims).to_string())
     }
 
     /// `.well-known/smart-configuration`
     pub fn smart_configuration(&self) -> String {
-        let endpoints = Endpoints { token: self.parts.token_endpoint.clone(), jwks: self.parts.jwks_uri.clone() };
-        smart::smart_configuration(&endpoints, &self.parts.tokens.rules.algorithms).to_string()
+        smart::smart_configuration(&self.parts.endpoints, &self.parts.tokens.rules.algorithms).to_string()
+    }
+
+    /// `.well-known/openid-configuration`, and `oauth-authorization-server`.
+    pub fn openid_configuration(&self) -> String {
+        smart::openid_configuration(&self.parts.endpoints, &self.parts.tokens.rules.algorithms).to_string()
     }
 
     /// The public keys of the gateway's own issuer.
-    pub fn jwks(&self) -> String {
+    pub async fn jwks(&self) -> String {
+        if self.people_sign_in() {
+            let (keys, store) = (&self.parts.tokens.keys, self.parts.tokens.registry.store());
+            if let Err(error) = keys.identity(store, self.parts.clock.now()).await {
+                tracing::warn!(%error, "there is no key for id_tokens");
+            }
+        }
         self.parts.tokens.keys.document()
+    }
+
+    /// Ends what a person allowed an app, for an operator.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn end_authorization(&self, authorization: &str, why: &str) -> Result<bool, smart::ClientStoreError> {
+        self.parts.tokens.end(authorization, why, self.parts.clock.now()).await
+    }
+
+    /// Is this the origin of a page of a registered app?
+    pub fn knows_origin(&self, origin: &str) -> bool {
+        self.parts.tokens.registry.knows_origin(origin)
     }
 
     /// Whether this access token would be accepted now. Nothing is done with it.
@@ -121,6 +220,14 @@ impl Gateway {
         }
         if let Err(refusal) = self.tend_emergencies().await {
             tracing::warn!(code = refusal.told().code, "the grants of emergency access could not be read again");
+        }
+    }
+
+    /// Looks again at what other nodes revoked. To be called twice a second.
+    pub async fn refresh_revocations(&self) {
+        let tokens = &self.parts.tokens;
+        if let Err(error) = tokens.registry.revocations().load(&tokens.state, self.parts.clock.now()).await {
+            tracing::warn!(%error, "the revocations could not be read again");
         }
     }
 
@@ -157,4 +264,10 @@ impl Gateway {
             tracing::error!("the trail cannot be written");
         }
     }
+}
+
+fn throttled(denied: &Denied) -> TokenReply {
+    tracing::debug!(?denied, "one of too many");
+    let body = r#"{"error":"temporarily_unavailable","error_description":"Too many requests that prove no client came from your address. Wait a moment."}"#;
+    TokenReply { status: 429, body: body.to_owned(), headers: vec![("Cache-Control", "no-store"), ("Retry-After", "5")] }
 }

@@ -5,7 +5,8 @@ use super::body;
 use super::inbound::{address, certificate, single};
 use super::outcome::Turned;
 use super::place::Place;
-use crate::gateway::TokenRequest;
+use crate::fhir::Refusal;
+use crate::gateway::{Endpoint, TokenRequest};
 use actix_web::http::{Method, StatusCode, header};
 use actix_web::web::Payload;
 use actix_web::{HttpRequest, HttpResponse};
@@ -19,13 +20,23 @@ pub(super) async fn serve(front: &Front, request: &HttpRequest, place: Place<'_>
     let reading = matches!(*request.method(), Method::GET | Method::HEAD);
     match place {
         Place::SmartConfiguration if reading => json(request, front.gateway.smart_configuration()),
-        Place::Jwks if reading => json(request, front.gateway.jwks()),
-        Place::Token if request.method() == Method::POST => {
-            token(front, request, payload, id).await.unwrap_or_else(|turned| turned.oauth_response())
+        Place::Jwks if reading => json(request, front.gateway.jwks().await),
+        Place::SmartStyle if reading => json(request, crate::portal::SMART_STYLE.to_owned()),
+        Place::OpenidConfiguration if reading => json(request, front.gateway.openid_configuration()),
+        Place::Userinfo if reading || request.method() == Method::POST => userinfo(front, request).await,
+        Place::Token | Place::Introspect | Place::Revoke if request.method() == Method::POST => {
+            let endpoint = match place {
+                Place::Introspect => Endpoint::Introspection,
+                Place::Revoke => Endpoint::Revocation,
+                _ => Endpoint::Token,
+            };
+            token(front, request, endpoint, payload, id).await.unwrap_or_else(|turned| turned.oauth_response())
         }
-        Place::Token => Turned::method(place.methods()).oauth_response(),
-        Place::SmartConfiguration | Place::Jwks => Turned::method(place.methods()).response(),
-        Place::Nowhere | Place::Fhir(_) => Turned::nowhere(front.config.server.base_url.as_str()).response(),
+        Place::Token | Place::Introspect | Place::Revoke => Turned::method(place.methods()).oauth_response(),
+        Place::SmartConfiguration | Place::OpenidConfiguration | Place::Jwks | Place::SmartStyle | Place::Userinfo => {
+            Turned::method(place.methods()).response()
+        }
+        Place::Nowhere | Place::Fhir(_) | Place::Page(_) => Turned::nowhere(front.config.server.base_url.as_str()).response(),
     }
 }
 
@@ -45,7 +56,13 @@ fn json(request: &HttpRequest, body: String) -> HttpResponse {
 }
 
 /// The token endpoint (RFC 6749 § 3.2).
-async fn token(front: &Front, request: &HttpRequest, payload: Payload, id: &str) -> Result<HttpResponse, Turned> {
+async fn token(
+    front: &Front,
+    request: &HttpRequest,
+    endpoint: Endpoint,
+    payload: Payload,
+    id: &str,
+) -> Result<HttpResponse, Turned> {
     let body = body::read(request, payload, TOKEN_FORM_BYTES, front.config.limits.body_seconds).await?;
     let form = TokenRequest {
         body: String::from_utf8(body).map_err(|_| Turned::invalid("The form is not UTF-8."))?,
@@ -56,11 +73,32 @@ async fn token(front: &Front, request: &HttpRequest, payload: Payload, id: &str)
         certificate: certificate(request),
         query: request.uri().query().unwrap_or_default().to_owned(),
     };
-    let reply = front.gateway.token(form).await;
+    let reply = front.gateway.token(endpoint, form).await;
     let mut response = HttpResponse::build(StatusCode::from_u16(reply.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR));
     response.insert_header((header::CONTENT_TYPE, "application/json")).insert_header((header::PRAGMA, "no-cache"));
     for (name, value) in reply.headers {
         response.insert_header((name, value));
     }
     Ok(response.body(reply.body))
+}
+
+/// Who the user of a token is (OpenID Connect Core § 5.3).
+async fn userinfo(front: &Front, request: &HttpRequest) -> HttpResponse {
+    let authorization = match single(request, &header::AUTHORIZATION) {
+        Ok(authorization) => authorization,
+        Err(turned) => return turned.oauth_response(),
+    };
+    match front.gateway.userinfo(authorization.as_deref(), certificate(request).as_ref()).await {
+        Ok(claims) => HttpResponse::Ok().insert_header((header::CONTENT_TYPE, "application/json")).body(claims),
+        Err(refusal) => {
+            let challenge = match &refusal {
+                Refusal::TokenMissing => "Bearer realm=\"amanat\"",
+                Refusal::ScopeMissing { .. } => "Bearer realm=\"amanat\", error=\"insufficient_scope\", scope=\"openid\"",
+                _ => "Bearer realm=\"amanat\", error=\"invalid_token\"",
+            };
+            let mut response = Turned::by(&refusal).response();
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, header::HeaderValue::from_static(challenge));
+            response
+        }
+    }
 }

@@ -1,12 +1,14 @@
 //! HTTP: what stands on the wire, and nothing about what it means. Actix is known here, in `portal` and in `startup` only.
 
 mod body;
+mod cookies;
 mod cors;
 mod documents;
 mod inbound;
 mod management;
 mod observe;
 mod outcome;
+mod pages;
 mod place;
 mod render;
 
@@ -87,15 +89,16 @@ async fn serve(front: &Front, request: HttpRequest, payload: web::Payload) -> Ht
     let watch = observe::Watch::start(&request, place, &id, received);
     let work = async {
         if cors::is_preflight(&request) {
-            return cors::preflight(&request, place, &front.config);
+            return cors::preflight(&request, place, front);
         }
         match place {
             Place::Fhir(path) => fhir(front, &request, path, payload, &id).await,
-            other => documents::serve(front, &request, other, payload, &id).await,
+            Place::Page(page) => Box::pin(pages::serve(front, &request, page, payload, &id)).await,
+            other => Box::pin(documents::serve(front, &request, other, payload, &id)).await,
         }
     };
     let (mut response, client) = telemetry::noting(work).await;
-    cors::allow(&request, place, &front.config, &mut response);
+    cors::allow(&request, place, front, &mut response);
     render::protect(&mut response, place, &id, &front.config.server);
     watch.end(&response, client.as_deref());
     response

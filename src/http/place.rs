@@ -14,9 +14,69 @@ pub(super) enum Place<'a> {
     Jwks,
     /// `/token`
     Token,
+    /// `openid-configuration` below the issuer, or `oauth-authorization-server`
+    OpenidConfiguration,
+    /// `/introspect`
+    Introspect,
+    /// `/revoke`
+    Revoke,
+    /// `/userinfo`
+    Userinfo,
+    /// The colours of the pages, for apps that are opened from them.
+    SmartStyle,
+    /// A page for people.
+    Page(Page),
     /// Nothing is there.
     Nowhere,
 }
+
+/// The pages for people.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Page {
+    /// Where an app sends its user.
+    Authorize,
+    /// The next step of what the app asks.
+    Continue,
+    /// A patient was chosen.
+    Patient,
+    /// Allowed or not.
+    Answer,
+    /// Username and password.
+    SignIn,
+    /// One-time code.
+    Code,
+    /// The end of the session.
+    SignOut,
+    /// The person's own page.
+    Account,
+    /// An app is cut off.
+    Disconnect,
+    /// The end of another session.
+    EndSession,
+    /// A phone as second factor.
+    Phone,
+    /// The link of an operator.
+    SetUp,
+    /// The style sheet.
+    Style,
+}
+
+/// Path, page, methods.
+const PAGES: [(&str, Page, &str); 13] = [
+    ("/authorize", Page::Authorize, "GET, HEAD, POST, OPTIONS"),
+    ("/authorize/continue", Page::Continue, "GET, HEAD, OPTIONS"),
+    ("/authorize/patient", Page::Patient, "POST, OPTIONS"),
+    ("/authorize/answer", Page::Answer, "POST, OPTIONS"),
+    ("/sign-in", Page::SignIn, "GET, HEAD, POST, OPTIONS"),
+    ("/sign-in/code", Page::Code, "POST, OPTIONS"),
+    ("/sign-out", Page::SignOut, "POST, OPTIONS"),
+    ("/account", Page::Account, "GET, HEAD, OPTIONS"),
+    ("/account/disconnect", Page::Disconnect, "POST, OPTIONS"),
+    ("/account/sign-out", Page::EndSession, "POST, OPTIONS"),
+    ("/account/phone", Page::Phone, "GET, HEAD, POST, OPTIONS"),
+    ("/set-up", Page::SetUp, "GET, HEAD, POST, OPTIONS"),
+    (crate::portal::STYLE_PATH, Page::Style, "GET, HEAD, OPTIONS"),
+];
 
 impl<'a> Place<'a> {
     /// The place of a raw path.
@@ -24,11 +84,24 @@ impl<'a> Place<'a> {
         match path {
             "/token" => return Self::Token,
             "/.well-known/jwks.json" => return Self::Jwks,
+            crate::portal::SMART_STYLE_PATH => return Self::SmartStyle,
+            "/introspect" => return Self::Introspect,
+            "/revoke" => return Self::Revoke,
+            "/userinfo" => return Self::Userinfo,
+            "/.well-known/oauth-authorization-server" => return Self::OpenidConfiguration,
             _ => {}
+        }
+        if let Some((_, page, _)) = PAGES.iter().find(|(known, ..)| *known == path) {
+            return Self::Page(*page);
+        }
+        // RFC 8414 § 3.1 puts the well-known word between the host and the path of the issuer.
+        if path.strip_prefix("/.well-known/oauth-authorization-server") == Some(base.path()) {
+            return Self::OpenidConfiguration;
         }
         let Some(rest) = path.strip_prefix(base.path()) else { return Self::Nowhere };
         match rest.strip_prefix('/') {
             Some(".well-known/smart-configuration") => Self::SmartConfiguration,
+            Some(".well-known/openid-configuration" | ".well-known/oauth-authorization-server") => Self::OpenidConfiguration,
             Some(rest) => Self::Fhir(rest),
             None if rest.is_empty() => Self::Fhir(""),
             None => Self::Nowhere,
@@ -39,14 +112,26 @@ impl<'a> Place<'a> {
     pub(super) fn methods(self) -> &'static str {
         match self {
             Self::Fhir(path) => methods(path),
-            Self::SmartConfiguration | Self::Jwks | Self::Nowhere => "GET, HEAD, OPTIONS",
-            Self::Token => "POST, OPTIONS",
+            Self::SmartConfiguration | Self::OpenidConfiguration | Self::Jwks | Self::SmartStyle | Self::Nowhere => {
+                "GET, HEAD, OPTIONS"
+            }
+            Self::Token | Self::Introspect | Self::Revoke => "POST, OPTIONS",
+            Self::Userinfo => "GET, HEAD, POST, OPTIONS",
+            Self::Page(page) => page.methods(),
         }
     }
 
     /// Whether every origin may read it without credentials.
     pub(super) fn is_open(self) -> bool {
-        matches!(self, Self::SmartConfiguration | Self::Jwks | Self::Fhir("metadata"))
+        matches!(
+            self,
+            Self::SmartConfiguration | Self::OpenidConfiguration | Self::Jwks | Self::SmartStyle | Self::Fhir("metadata")
+        )
+    }
+
+    /// Whether the pages of registered apps may read what is answered. Pages for people are for nobody's script (RFC 9700 § 2.1).
+    pub(super) fn is_for_apps(self) -> bool {
+        !matches!(self, Self::Page(_) | Self::Nowhere)
     }
 
     /// The shape of the path: a bounded set of names, without ids.
@@ -56,6 +141,12 @@ impl<'a> Place<'a> {
             Self::SmartConfiguration => "/.well-known/smart-configuration",
             Self::Jwks => "/.well-known/jwks.json",
             Self::Token => "/token",
+            Self::OpenidConfiguration => "/.well-known/openid-configuration",
+            Self::Introspect => "/introspect",
+            Self::Revoke => "/revoke",
+            Self::Userinfo => "/userinfo",
+            Self::SmartStyle => crate::portal::SMART_STYLE_PATH,
+            Self::Page(page) => page.path(),
             Self::Nowhere => "nowhere",
         }
     }
@@ -64,6 +155,16 @@ impl<'a> Place<'a> {
     pub(super) fn resource_type(self) -> Option<&'static str> {
         let Self::Fhir(path) = self else { return None };
         path.split('/').next().and_then(ResourceType::parse).map(ResourceType::name)
+    }
+}
+
+impl Page {
+    fn methods(self) -> &'static str {
+        PAGES.iter().find(|(_, page, _)| *page == self).map_or("OPTIONS", |(.., methods)| methods)
+    }
+
+    fn path(self) -> &'static str {
+        PAGES.iter().find(|(_, page, _)| *page == self).map_or("page", |(path, ..)| path)
     }
 }
 
@@ -106,6 +207,10 @@ mod tests {
             ("//r4/fhir/Patient", Place::Nowhere),
             ("/token", Place::Token),
             ("/token/", Place::Nowhere),
+            ("/authorize", Place::Page(super::Page::Authorize)),
+            ("/authorize/", Place::Nowhere),
+            ("/r4/fhir/.well-known/openid-configuration", Place::OpenidConfiguration),
+            ("/.well-known/oauth-authorization-server/r4/fhir", Place::OpenidConfiguration),
         ] {
             assert_eq!(Place::of(path, &base), place, "{path}");
         }

@@ -1,6 +1,6 @@
 //! From an answer to the wire, and the headers that every response carries.
 
-use super::place::Place;
+use super::place::{Page, Place};
 use crate::config::{Exposure, Server};
 use crate::disclosure::{Answer, HeaderWord};
 use actix_web::HttpResponse;
@@ -33,10 +33,19 @@ fn message<B: MessageBody + 'static>(status: u16, headers: Vec<(HeaderWord, Stri
 pub(super) fn protect(response: &mut HttpResponse, place: Place<'_>, id: &str, server: &Server) {
     let headers = response.headers_mut();
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    headers
-        .insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'; sandbox"));
+    // A page for people has a policy of its own.
+    if !headers.contains_key(header::CONTENT_SECURITY_POLICY) {
+        headers.insert(
+            header::CONTENT_SECURITY_POLICY,
+            HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'; sandbox"),
+        );
+    }
     headers.insert(header::VARY, HeaderValue::from_static("Accept, Authorization, Origin, Prefer"));
-    let keeping = if place == Place::SmartConfiguration || place == Place::Jwks { "max-age=300" } else { "no-store" };
+    let keeping = match place {
+        Place::SmartConfiguration | Place::OpenidConfiguration | Place::Jwks => "max-age=300",
+        Place::Page(Page::Style) | Place::SmartStyle => "public, max-age=31536000, immutable",
+        _ => "no-store",
+    };
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(keeping));
     // A promise about a name holds for every port of it, so never about a developer's own computer.
     if server.base_url.is_https() && !server.base_url.is_loopback() {

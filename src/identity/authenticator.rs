@@ -34,6 +34,8 @@ struct Verified {
     generations: (u64, u64),
     /// The thumbprint of the certificate that must come with the token.
     certificate: Option<String>,
+    /// What may be revoked while the token lives: itself, and what a person allowed. Empty for tokens of other issuers.
+    revocable: Vec<String>,
 }
 
 impl Authenticator {
@@ -73,6 +75,19 @@ impl Authenticator {
         verified.for_peer(peer).map_err(Refusal::TokenInvalid)
     }
 
+    /// Whom an access token stands for, when it would be accepted from its holder now. For telling others about it: whoever holds it still
+    /// has to show the certificate that it is bound to.
+    pub async fn examine(&self, token: &str, now: Instant) -> Option<Arc<Caller>> {
+        let header = format!("Bearer {token}");
+        let token = bearer::token(Some(&header)).ok()?;
+        let hash = hash(token);
+        let verified = match self.remembered(&hash, now) {
+            Some(verified) => verified,
+            None => self.verify(token, hash, now).await.ok()?,
+        };
+        Some(Arc::clone(&verified.caller))
+    }
+
     /// Whether a caller may name new records itself: its client is registered so, or all clients of its issuer may.
     pub fn may_choose_ids(&self, caller: &Caller) -> bool {
         let registered = self.registrations.find(&caller.issuer, &caller.client);
@@ -87,7 +102,8 @@ impl Authenticator {
         }
         let leeway = i64::from(verified.issuer.settings.leeway);
         let current = verified.generations == self.generations(&verified.issuer);
-        (current && now < verified.caller.expires.plus_seconds(leeway)).then_some(verified)
+        let revoked = verified.revocable.iter().any(|name| self.registrations.is_revoked(name));
+        (current && !revoked && now < verified.caller.expires.plus_seconds(leeway)).then_some(verified)
     }
 
     fn generations(&self, issuer: &Issuer) -> (u64, u64) {
@@ -111,8 +127,13 @@ impl Authenticator {
         let (registration, registered_before) = self.registration(registrar, &client, issuer.own, now).await?;
         let certificate = binding(&claims, registration.as_deref())?;
         let caller = caller::caller(&claims, &issuer, registration.as_deref(), expires, certificate.clone())?;
+        let mut revocable: Vec<String> = caller::authorization(&claims, &issuer)?.into_iter().collect();
+        revocable.extend(caller.token_id.clone().filter(|_| issuer.own));
+        if revocable.iter().any(|name| self.registrations.is_revoked(name)) {
+            return Err("revoked");
+        }
         let generations = (keys_before, registered_before);
-        let verified = Arc::new(Verified { caller: Arc::new(caller), issuer, generations, certificate });
+        let verified = Arc::new(Verified { caller: Arc::new(caller), issuer, generations, certificate, revocable });
         self.verified.insert(hash, Arc::clone(&verified));
         Ok(verified)
     }

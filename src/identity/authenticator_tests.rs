@@ -270,6 +270,10 @@ impl Registrations for Known {
         self.known.lock().unwrap().get(&(issuer.to_owned(), client.to_owned())).cloned().map(Arc::new)
     }
 
+    fn is_revoked(&self, _: &str) -> bool {
+        false
+    }
+
     fn generation(&self) -> u64 {
         self.generation.load(Ordering::SeqCst)
     }

@@ -34,7 +34,13 @@ pub(super) fn caller(
     expires: Instant,
     certificate: Option<String>,
 ) -> Result<Caller, &'static str> {
-    let scopes = Scopes::parse(&claims.text("scope", "scope")?.unwrap_or_default());
+    let mut scopes = Scopes::parse(&claims.text("scope", "scope")?.unwrap_or_default());
+    let user = user(claims, issuer)?;
+    if issuer.own
+        && let Some(user) = &user
+    {
+        scopes.open_own(user);
+    }
     let patient = claims.id("patient", "patient")?;
     let told = organization(claims)?;
     let launched = patient.is_some() && scopes.grants.iter().all(|grant| grant.level != Level::System);
@@ -42,7 +48,7 @@ pub(super) fn caller(
         issuer: issuer.settings.issuer.clone(),
         subject: claims.required("sub", "subject")?.into_owned(),
         client: client(claims)?,
-        user: user(claims, issuer)?,
+        user,
         organization: told.or_else(|| registration?.organization.clone()),
         patient,
         encounter: claims.id("encounter", "encounter")?,
@@ -72,9 +78,18 @@ pub(super) fn emergency(claims: &Claims, issuer: &Issuer) -> Result<Option<(Stri
     if !issuer.own {
         return Ok(None);
     }
-    let Some(told) = extension(claims, "amanat")? else { return Ok(None) };
+    let Some(told) = extension(claims, "amanat")?.filter(|told| told.get("break_glass").is_some()) else { return Ok(None) };
     let text = |name: &str| told.text_at(name).filter(|text| !text.is_empty()).map(std::borrow::Cow::into_owned).ok_or("grant");
     Ok(Some((text("break_glass")?, text("client_issuer")?)))
+}
+
+/// What a person allowed, by its name, as a token of this gateway itself tells it.
+///
+/// # Errors
+/// `authorization`
+pub(super) fn authorization(claims: &Claims, issuer: &Issuer) -> Result<Option<String>, &'static str> {
+    let told = if issuer.own { extension(claims, "amanat")?.and_then(|told| told.get("authorization")) } else { None };
+    told.map(|told| told.as_str().map(std::borrow::Cow::into_owned).ok_or("authorization")).transpose()
 }
 
 fn grant(claims: &Claims, issuer: &Issuer) -> Result<Option<String>, &'static str> {

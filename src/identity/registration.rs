@@ -24,6 +24,9 @@ pub trait Registrations: Send + Sync {
     /// The registration of this client of this issuer. The same client id of two issuers is two clients.
     fn find(&self, issuer: &str, client: &str) -> Option<Arc<Registration>>;
 
+    /// Does a token of this gateway itself, or what a person allowed, by its name, count no more?
+    fn is_revoked(&self, name: &str) -> bool;
+
     /// A number that changes with the snapshot.
     fn generation(&self) -> u64;
 
@@ -38,6 +41,10 @@ pub struct Nobody;
 impl Registrations for Nobody {
     fn find(&self, _: &str, _: &str) -> Option<Arc<Registration>> {
         None
+    }
+
+    fn is_revoked(&self, _: &str) -> bool {
+        false
     }
 
     fn generation(&self) -> u64 {

@@ -1,5 +1,6 @@
 //! A registered client.
 
+use super::secret;
 use crate::access::{Level, Scopes};
 use crate::fhir::Key;
 use crate::identity::{Fetch, KeySet, Reach, Registration, normalised_purpose};
@@ -19,6 +20,21 @@ pub enum ClientKind {
     Backend,
     /// An app on a user's device, which cannot keep a secret.
     Public,
+    /// An app with a server of its own, which authenticates with a secret (`client_secret_basic`).
+    Symmetric,
+    /// An app with a server of its own, which authenticates with its own key (`private_key_jwt`).
+    Asymmetric,
+}
+
+impl ClientKind {
+    /// The `token_endpoint_auth_method` (RFC 7591 § 2): each client has one, and is refused with any other.
+    pub const fn method(self) -> &'static str {
+        match self {
+            Self::Backend | Self::Asymmetric => "private_key_jwt",
+            Self::Public => "none",
+            Self::Symmetric => "client_secret_basic",
+        }
+    }
 }
 
 /// Where the public keys of a client are.
@@ -62,6 +78,15 @@ pub struct Client {
     /// Where users are sent back to, for an app.
     #[serde(default)]
     pub redirect_uris: Vec<String>,
+    /// Where an EHR opens the app.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub launch_uris: Vec<String>,
+    /// What is kept of its secret, when it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secret: Option<String>,
+    /// The operator answers for the app: the consent page says so instead of warning.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub vetted: bool,
     /// Is it locked out?
     #[serde(default)]
     pub disabled: bool,
@@ -96,6 +121,9 @@ impl Client {
             purposes: Vec::new(),
             certificate: None,
             redirect_uris: Vec::new(),
+            launch_uris: Vec::new(),
+            secret: None,
+            vetted: false,
             disabled: false,
             may_choose_ids: false,
             token_lifetime: LONGEST_BACKEND_TOKEN,
@@ -106,6 +134,36 @@ impl Client {
     pub fn app(id: &str, name: &str, redirect_uris: Vec<String>, scopes: &str) -> Self {
         let base = Self::backend(id, name, ClientKeys::None, scopes);
         Self { kind: ClientKind::Public, redirect_uris, token_lifetime: LONGEST_TOKEN_LIFE, ..base }
+    }
+
+    /// An app with a server and a secret: the app, and the secret, which is shown once and not kept.
+    ///
+    /// # Errors
+    /// [`secret::NoRandomness`]
+    pub fn symmetric(
+        id: &str,
+        name: &str,
+        redirect_uris: Vec<String>,
+        scopes: &str,
+    ) -> Result<(Self, String), secret::NoRandomness> {
+        let shown = secret::random()?;
+        let kept = Some(secret::kept(&shown));
+        Ok((Self { kind: ClientKind::Symmetric, secret: kept, ..Self::app(id, name, redirect_uris, scopes) }, shown))
+    }
+
+    /// An app with a server and a key of its own.
+    pub fn asymmetric(id: &str, name: &str, keys: ClientKeys, redirect_uris: Vec<String>, scopes: &str) -> Self {
+        Self { kind: ClientKind::Asymmetric, keys, ..Self::app(id, name, redirect_uris, scopes) }
+    }
+
+    /// Is this its secret?
+    pub fn has_secret(&self, told: &str) -> bool {
+        self.secret.as_ref().is_some_and(|kept| secret::equal(kept, &secret::kept(told)))
+    }
+
+    /// Is this one of its redirect URIs? To the letter; only the port of an app's own loopback address may differ (RFC 8252 § 7.3).
+    pub fn redirects_to(&self, uri: &str) -> bool {
+        self.redirect_uris.iter().any(|known| known == uri || loopback(known).is_some_and(|one| loopback(uri) == Some(one)))
     }
 
     /// Checks everything that a registration must hold to, and brings its purposes into their one form.
@@ -146,9 +204,17 @@ impl Client {
 
     fn keys_fault(&self, reach: Reach) -> Option<String> {
         match (&self.keys, self.kind) {
-            (ClientKeys::None, ClientKind::Backend) => Some("a backend client needs `jwks` or `jwks_uri`".to_owned()),
-            (ClientKeys::Jwks(_) | ClientKeys::JwksUri(_), ClientKind::Public) => Some("a public app has no keys".to_owned()),
-            (ClientKeys::None, ClientKind::Public) => None,
+            (ClientKeys::None, ClientKind::Backend | ClientKind::Asymmetric) => {
+                Some("a client that authenticates with a key needs `jwks` or `jwks_uri`".to_owned())
+            }
+            (ClientKeys::Jwks(_) | ClientKeys::JwksUri(_), ClientKind::Public | ClientKind::Symmetric) => {
+                Some("an app that authenticates without a key has no `jwks` and no `jwks_uri`".to_owned())
+            }
+            (ClientKeys::None, ClientKind::Symmetric) if self.secret.is_none() => Some("the secret is missing".to_owned()),
+            (ClientKeys::None, _) if self.kind == ClientKind::Public && self.secret.is_some() => {
+                Some("a public app has no secret".to_owned())
+            }
+            (ClientKeys::None, _) => None,
             (ClientKeys::JwksUri(url), _) => Fetch::new(url, reach).err().map(|fault| fault.to_string()),
             (ClientKeys::Jwks(set), _) => match KeySet::parse(set.to_string().as_bytes()) {
                 Err(fault) => Some(fault.to_string()),
@@ -160,7 +226,10 @@ impl Client {
 
     fn grant_fault(&self) -> Option<String> {
         let grants = Scopes::parse(&self.scopes).grants;
-        if grants.is_empty() {
+        // An app may want to know who its user is, and nothing else.
+        let identity =
+            self.kind != ClientKind::Backend && !Scopes::parse(&self.scopes).contexts.is_empty() && self.issuer.is_none();
+        if grants.is_empty() && !identity {
             return Some("`scopes` grants nothing; write for example `system/*.rs`".to_owned());
         }
         if self.kind == ClientKind::Backend && grants.iter().any(|grant| grant.level != Level::System) {
@@ -173,7 +242,10 @@ impl Client {
 
     /// Exact URLs only: https, or http on loopback, or a scheme of the app's own; no fragment, wildcard or user.
     fn redirect_fault(&self) -> Option<String> {
-        let wrong = self.redirect_uris.iter().find(|uri| {
+        if self.kind != ClientKind::Backend && self.redirect_uris.is_empty() && self.issuer.is_none() {
+            return Some("an app needs a redirect URI".to_owned());
+        }
+        let wrong = self.redirect_uris.iter().chain(&self.launch_uris).find(|uri| {
             let Some((scheme, rest)) = uri.split_once(':') else { return true };
             let host = rest.trim_start_matches('/').split(['/', '?']).next().unwrap_or_default();
             let loopback = ["localhost", "127.0.0.1", "[::1]"]
@@ -194,6 +266,12 @@ impl Client {
         ))
     }
 
+    /// The origins of its pages: a browser app reads answers from there.
+    pub fn origins(&self) -> impl Iterator<Item = String> {
+        let web = |uri: &&String| uri.starts_with("https://") || uri.starts_with("http://");
+        self.redirect_uris.iter().filter(web).filter_map(|uri| origin(uri))
+    }
+
     /// The part that decides about its tokens.
     pub fn registration(&self) -> Registration {
         Registration {
@@ -203,5 +281,78 @@ impl Client {
             certificate: self.certificate.clone(),
             may_choose_ids: self.may_choose_ids,
         }
+    }
+}
+
+/// `https://app.example:8443` of `https://app.example:8443/callback?a=b`; the scheme alone for an app's own one.
+pub fn origin(uri: &str) -> Option<String> {
+    let (scheme, rest) = uri.split_once(':')?;
+    match rest.strip_prefix("//").filter(|_| matches!(scheme, "http" | "https")) {
+        Some(rest) => Some(format!("{scheme}://{}", rest.split(['/', '?', '#']).next()?.to_ascii_lowercase())),
+        None => Some(format!("{scheme}:")),
+    }
+}
+
+/// The host, and what follows the port, of a redirect URI on the user's own machine.
+fn loopback(uri: &str) -> Option<(&str, &str)> {
+    let rest = uri.strip_prefix("http://")?;
+    let host = ["localhost", "127.0.0.1", "[::1]"].into_iter().find(|host| rest.starts_with(host))?;
+    let rest = rest.strip_prefix(host)?;
+    let rest = match rest.strip_prefix(':') {
+        Some(port) => {
+            let digits = port.bytes().take_while(u8::is_ascii_digit).count();
+            port.split_at_checked(digits).filter(|(number, _)| number.parse::<u16>().is_ok())?.1
+        }
+        None => rest,
+    };
+    (rest.is_empty() || rest.starts_with(['/', '?'])).then_some((host, rest))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a6_a_redirect_uri_is_compared_to_the_letter_but_for_the_port_of_loopback() {
+        let uris = ["https://app.example/callback", "http://127.0.0.1:8765/callback", "com.example.app:/callback"];
+        let app = Client::app("app", "App", uris.map(str::to_owned).to_vec(), "patient/*.rs");
+        for same in uris.iter().copied().chain(["http://127.0.0.1/callback", "http://127.0.0.1:1/callback"]) {
+            assert!(app.redirects_to(same), "{same}");
+        }
+        for other in [
+            "",
+            "https://app.example",
+            "https://app.example/callback/",
+            "https://app.example/callback?a=b",
+            "https://app.example/callback/more",
+            "https://app.example/Callback",
+            "https://APP.example/callback",
+            "https://app.example:443/callback",
+            "https://app.example/call%62ack",
+            "https://app.example/./callback",
+            "https://app.example.evil.example/callback",
+            "https://evil.example/https://app.example/callback",
+            "https://u@app.example/callback",
+            "http://app.example/callback",
+            "http://localhost:8765/callback",
+            "http://127.0.0.1:8765/callback?a=b",
+            "http://127.0.0.1:99999/callback",
+            "http://127.0.0.1:80:90/callback",
+            "http://127.0.0.1.evil.example/callback",
+            "http://127.0.0.1@evil.example/callback",
+            "com.example.app:/callback2",
+        ] {
+            assert!(!app.redirects_to(other), "{other}");
+        }
+    }
+
+    #[test]
+    fn a_secret_is_shown_once_and_kept_as_its_digest() {
+        let (app, secret) = Client::symmetric("web", "Web", vec!["https://a.example/".to_owned()], "openid").unwrap();
+        let app = app.checked(Reach::Public).unwrap();
+        assert!(app.has_secret(&secret) && !app.has_secret("") && !app.has_secret(&secret[1..]));
+        assert!(!serde_json::to_string(&app).unwrap().contains(&secret));
+        assert_eq!(app.origins().collect::<Vec<_>>(), ["https://a.example"]);
+        assert_eq!(origin("com.example:/cb").as_deref(), Some("com.example:"));
     }
 }

@@ -1,10 +1,33 @@
-//! `[base]/.well-known/smart-configuration` (SMART App Launch 2.2, "Conformance"): what works, and nothing else.
+//! The documents in which clients find the way: `[base]/.well-known/smart-configuration` (SMART App Launch 2.2, "Conformance"),
+//! `openid-configuration` (OpenID Connect Discovery § 3) and `oauth-authorization-server` (RFC 8414). They are made of one table, so
+//! they agree; what works stands in them, and nothing else.
 
+use super::account::ACRS;
+use super::authorize::CATEGORIES;
 use crate::identity::Algorithm;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
-/// What works: `private_key_jwt` at the token endpoint, and scopes of both versions. No launch, no sign-in, no refresh yet.
-pub const CAPABILITIES: [&str; 3] = ["client-confidential-asymmetric", "permission-v1", "permission-v2"];
+/// What works at every gateway: `private_key_jwt` at the token endpoint, and scopes of both versions.
+const BACKEND: [&str; 3] = ["client-confidential-asymmetric", "permission-v1", "permission-v2"];
+
+/// What works where people sign in.
+const PEOPLE: [&str; 15] = [
+    "launch-ehr",
+    "launch-standalone",
+    "authorize-post",
+    "client-public",
+    "client-confidential-symmetric",
+    "sso-openid-connect",
+    "context-banner",
+    "context-style",
+    "context-ehr-patient",
+    "context-ehr-encounter",
+    "context-standalone-patient",
+    "permission-offline",
+    "permission-online",
+    "permission-patient",
+    "permission-user",
+];
 
 /// The types of the US Core scope list, each offered as `system/Type.rs`.
 const TYPES: [&str; 24] = [
@@ -37,37 +60,157 @@ const TYPES: [&str; 24] = [
 /// Where things are; absolute URLs.
 #[derive(Debug, Clone)]
 pub struct Endpoints {
+    /// `iss`
+    pub issuer: String,
     /// The token endpoint.
     pub token: String,
     /// The gateway's own public keys.
     pub jwks: String,
+    /// Introspection.
+    pub introspection: String,
+    /// Revocation.
+    pub revocation: String,
+    /// Where people sign in, when they do.
+    pub people: Option<PeopleEndpoints>,
 }
 
-/// The document.
-///
-/// `code_challenge_methods_supported` must be there and must name `S256` whatever else is (it is a required member), so it says
-/// what the authorization endpoint will take when there is one: `S256` and never `plain`. All that would promise a launch
-/// (`authorization_endpoint`, `authorization_code`, `response_types_supported`, `launch-*`, `issuer`) is absent.
-pub fn smart_configuration(endpoints: &Endpoints, algorithms: &[Algorithm]) -> Value {
+/// Where people sign in; absolute URLs.
+#[derive(Debug, Clone)]
+pub struct PeopleEndpoints {
+    /// The authorization endpoint.
+    pub authorization: String,
+    /// The page of connected apps.
+    pub management: String,
+    /// Who the user is.
+    pub userinfo: String,
+}
+
+impl Endpoints {
+    /// The endpoints of a gateway at this origin.
+    pub fn at(origin: &str, issuer: &str, people: bool) -> Self {
+        let place = |path: &str| format!("{origin}{path}");
+        Self {
+            issuer: issuer.to_owned(),
+            token: place("/token"),
+            jwks: place("/.well-known/jwks.json"),
+            introspection: place("/introspect"),
+            revocation: place("/revoke"),
+            people: people.then(|| PeopleEndpoints {
+                authorization: place("/authorize"),
+                management: place("/account"),
+                userinfo: place("/userinfo"),
+            }),
+        }
+    }
+
+    /// The URLs of the legacy extension of the CapabilityStatement (`oauth-uris`), which some clients know nothing else than.
+    pub fn legacy(&self) -> Vec<(String, String)> {
+        let people = self.people.as_ref();
+        let all = [
+            ("authorize", people.map(|people| &people.authorization)),
+            ("token", Some(&self.token)),
+            ("manage", people.map(|people| &people.management)),
+            ("introspect", Some(&self.introspection)),
+            ("revoke", Some(&self.revocation)),
+        ];
+        all.into_iter().filter_map(|(name, url)| Some((name.to_owned(), url?.clone()))).collect()
+    }
+}
+
+/// What is claimed.
+pub fn capabilities(people: bool) -> Vec<&'static str> {
+    PEOPLE.into_iter().filter(|_| people).chain(BACKEND).collect()
+}
+
+/// What the documents have in common.
+fn common(endpoints: &Endpoints, algorithms: &[Algorithm]) -> Map<String, Value> {
     let algorithms: Vec<_> = algorithms.iter().map(|algorithm| algorithm.name()).collect();
-    json!({
-        "token_endpoint": endpoints.token,
-        "jwks_uri": endpoints.jwks,
-        "grant_types_supported": ["client_credentials"],
-        "token_endpoint_auth_methods_supported": ["private_key_jwt"],
-        "token_endpoint_auth_signing_alg_values_supported": algorithms,
-        "scopes_supported": scopes_supported(),
-        "code_challenge_methods_supported": ["S256"],
-        "capabilities": CAPABILITIES,
-    })
+    let mut members = Map::new();
+    let mut put = |name: &str, value: Value| drop(members.insert(name.to_owned(), value));
+    put("token_endpoint", json!(endpoints.token));
+    put("jwks_uri", json!(endpoints.jwks));
+    put("introspection_endpoint", json!(endpoints.introspection));
+    put("revocation_endpoint", json!(endpoints.revocation));
+    put("token_endpoint_auth_signing_alg_values_supported", json!(algorithms));
+    put("code_challenge_methods_supported", json!(["S256"]));
+    put("scopes_supported", json!(scopes_supported(endpoints.people.is_some())));
+    let Some(people) = &endpoints.people else {
+        put("grant_types_supported", json!(["client_credentials"]));
+        put("token_endpoint_auth_methods_supported", json!(["private_key_jwt"]));
+        return members;
+    };
+    put("issuer", json!(endpoints.issuer));
+    put("authorization_endpoint", json!(people.authorization));
+    put("userinfo_endpoint", json!(people.userinfo));
+    put("grant_types_supported", json!(["authorization_code", "refresh_token", "client_credentials"]));
+    put("token_endpoint_auth_methods_supported", json!(["none", "client_secret_basic", "private_key_jwt"]));
+    put("response_types_supported", json!(["code"]));
+    put("response_modes_supported", json!(["query"]));
+    put("authorization_response_iss_parameter_supported", json!(true));
+    put("acr_values_supported", json!(ACRS));
+    put("prompt_values_supported", json!(["none", "login", "consent"]));
+    put("ui_locales_supported", json!(["en", "ur"]));
+    members
 }
 
-/// The scopes worth naming: everything, in both versions of the grammar, and reading of each US Core type. Any other scope of the grammar
-/// works as well, within what a client is registered for.
-pub fn scopes_supported() -> Vec<String> {
-    let general = ["system/*.cruds", "system/*.rs", "system/*.read", "system/*.write"];
-    let each = TYPES.iter().map(|name| format!("system/{name}.rs"));
-    general.into_iter().map(str::to_owned).chain(each).collect()
+/// `[base]/.well-known/smart-configuration`
+///
+/// `code_challenge_methods_supported` is a required member, so it stands there where nobody signs in as well: `S256`, never `plain`.
+pub fn smart_configuration(endpoints: &Endpoints, algorithms: &[Algorithm]) -> Value {
+    let mut members = common(endpoints, algorithms);
+    members.insert("capabilities".to_owned(), json!(capabilities(endpoints.people.is_some())));
+    if let Some(people) = &endpoints.people {
+        members.insert("management_endpoint".to_owned(), json!(people.management));
+    }
+    Value::Object(members)
+}
+
+/// `{issuer}/.well-known/openid-configuration` and `oauth-authorization-server`.
+pub fn openid_configuration(endpoints: &Endpoints, algorithms: &[Algorithm]) -> Value {
+    let mut members = common(endpoints, algorithms);
+    let mut put = |name: &str, value: Value| drop(members.insert(name.to_owned(), value));
+    put("issuer", json!(endpoints.issuer));
+    if endpoints.people.is_some() {
+        put("subject_types_supported", json!(["public"]));
+        put("id_token_signing_alg_values_supported", json!(["RS256"]));
+        put(
+            "claims_supported",
+            json!([
+                "iss",
+                "sub",
+                "aud",
+                "exp",
+                "iat",
+                "auth_time",
+                "nonce",
+                "acr",
+                "amr",
+                "at_hash",
+                "sid",
+                "fhirUser",
+                "profile",
+                "name"
+            ]),
+        );
+        put("request_parameter_supported", json!(false));
+        put("request_uri_parameter_supported", json!(false));
+    }
+    Value::Object(members)
+}
+
+/// The scopes worth naming: everything, in both versions of the grammar, reading of each US Core type, and its granular parts. Any other
+/// scope of the grammar works as well, within what a client is registered for.
+pub fn scopes_supported(people: bool) -> Vec<String> {
+    let contexts = ["openid", "profile", "fhirUser", "launch", "launch/patient", "offline_access", "online_access"];
+    let contexts = contexts.into_iter().filter(|_| people).map(str::to_owned);
+    let levels: &[&str] = if people { &["patient", "user", "system"] } else { &["system"] };
+    let each = levels.iter().flat_map(|level| {
+        let general = ["cruds", "rs", "read", "write"].into_iter().map(move |what| format!("{level}/*.{what}"));
+        let types = TYPES.iter().map(move |name| format!("{level}/{name}.rs"));
+        let parts = CATEGORIES.iter().map(move |one| format!("{level}/{}.rs?category={}|{}", one.of, one.system, one.code));
+        general.chain(types).chain(parts)
+    });
+    contexts.chain(each).collect()
 }
 
 #[cfg(test)]
@@ -75,22 +218,38 @@ mod tests {
     use super::*;
     use crate::access::Scopes;
 
+    fn documents(people: bool) -> (Value, Value) {
+        let endpoints = Endpoints::at("https://a", "https://a/fhir", people);
+        let algorithms = [Algorithm::RS384, Algorithm::ES384];
+        (smart_configuration(&endpoints, &algorithms), openid_configuration(&endpoints, &algorithms))
+    }
+
     #[test]
-    fn every_scope_that_is_advertised_is_understood() {
-        for scope in scopes_supported() {
-            assert_eq!(Scopes::parse(&scope).grants.len(), 1, "{scope}");
+    fn d11_every_scope_that_is_advertised_is_understood() {
+        for scope in scopes_supported(true) {
+            let understood = Scopes::parse(&scope);
+            assert_eq!(understood.grants.len() + understood.contexts.len(), 1, "{scope}");
         }
     }
 
     #[test]
-    fn the_document_claims_what_is_there_and_promises_no_launch() {
-        let endpoints = Endpoints { token: "https://a/token".to_owned(), jwks: "https://a/jwks".to_owned() };
-        let document = smart_configuration(&endpoints, &[Algorithm::RS384, Algorithm::ES384]);
-        for absent in ["authorization_endpoint", "issuer", "response_types_supported", "introspection_endpoint"] {
-            assert!(document.get(absent).is_none(), "{absent}");
+    fn d4_d7_where_nobody_signs_in_no_launch_is_promised() {
+        let (smart, _) = documents(false);
+        for absent in ["authorization_endpoint", "issuer", "response_types_supported", "management_endpoint"] {
+            assert!(smart.get(absent).is_none(), "{absent}");
         }
-        assert_eq!(document["token_endpoint_auth_signing_alg_values_supported"], json!(["RS384", "ES384"]));
-        assert_eq!(document["code_challenge_methods_supported"], json!(["S256"]));
-        assert!(document["capabilities"].as_array().unwrap().iter().all(Value::is_string));
+        assert_eq!(smart["token_endpoint_auth_signing_alg_values_supported"], json!(["RS384", "ES384"]));
+        assert_eq!(smart["code_challenge_methods_supported"], json!(["S256"]));
+        assert!(!smart["capabilities"].as_array().unwrap().iter().any(|one| one.as_str().unwrap().starts_with("launch")));
+    }
+
+    #[test]
+    fn the_documents_agree() {
+        let (smart, openid) = documents(true);
+        for (name, value) in openid.as_object().unwrap() {
+            assert!(smart.get(name).is_none_or(|told| told == value), "{name}");
+        }
+        assert_eq!(openid["issuer"], "https://a/fhir");
+        assert!(smart["capabilities"].as_array().unwrap().iter().all(Value::is_string));
     }
 }

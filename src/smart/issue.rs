@@ -2,6 +2,7 @@
 
 use super::keys::{KeyFault, SigningKey};
 use crate::fhir::{Id, Instant, Key};
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 /// What a token is to say.
@@ -31,8 +32,25 @@ pub struct Grant {
     pub purposes: Vec<String>,
     /// The certificate that the token is bound to: SHA-256, base64url.
     pub certificate: Option<String>,
+    /// What the person allowed the app, by its name: what ends it ends the token.
+    pub authorization: Option<String>,
+    /// When and how the user signed in.
+    pub sign_in: Option<SignedIn>,
+    /// Role words of the user.
+    pub roles: Vec<String>,
     /// The grant of emergency access that it belongs to, and the issuer at which its client is registered.
     pub emergency: Option<(String, String)>,
+}
+
+/// When and how a user signed in.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SignedIn {
+    /// `auth_time`, in milliseconds.
+    pub at: i64,
+    /// `acr`
+    pub acr: String,
+    /// `amr` (RFC 8176)
+    pub amr: Vec<String>,
 }
 
 /// A token that was made.
@@ -75,6 +93,10 @@ fn claims(grant: &Grant, id: &str, now: Instant, expires: Instant) -> Value {
     put("fhirUser", grant.user.as_ref().map(|user| json!(user.to_string())));
     put("patient", grant.patient.as_ref().map(|patient| json!(patient.as_str())));
     put("encounter", grant.encounter.as_ref().map(|encounter| json!(encounter.as_str())));
+    put("auth_time", grant.sign_in.as_ref().map(|sign_in| json!(sign_in.at.div_euclid(1000))));
+    put("acr", grant.sign_in.as_ref().map(|sign_in| json!(sign_in.acr)));
+    put("amr", grant.sign_in.as_ref().map(|sign_in| json!(sign_in.amr)));
+    put("roles", (!grant.roles.is_empty()).then(|| json!(grant.roles)));
     put("extensions", extensions(grant));
     put("cnf", grant.certificate.as_ref().map(|thumbprint| json!({"x5t#S256": thumbprint})));
     Value::Object(claims)
@@ -93,8 +115,16 @@ fn extensions(grant: &Grant) -> Option<Value> {
     if !b2b.is_empty() {
         extensions.insert("hl7-b2b".to_owned(), Value::Object(b2b));
     }
+    let mut own = Map::new();
     if let Some((grant, issuer)) = &grant.emergency {
-        extensions.insert("amanat".to_owned(), json!({"break_glass": grant, "client_issuer": issuer}));
+        own.insert("break_glass".to_owned(), json!(grant));
+        own.insert("client_issuer".to_owned(), json!(issuer));
+    }
+    if let Some(authorization) = &grant.authorization {
+        own.insert("authorization".to_owned(), json!(authorization));
+    }
+    if !own.is_empty() {
+        extensions.insert("amanat".to_owned(), Value::Object(own));
     }
     (!extensions.is_empty()).then_some(Value::Object(extensions))
 }

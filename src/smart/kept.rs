@@ -1,6 +1,8 @@
-//! Clients, used assertions and signing keys, kept in the ledger of the embedded store.
+//! What the authorization server keeps, in the ledger of the embedded store.
 
 use super::client::Client;
+use super::state::{Kind, StateRow, StateStore};
+use super::state_storage;
 use super::storage;
 use super::store::{ClientStore, ClientStoreError, Pending, StoredKey};
 use crate::fhir::Instant;
@@ -66,5 +68,30 @@ impl ClientStore for Kept {
 
     fn add_signing_key(&self, key: StoredKey) -> Pending<'_, ()> {
         self.write(move |connection| storage::add_signing_key(connection, &key))
+    }
+}
+
+impl StateStore for Kept {
+    fn state<'a>(&'a self, kind: Kind, id: &'a str) -> Pending<'a, Option<StateRow>> {
+        let id = id.to_owned();
+        self.read(move |connection| state_storage::state(connection, kind, &id))
+    }
+
+    fn states<'a>(&'a self, kind: Kind, owner: Option<&'a str>, now: Instant) -> Pending<'a, Vec<StateRow>> {
+        let owner = owner.map(str::to_owned);
+        self.read(move |connection| state_storage::states(connection, kind, owner.as_deref(), now))
+    }
+
+    fn add_state(&self, kind: Kind, row: StateRow, now: Instant) -> Pending<'_, bool> {
+        self.write(move |connection| state_storage::add(connection, kind, &row, now))
+    }
+
+    fn change_state(&self, kind: Kind, row: StateRow) -> Pending<'_, bool> {
+        self.write(move |connection| state_storage::change(connection, kind, &row))
+    }
+
+    fn remove_state<'a>(&'a self, kind: Kind, id: &'a str) -> Pending<'a, bool> {
+        let id = id.to_owned();
+        self.write(move |connection| state_storage::remove(connection, kind, &id))
     }
 }

@@ -1,6 +1,7 @@
 //! The gateway's own signing keys: one signs, all that are kept verify.
 
 use super::client::LONGEST_TOKEN_LIFE;
+use super::identity_key::{self, IdentityKey};
 use super::keys::{KeyFault, SigningKey, key_set, key_set_text};
 use super::store::{ClientStore, ClientStoreError, StoredKey};
 use crate::fhir::Instant;
@@ -27,7 +28,10 @@ pub struct KeyRing {
 
 struct Held {
     signing: Arc<SigningKey>,
+    identity: Option<Arc<IdentityKey>>,
     text: String,
+    /// Which keys these are.
+    of: Vec<(String, Option<Instant>)>,
 }
 
 impl KeyRing {
@@ -36,14 +40,15 @@ impl KeyRing {
     /// # Errors
     /// [`KeyRingFault`]
     pub async fn open(store: &dyn ClientStore, now: Instant) -> Result<Self, KeyRingFault> {
-        if store.signing_keys().await?.iter().all(|key| key.retired.is_some()) {
+        let signs = |key: &StoredKey| key.retired.is_none() && key.algorithm == SigningKey::ALGORITHM.name();
+        if !store.signing_keys().await?.iter().any(signs) {
             let (key, private_key) = SigningKey::generate()?;
             let algorithm = SigningKey::ALGORITHM.name().to_owned();
             let stored = StoredKey { id: key.id().to_owned(), algorithm, private_key, created: now, retired: None };
             store.add_signing_key(stored).await?;
         }
         let published = Arc::new(PublishedKeys::default());
-        let held = ArcSwap::from_pointee(load(store, &published, now).await?);
+        let held = ArcSwap::from_pointee(read(kept(store, now).await?, &published)?);
         Ok(Self { held, published })
     }
 
@@ -52,7 +57,10 @@ impl KeyRing {
     /// # Errors
     /// [`KeyRingFault`]; the keys in use stay.
     pub async fn reload(&self, store: &dyn ClientStore, now: Instant) -> Result<(), KeyRingFault> {
-        self.held.store(Arc::new(load(store, &self.published, now).await?));
+        let stored = kept(store, now).await?;
+        if self.held.load().of != names(&stored) {
+            self.held.store(Arc::new(read(stored, &self.published)?));
+        }
         Ok(())
     }
 
@@ -61,7 +69,28 @@ impl KeyRing {
         Arc::clone(&self.held.load().signing)
     }
 
-    /// The public halves, for verifying.
+    /// The key that signs `id_token`s, made when it is first needed: RSA keys take their time, and not every gateway signs people in.
+    ///
+    /// # Errors
+    /// [`KeyRingFault`]
+    pub async fn identity(&self, store: &dyn ClientStore, now: Instant) -> Result<Arc<IdentityKey>, KeyRingFault> {
+        if let Some(key) = &self.held.load().identity {
+            return Ok(Arc::clone(key));
+        }
+        self.reload(store, now).await?;
+        if let Some(key) = &self.held.load().identity {
+            return Ok(Arc::clone(key));
+        }
+        let made = tokio::task::spawn_blocking(IdentityKey::generate).await;
+        let (key, private_key) = made.map_err(|_| KeyFault::Generate)??;
+        let algorithm = identity_key::ALGORITHM.to_owned();
+        let stored = StoredKey { id: key.id().to_owned(), algorithm, private_key, created: now, retired: None };
+        store.add_signing_key(stored).await?;
+        self.reload(store, now).await?;
+        self.held.load().identity.clone().ok_or(KeyRingFault::Key(KeyFault::Read))
+    }
+
+    /// The public halves of the keys of access tokens, for verifying.
     pub fn published(&self) -> Arc<PublishedKeys> {
         Arc::clone(&self.published)
     }
@@ -72,17 +101,33 @@ impl KeyRing {
     }
 }
 
-/// The newest key that is not retired signs, the same on every node. A retired one verifies until the last token that it signed has ended.
-async fn load(store: &dyn ClientStore, published: &PublishedKeys, now: Instant) -> Result<Held, KeyRingFault> {
-    let mut keys = Vec::new();
+/// The keys that sign or verify, the newest first. A retired one verifies until the last token that it signed has ended.
+async fn kept(store: &dyn ClientStore, now: Instant) -> Result<Vec<StoredKey>, ClientStoreError> {
     let ended = |at: Instant| at.plus_seconds(2 * i64::from(LONGEST_TOKEN_LIFE)) < now;
-    for stored in store.signing_keys().await?.into_iter().filter(|key| !key.retired.is_some_and(ended)) {
-        keys.push((SigningKey::from_pkcs8(&stored.private_key)?, stored.retired));
+    Ok(store.signing_keys().await?.into_iter().filter(|key| !key.retired.is_some_and(ended)).collect())
+}
+
+fn names(stored: &[StoredKey]) -> Vec<(String, Option<Instant>)> {
+    stored.iter().map(|key| (key.id.clone(), key.retired)).collect()
+}
+
+/// The newest key of each kind that is not retired signs, the same on every node.
+fn read(stored: Vec<StoredKey>, published: &PublishedKeys) -> Result<Held, KeyRingFault> {
+    let of = names(&stored);
+    let (mut keys, mut identity) = (Vec::new(), Vec::new());
+    for stored in stored {
+        if stored.algorithm == identity_key::ALGORITHM {
+            identity.push((IdentityKey::from_pkcs8(&stored.private_key)?, stored.retired));
+        } else {
+            keys.push((SigningKey::from_pkcs8(&stored.private_key)?, stored.retired));
+        }
     }
-    let public: Vec<_> = keys.iter().map(|(key, _)| key.public().clone()).collect();
+    let access: Vec<_> = keys.iter().map(|(key, _)| key.public().clone()).collect();
+    let text = key_set_text(access.iter().chain(identity.iter().map(|(key, _)| key.public())));
     let (signing, _) = keys.into_iter().find(|(_, retired)| retired.is_none()).ok_or(KeyFault::Read)?;
-    published.publish(key_set(&public));
-    Ok(Held { signing: Arc::new(signing), text: key_set_text(&public) })
+    let identity = identity.into_iter().find(|(_, retired)| retired.is_none()).map(|(key, _)| Arc::new(key));
+    published.publish(key_set(&access));
+    Ok(Held { signing: Arc::new(signing), identity, text, of })
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! The port in memory, for tests.
 
 use super::client::Client;
+use super::state::{Kind, StateRow, StateStore};
 use super::store::{ClientStore, ClientStoreError, Pending, StoredKey};
 use crate::fhir::Instant;
 use std::collections::BTreeMap;
@@ -12,6 +13,7 @@ pub(crate) struct Memory {
     clients: Mutex<BTreeMap<String, Client>>,
     used: Mutex<BTreeMap<(String, String), Instant>>,
     keys: Mutex<Vec<StoredKey>>,
+    states: Mutex<BTreeMap<(Kind, String), StateRow>>,
     pub(crate) failing: AtomicBool,
 }
 
@@ -60,5 +62,41 @@ impl ClientStore for Memory {
     fn add_signing_key(&self, key: StoredKey) -> Pending<'_, ()> {
         self.keys.lock().unwrap().push(key);
         self.answer(())
+    }
+}
+
+impl StateStore for Memory {
+    fn state<'a>(&'a self, kind: Kind, id: &'a str) -> Pending<'a, Option<StateRow>> {
+        self.answer(self.states.lock().unwrap().get(&(kind, id.to_owned())).cloned())
+    }
+
+    fn states<'a>(&'a self, kind: Kind, owner: Option<&'a str>, now: Instant) -> Pending<'a, Vec<StateRow>> {
+        let states = self.states.lock().unwrap();
+        let fits = |row: &StateRow| row.expires > now && owner.is_none_or(|owner| row.owner == owner);
+        let found = states.iter().filter(|((of, _), row)| *of == kind && fits(row)).map(|(_, row)| row.clone()).collect();
+        self.answer(found)
+    }
+
+    fn add_state(&self, kind: Kind, row: StateRow, now: Instant) -> Pending<'_, bool> {
+        let mut states = self.states.lock().unwrap();
+        states.retain(|_, row| row.expires > now);
+        let key = (kind, row.id.clone());
+        let fresh = !states.contains_key(&key);
+        if fresh {
+            states.insert(key, StateRow { version: 0, ..row });
+        }
+        self.answer(fresh)
+    }
+
+    fn change_state(&self, kind: Kind, row: StateRow) -> Pending<'_, bool> {
+        let mut states = self.states.lock().unwrap();
+        let same = states.get_mut(&(kind, row.id.clone())).filter(|held| held.version == row.version);
+        let changed = same.map(|held| *held = StateRow { version: row.version + 1, ..row }).is_some();
+        self.answer(changed)
+    }
+
+    fn remove_state<'a>(&'a self, kind: Kind, id: &'a str) -> Pending<'a, bool> {
+        let removed = self.states.lock().unwrap().remove(&(kind, id.to_owned())).is_some();
+        self.answer(removed)
     }
 }

@@ -1,28 +1,53 @@
-//! The authorization server, as far as it is there: registered clients, the token endpoint for SMART Backend Services, discovery, keys.
+//! The authorization server: registered clients, the people who sign in, what they allow apps, and the tokens that come of it (SMART App
+//! Launch 2.2, RFC 6749, OpenID Connect Core).
+//!
+//! * [`asked`] reads an authorization request, [`Offer`] says what the person is offered, [`TokenEndpoint`] exchanges what they allowed.
+//! * [`People`] are those who sign in; [`State`] keeps everything between two steps, for every node.
 
-mod assertion;
+mod account;
+mod authorization;
+mod authorize;
 mod client;
 mod discovery;
+mod id_token;
+mod identity_key;
 mod issue;
 mod kept;
 mod key_ring;
 mod keys;
+mod launch;
+mod password;
+mod people;
 mod pkcs8;
 mod registry;
+mod revocations;
+pub mod secret;
+mod state;
+mod state_storage;
 pub mod storage;
 mod store;
 mod token;
+pub mod totp;
 
-pub use assertion::{ASSERTION_TYPE, AssertionRules, LONGEST_ASSERTION};
-pub use client::{Client, ClientFault, ClientKeys, ClientKind, LONGEST_BACKEND_TOKEN, LONGEST_TOKEN_LIFE};
-pub use discovery::{CAPABILITIES, Endpoints, scopes_supported, smart_configuration};
-pub use issue::{Grant, Issued, issue};
+pub use account::{ACR_PASSWORD, ACR_TWO_FACTOR, ACRS, Account, INVITATION_LIFE, SESSION_LIFE, Session};
+pub use authorization::{Authorization, CODE_LIFE, Code, GRACE, Lasting, OFFLINE_LIFE};
+pub use authorize::{
+    Answered, Asked, CATEGORIES, Category, Choice, KINDS, Offer, Pending as PendingRequest, Wrong, asked, sent_back,
+};
+pub use client::{Client, ClientFault, ClientKeys, ClientKind, LONGEST_BACKEND_TOKEN, LONGEST_TOKEN_LIFE, origin};
+pub use discovery::{Endpoints, capabilities, openid_configuration, scopes_supported, smart_configuration};
+pub use issue::{Grant, Issued, SignedIn, issue};
 pub use kept::Kept;
 pub use key_ring::{KeyRing, KeyRingFault};
 pub use keys::{KeyFault, SigningKey, generate_client_key, key_set, key_set_text};
+pub use launch::{Context, LAUNCH_LIFE, Launch, context_fault};
+pub use password::PasswordFault;
+pub use people::{People, PeopleFault, Present, Whence};
 pub use registry::Registry;
+pub use revocations::Revocations;
+pub use state::{Held, Kind, NEVER, State, StateRow, StateStore, Stored};
 pub use store::{ClientStore, ClientStoreError, Pending, StoredKey};
-pub use token::{TokenAnswer, TokenEndpoint, TokenFacts, TokenRequest};
+pub use token::{ASSERTION_TYPE, AssertionRules, LONGEST_ASSERTION, TokenAnswer, TokenEndpoint, TokenFacts, TokenRequest};
 
 #[cfg(test)]
 mod memory;

@@ -1,11 +1,12 @@
 //! The registered clients, with a snapshot in memory for every request and the keys of each for its assertions.
 
 use super::client::{Client, ClientKeys};
+use super::revocations::Revocations;
 use super::store::{ClientStore, ClientStoreError};
 use crate::fhir::Instant;
 use crate::identity::{Freshness, KeyCache, KeysAt, KeysFault, Reach, Registration, Registrations};
 use arc_swap::ArcSwap;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -25,6 +26,9 @@ pub struct Registry {
     /// Which hosts a client's `jwks_uri` may lead to.
     reach: Reach,
     snapshot: ArcSwap<Snapshot>,
+    /// Origins of the pages of browser apps.
+    origins: ArcSwap<HashSet<String>>,
+    revocations: Arc<Revocations>,
     generation: AtomicU64,
     looked: AtomicI64,
     /// By `jwks_uri`.
@@ -39,6 +43,8 @@ impl Registry {
             issuer: issuer.to_owned(),
             reach,
             snapshot: ArcSwap::default(),
+            origins: ArcSwap::default(),
+            revocations: Arc::default(),
             generation: AtomicU64::new(0),
             looked: AtomicI64::new(i64::MIN),
             addresses: Mutex::default(),
@@ -48,6 +54,16 @@ impl Registry {
     /// Where the clients are kept.
     pub fn store(&self) -> &dyn ClientStore {
         self.store.as_ref()
+    }
+
+    /// What counts no more.
+    pub fn revocations(&self) -> &Arc<Revocations> {
+        &self.revocations
+    }
+
+    /// Is this the origin of a page of a registered app?
+    pub fn knows_origin(&self, origin: &str) -> bool {
+        self.origins.load().contains(origin)
     }
 
     /// Takes a new snapshot. Called every few seconds, it bounds how long the tokens of a client live on after it was disabled
@@ -60,6 +76,11 @@ impl Registry {
         let clients = self.store.list().await?;
         let snapshot: Snapshot =
             clients.iter().map(|client| ((issuer(client), client.id.clone()), Arc::new(client.registration()))).collect();
+        let apps = clients.iter().filter(|client| !client.disabled);
+        let origins: HashSet<String> = apps.flat_map(Client::origins).collect();
+        if **self.origins.load() != origins {
+            self.origins.store(Arc::new(origins));
+        }
         if *self.snapshot.load_full() != snapshot {
             self.snapshot.store(Arc::new(snapshot));
             self.generation.fetch_add(1, Ordering::AcqRel);
@@ -110,6 +131,10 @@ impl Registry {
 impl Registrations for Registry {
     fn find(&self, issuer: &str, client: &str) -> Option<Arc<Registration>> {
         self.snapshot.load().get(&(issuer.to_owned(), client.to_owned())).cloned()
+    }
+
+    fn is_revoked(&self, name: &str) -> bool {
+        self.revocations.holds(name)
     }
 
     fn generation(&self) -> u64 {

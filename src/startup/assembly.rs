@@ -6,7 +6,10 @@ use crate::config::{self, Config, JwksSource};
 use crate::fhir::Refusal;
 use crate::gateway::{ConsentOffice, Emergency, EmergencyRules, Gateway, Limits, LinkKey, Parts, Rate};
 use crate::identity::{Algorithm, Authenticator, IssuerSettings, Issuers, IssuersFault, KeysAt, PublishedKeys, Reach};
-use crate::smart::{AssertionRules, ClientStore, ClientStoreError, Kept, KeyRing, KeyRingFault, Registry, TokenEndpoint};
+use crate::smart::{
+    AssertionRules, ClientStore, ClientStoreError, Endpoints, Kept, KeyRing, KeyRingFault, People, Registry, State, StateStore,
+    TokenEndpoint,
+};
 use crate::store::emergency::EmergencyStore;
 use crate::store::sql::{SqliteOptions, SqliteStore};
 use crate::store::{RecordStore, StoreError};
@@ -45,6 +48,8 @@ pub struct Assembly {
     pub registry: Arc<Registry>,
     /// The gateway's own keys.
     pub keys: Arc<KeyRing>,
+    /// The people who sign in here.
+    pub people: People,
     /// The name of the gateway as an issuer, which is also the audience of its tokens: the FHIR base.
     pub issuer: String,
 }
@@ -69,30 +74,33 @@ pub async fn assemble_over(
     let path = config.store.sqlite_path().ok_or_else(|| OpenError::Setting("store.url names no SQLite file".to_owned()))?;
     let options = SqliteOptions { node: config.audit.node.clone(), ..SqliteOptions::default() };
     let store = Arc::new(SqliteStore::open(&path, clock.clone(), &options)?);
-    let clients: Arc<dyn ClientStore> = Arc::new(Kept::new(Arc::clone(&store)));
+    let kept = Arc::new(Kept::new(Arc::clone(&store)));
+    let people = People::new(State::new(Arc::clone(&kept) as Arc<dyn StateStore>), Vec::new());
+    let clients: Arc<dyn ClientStore> = kept;
     let issuer = config.server.base_url.as_str().to_owned();
     let keys = Arc::new(KeyRing::open(clients.as_ref(), clock.now()).await?);
     let registry = Arc::new(Registry::new(clients, &issuer, Reach::Public));
     registry.refresh().await.map_err(OpenError::Clients)?;
     let authenticator = Authenticator::new(issuers(config, &issuer, keys.published())?, Arc::clone(&registry) as _);
-    let parts = parts(config, clock, &store, (&registry, &keys), authenticator).await?;
+    registry.revocations().load(people.state(), clock.now()).await.map_err(OpenError::Clients)?;
+    let parts = parts(config, clock, &store, (&registry, &keys, &people), authenticator).await?;
     let parts = Parts { store: over(Arc::clone(&parts.store)), ..parts };
     let gateway = Arc::new(Gateway::open(parts).await.map_err(OpenError::Consents)?);
-    Ok(Assembly { gateway, store, registry, keys, issuer })
+    Ok(Assembly { gateway, store, registry, keys, people, issuer })
 }
 
 async fn parts(
     config: &Config,
     clock: &Clock,
     store: &Arc<SqliteStore>,
-    (registry, keys): (&Arc<Registry>, &Arc<KeyRing>),
+    (registry, keys, people): (&Arc<Registry>, &Arc<KeyRing>, &People),
     authenticator: Authenticator,
 ) -> Result<Parts, OpenError> {
     let base = config.server.base_url.as_str().to_owned();
     let origin = config.server.base_url.origin();
-    let token_endpoint = format!("{origin}/token");
+    let endpoints = Endpoints::at(origin, &base, config.smart.sign_in);
     let rules = AssertionRules {
-        token_url: token_endpoint.clone(),
+        token_url: endpoints.token.clone(),
         algorithms: vec![Algorithm::RS384, Algorithm::ES384],
         leeway: config.smart.leeway_seconds,
     };
@@ -102,6 +110,9 @@ async fn parts(
         rules,
         issuer: base.clone(),
         audience: base.clone(),
+        state: people.state().clone(),
+        refresh_key: kept_key(store, "refresh-key").await?,
+        people: config.smart.sign_in,
     };
     let site = Site::new(&config.audit.node, &base, &config.audit.node, None);
     Ok(Parts {
@@ -120,8 +131,9 @@ async fn parts(
         clock: clock.clone(),
         limits: limits(&config.limits),
         tokens,
-        token_endpoint,
-        jwks_uri: format!("{origin}/.well-known/jwks.json"),
+        people: people.clone(),
+        endpoints,
+        form_key: kept_key(store, "form-key").await?,
         site: site.ok_or_else(|| OpenError::Setting("audit.node must be 1 to 20 letters, digits, dots or hyphens".to_owned()))?,
         base,
     })
@@ -153,12 +165,17 @@ fn settings_of(issuer: &config::Issuer, config: &Config) -> Result<IssuerSetting
     Ok(settings)
 }
 
-/// The key of page links: made once, then the same for every node of the store.
+/// The key of page links.
 async fn link_key(store: &SqliteStore) -> Result<LinkKey, OpenError> {
+    let kept = kept_key(store, "link-key").await?;
+    LinkKey::new(&kept).ok_or_else(|| OpenError::Setting("the stored key of page links is damaged".to_owned()))
+}
+
+/// A key of 256 bits: made once, then the same for every node of the store.
+async fn kept_key(store: &SqliteStore, name: &'static str) -> Result<Vec<u8>, OpenError> {
     let mut fresh = vec![0; 32];
     aws_lc_rs::rand::fill(&mut fresh).map_err(|_| OpenError::Setting("the system has no random numbers".to_owned()))?;
-    let kept = store.setting_or("link-key", fresh).await?;
-    LinkKey::new(&kept).ok_or_else(|| OpenError::Setting("the stored key of page links is damaged".to_owned()))
+    Ok(store.setting_or(name, fresh).await?)
 }
 
 fn emergency_rules(config: &Config) -> EmergencyRules {

@@ -105,6 +105,7 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running, StartError> 
     let servers = [serve_api(&gateway, &config, public, certificates.as_ref())?, serve_management(&health, private, management)?];
     let reload = Arc::new(Notify::new());
     let mut tasks = vec![tokio::spawn(tend_metrics()), tokio::spawn(look_around(Arc::clone(&gateway)))];
+    tasks.push(tokio::spawn(look_at_revocations(Arc::clone(&gateway))));
     tasks.push(tokio::spawn(label(Arc::clone(&gateway))));
     // A bench measures what requests cost, and nothing beside them.
     #[cfg(not(feature = "bench"))]
@@ -195,6 +196,15 @@ async fn look_around(gateway: Arc<Gateway>) {
     loop {
         beat.tick().await;
         gateway.refresh().await;
+    }
+}
+
+/// What another node revoked must bite here within a second.
+async fn look_at_revocations(gateway: Arc<Gateway>) {
+    let mut beat = tokio::time::interval(Duration::from_millis(500));
+    loop {
+        beat.tick().await;
+        gateway.refresh_revocations().await;
     }
 }
 

@@ -18,7 +18,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("gateway", &["smart", "store", "identity", "disclosure", "consent", "audit", "access", "fhir", "clock", "telemetry"]),
     ("telemetry", &["clock", "fhir"]),
     ("config", &["consent", "fhir"]),
-    ("http", &["gateway", "identity", "smart", "disclosure", "fhir", "config", "telemetry"]),
+    ("portal", &["gateway", "smart", "access", "fhir"]),
+    ("http", &["portal", "gateway", "identity", "smart", "disclosure", "fhir", "config", "telemetry"]),
     (
         "startup",
         &[
@@ -70,6 +71,8 @@ const GUESTS: &[(&str, &[&str])] = &[
     ("hyper_util", &["identity"]),
     ("hyper_rustls", &["identity"]),
     ("jsonwebtoken", &["identity", "smart"]),
+    ("askama", &["portal"]),
+    ("argon2", &["smart/password.rs"]),
     ("clap", &["cli", "main"]),
     ("tokio", &["store", "identity", "smart", "gateway", "http", "startup", "cli", "telemetry"]),
 ];

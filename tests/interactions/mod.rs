@@ -28,7 +28,7 @@ use crate::support::{Reply, Server};
 use serde_json::{Value, json};
 
 /// Two patients with records of a few kinds, and people who belong to nobody.
-fn ward() -> Server {
+pub(crate) fn ward() -> Server {
     let server = Server::open();
     fill(&server);
     server

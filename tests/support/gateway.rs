@@ -3,7 +3,8 @@
 use super::BASE;
 use amanat::clock::Clock;
 use amanat::config::{Config, Sources};
-use amanat::smart::Client;
+use amanat::gateway::Browser;
+use amanat::smart::{Account, Client, Context};
 use amanat::startup::{Assembly, Running, start};
 use std::future::Future;
 use std::net::SocketAddr;
@@ -63,6 +64,22 @@ impl Served {
     /// The gateway itself, for what has no route.
     pub(crate) fn wait<T, W: Future<Output = T>>(&self, work: impl FnOnce(Arc<amanat::gateway::Gateway>) -> W) -> T {
         wait_for(work(Arc::clone(&self.assembly.gateway)))
+    }
+
+    /// Adds somebody who signs in.
+    pub(crate) fn add_account(&self, account: &Account) {
+        wait_for(self.assembly.people.add(account, self.clock.now())).unwrap();
+    }
+
+    /// Locks somebody out, as the command line does.
+    pub(crate) fn lock_account(&self, username: &str) {
+        assert!(wait_for(self.assembly.people.set_disabled(username, true, self.clock.now())).unwrap());
+    }
+
+    /// What an EHR does at which somebody is signed in with this cookie.
+    pub(crate) fn launch(&self, client: &str, context: Context, session: &str) -> Result<String, String> {
+        let browser = Browser { session: Some(session.to_owned()), ..Browser::default() };
+        wait_for(self.assembly.gateway.make_launch(client, context, &browser))
     }
 
     /// Locks a client out.

@@ -3,7 +3,7 @@
 use super::{Call, ISSUER, Reply, Served, Signer};
 use amanat::clock::Clock;
 use amanat::fhir::Instant;
-use amanat::smart::Client;
+use amanat::smart::{Account, Client, Context};
 use serde_json::{Value, json};
 use std::future::Future;
 use std::net::SocketAddr;
@@ -90,6 +90,21 @@ impl Server {
     pub(crate) fn register(&self, client: Client) {
         self.served.register(client);
         self.served.look_at_registry();
+    }
+
+    /// Adds somebody who signs in.
+    pub(crate) fn add_account(&self, account: &Account) {
+        self.served.add_account(account);
+    }
+
+    /// Locks somebody out.
+    pub(crate) fn lock_account(&self, username: &str) {
+        self.served.lock_account(username);
+    }
+
+    /// What an EHR does at which somebody is signed in with this cookie.
+    pub(crate) fn launch(&self, client: &str, context: Context, session: &str) -> Result<String, String> {
+        self.served.launch(client, context, session)
     }
 
     /// Takes the registered clients over, as the gateway does each second.

@@ -3,8 +3,9 @@
 use crate::cli::desk::Wish;
 use crate::cli::screen::Failure;
 use crate::cli::synthetic::{APP_PATIENT, CLINICIAN, HOSPITAL, LABORATORY};
+use crate::fhir::Key;
 use crate::identity::Algorithm;
-use crate::smart::{Client, ClientKeys, generate_client_key};
+use crate::smart::{Account, Client, ClientKeys, generate_client_key};
 use serde_json::{Value, json};
 
 /// A client with its private key.
@@ -44,21 +45,28 @@ fn backend(id: &str, name: &str, scope: &str, organization: &str, shown: bool) -
 
 fn app() -> Client {
     let redirects = vec!["http://127.0.0.1:8765/callback".to_owned()];
-    let client = Client::app("app", "My Records", redirects, "launch/patient openid fhirUser offline_access patient/*.rs");
-    Client { purposes: vec!["PATRQT".to_owned()], ..client }
+    let scopes = "launch launch/patient openid fhirUser profile offline_access online_access patient/*.cruds user/*.rs";
+    let client = Client::app("app", "My Records", redirects, scopes);
+    Client { launch_uris: vec!["http://127.0.0.1:8765/launch".to_owned()], ..client }
 }
 
-/// People who can sign in, with fresh passwords.
-pub(super) fn users() -> Value {
-    let user = |username: &str, fhir_user: &str| {
-        let password = uuid::Uuid::new_v4().simple().to_string();
-        json!({ "username": username, "password": password, "fhirUser": fhir_user })
-    };
-    json!({
-        "patient": user("patient", &format!("Patient/{APP_PATIENT}")),
-        "clinician": user("clinician", &format!("Practitioner/{CLINICIAN}")),
-        "administrator": user("administrator", "Person/administrator"),
-    })
+/// People who can sign in, with fresh passwords: the account, the password, and what `demo.json` tells of them.
+///
+/// # Errors
+/// When a name of the cast is wrong.
+pub(super) fn users() -> Result<Vec<(&'static str, Account, String)>, Failure> {
+    let people = [
+        ("patient", "Demo Patient", format!("Patient/{APP_PATIENT}")),
+        ("clinician", "Demo Clinician", format!("Practitioner/{CLINICIAN}")),
+        ("administrator", "Demo Administrator", "Person/administrator".to_owned()),
+    ];
+    let mut users = Vec::new();
+    for (username, name, user) in people {
+        let key = Key::parse(&user).ok_or_else(|| Failure::Failed(format!("`{user}` is no record")))?;
+        let account = Account::new(username, name, &key).ok_or_else(|| Failure::Failed(format!("`{username}` is no user")))?;
+        users.push((username, account, uuid::Uuid::new_v4().simple().to_string()));
+    }
+    Ok(users)
 }
 
 /// The tokens of `demo.json`.

@@ -101,7 +101,13 @@ async fn begin(desk: &Desk) -> Result<Value, Failure> {
         }
         desk.add_client(client).await?;
     }
-    Ok(json!({ "clients": shown, "users": cast::users() }))
+    let mut users = serde_json::Map::new();
+    for (name, account, password) in cast::users()? {
+        desk.add_user(&account).await?;
+        desk.set_password(&account.username, &password).await?;
+        users.insert(name.to_owned(), json!({ "username": account.username, "password": password, "fhirUser": account.user }));
+    }
+    Ok(json!({ "clients": shown, "users": users }))
 }
 
 /// Tokens that can be used at once.

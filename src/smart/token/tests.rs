@@ -1,10 +1,13 @@
+use super::assertion::{ASSERTION_TYPE, AssertionRules};
 use super::*;
 use crate::identity::forge::{Forge, Host, answer, hmac};
 use crate::identity::{Algorithm, Authenticator, Issuers, Reach, Registrations};
+use crate::smart::State;
+use crate::smart::client::Client;
 use crate::smart::client::ClientKeys;
 use crate::smart::memory::Memory;
 use crate::smart::store::ClientStore;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::sync::atomic::Ordering;
 
 const NOW: Instant = Instant(1_800_000_000_000);
@@ -28,7 +31,9 @@ impl Place {
         let registry = Arc::new(Registry::new(port, ISSUER, Reach::Inside));
         let rules =
             AssertionRules { token_url: URL.to_owned(), algorithms: vec![Algorithm::RS384, Algorithm::ES384], leeway: 30 };
-        let endpoint = TokenEndpoint { registry, keys, rules, issuer: ISSUER.to_owned(), audience: BASE.to_owned() };
+        let state = State::new(Arc::clone(&store) as _);
+        let (issuer, audience) = (ISSUER.to_owned(), BASE.to_owned());
+        let endpoint = TokenEndpoint { registry, keys, rules, issuer, audience, state, refresh_key: vec![7; 32], people: true };
         Self { endpoint, store }
     }
 
@@ -241,7 +246,7 @@ async fn the_form_of_the_request_is_held_to_the_letter() {
         (TokenRequest { body: &good.replace("=client_credentials", "="), ..form() }, 400, "invalid_request"),
         (TokenRequest { body: &good.replace("client_credentials", "password"), ..form() }, 400, "unsupported_grant_type"),
         (
-            TokenRequest { body: &good.replace("client_credentials", "authorization_code"), ..form() },
+            TokenRequest { body: &good.replace("client_credentials", "urn:ietf:params:oauth:grant-type:device_code"), ..form() },
             400,
             "unsupported_grant_type",
         ),

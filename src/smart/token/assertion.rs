@@ -1,10 +1,10 @@
 //! A client proves who it is with a signed assertion (RFC 7523; SMART App Launch 2.2, "Client Authentication: Asymmetric").
 
-use super::client::{Client, ClientKeys, ClientKind};
-use super::registry::Registry;
-use super::store::ClientStoreError;
 use crate::fhir::Instant;
 use crate::identity::{Algorithm, Claims, Header, Jws, PeerCertificate};
+use crate::smart::client::{Client, ClientKeys, ClientKind};
+use crate::smart::registry::Registry;
+use crate::smart::store::ClientStoreError;
 
 /// The one `client_assertion_type`.
 pub const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
@@ -116,7 +116,7 @@ fn admitted(client: &Client, peer: Option<&PeerCertificate>) -> Result<(), &'sta
     if client.disabled {
         return Err("client-disabled");
     }
-    if client.kind != ClientKind::Backend {
+    if !matches!(client.kind, ClientKind::Backend | ClientKind::Asymmetric) {
         return Err("client-kind");
     }
     match (&client.certificate, peer) {

@@ -1,0 +1,22 @@
+//! Pages for people: what the gateway's steps look like. Rendered here from what `gateway` says, sent by `http`. No page needs a script,
+//! none names anything outside the gateway.
+
+mod english;
+mod pages;
+mod urdu;
+mod words;
+
+pub use pages::{Page, page};
+pub use words::{Language, Words};
+
+/// The one style sheet.
+pub const STYLE: &str = include_str!("pages/portal.css");
+
+/// Where it is served; the number changes with it.
+pub const STYLE_PATH: &str = "/assets/portal-1.css";
+
+/// The colours and measures of the pages, for apps that are opened from them (SMART App Launch 2.2, "Styling").
+pub const SMART_STYLE: &str = r##"{"color_background":"#ffffff","color_error":"#8c1d18","color_highlight":"#0b57d0","color_modal_backdrop":"#1b1b1f","color_success":"#14532d","color_text":"#1b1b1f","dim_border_radius":"8px","dim_font_size":"16px","dim_spacing_size":"16px","font_family_body":"system-ui, sans-serif","font_family_heading":"system-ui, sans-serif"}"##;
+
+/// Where they are told; other colours have another number.
+pub const SMART_STYLE_PATH: &str = "/assets/smart-style-1.json";

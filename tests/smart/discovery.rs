@@ -1,0 +1,129 @@
+//! The documents in which clients find the way.
+
+use super::visitor::clinic;
+use crate::support::{BASE, Server};
+use serde_json::{Value, json};
+
+fn list(told: &Value, name: &str) -> Vec<String> {
+    told[name].as_array().unwrap_or_else(|| panic!("{name}")).iter().map(|one| one.as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn d3_to_d14_everything_that_works_is_claimed() {
+    let server = clinic();
+    let told = server.call("GET", "/fhir/.well-known/smart-configuration").send().expect(200).json();
+    let capabilities = list(&told, "capabilities");
+    for one in [
+        "launch-ehr",
+        "launch-standalone",
+        "authorize-post",
+        "client-public",
+        "client-confidential-symmetric",
+        "client-confidential-asymmetric",
+        "sso-openid-connect",
+        "context-banner",
+        "context-style",
+        "context-ehr-patient",
+        "context-ehr-encounter",
+        "context-standalone-patient",
+        "permission-offline",
+        "permission-patient",
+        "permission-user",
+        "permission-v1",
+        "permission-v2",
+    ] {
+        assert!(capabilities.iter().any(|held| held == one), "D-14 {one}");
+    }
+    assert_eq!(told["issuer"], BASE, "D-7");
+    let grants = list(&told, "grant_types_supported");
+    assert!(
+        ["authorization_code", "client_credentials", "refresh_token"].iter().all(|one| grants.iter().any(|held| held == one)),
+        "D-5"
+    );
+    assert_eq!(list(&told, "code_challenge_methods_supported"), ["S256"], "D-6");
+    assert_eq!(list(&told, "response_types_supported"), ["code"], "D-10");
+    assert_eq!(told["authorization_response_iss_parameter_supported"], true, "A-12");
+    for endpoint in [
+        "authorization_endpoint",
+        "token_endpoint",
+        "introspection_endpoint",
+        "revocation_endpoint",
+        "management_endpoint",
+        "jwks_uri",
+    ] {
+        assert!(told[endpoint].as_str().unwrap().starts_with("https://localhost:8443/"), "D-8 {endpoint}");
+    }
+    let scopes = list(&told, "scopes_supported");
+    for one in ["launch", "openid", "fhirUser", "offline_access", "patient/Condition.rs", "user/Observation.rs"] {
+        assert!(scopes.iter().any(|held| held == one), "D-10 {one}");
+    }
+    assert!(scopes.iter().any(|held| held.ends_with("observation-category|vital-signs")), "D-11");
+}
+
+#[test]
+fn o2_cs2_bp7_the_documents_agree_and_are_open_to_all() {
+    let server = clinic();
+    let smart = server.call("GET", "/fhir/.well-known/smart-configuration").send().expect(200).json();
+    for place in [
+        "/fhir/.well-known/openid-configuration",
+        "/.well-known/oauth-authorization-server",
+        "/.well-known/oauth-authorization-server/fhir",
+    ] {
+        let reply = server.call("GET", place).header("Origin", "https://anybody.example").send().expect(200);
+        assert_eq!(reply.header("access-control-allow-origin"), Some("*"), "D-16");
+        let told = reply.json();
+        assert_eq!(told["issuer"], BASE);
+        for (name, value) in told.as_object().unwrap() {
+            assert!(smart.get(name).is_none_or(|same| same == value), "{place} {name}");
+        }
+    }
+    let statement = server.call("GET", "metadata").header("Origin", "https://anybody.example").send().expect(200).json();
+    let security = &statement["rest"][0]["security"];
+    let uris = security["extension"][0]["extension"].as_array().unwrap();
+    let legacy = |name: &str| uris.iter().find(|one| one["url"] == name).map(|one| one["valueUri"].clone());
+    for (name, endpoint) in [
+        ("authorize", "authorization_endpoint"),
+        ("token", "token_endpoint"),
+        ("introspect", "introspection_endpoint"),
+        ("revoke", "revocation_endpoint"),
+        ("manage", "management_endpoint"),
+    ] {
+        assert_eq!(legacy(name).as_ref(), Some(&smart[endpoint]), "CS-2 {name}");
+    }
+}
+
+#[test]
+fn d15_what_is_switched_off_is_neither_claimed_nor_there() {
+    let server = Server::with("Policy-all-normal", "[smart]\nsign_in = false");
+    let told = server.call("GET", "/fhir/.well-known/smart-configuration").send().expect(200).json();
+    assert_eq!(list(&told, "capabilities"), ["client-confidential-asymmetric", "permission-v1", "permission-v2"]);
+    assert!(told.get("authorization_endpoint").is_none() && told.get("issuer").is_none());
+    assert_eq!(list(&told, "grant_types_supported"), ["client_credentials"]);
+    for path in ["/authorize", "/sign-in", "/account"] {
+        assert_eq!(server.call("GET", path).send().status, 404, "{path}");
+    }
+    let code = server.call("POST", "/token").form("grant_type=authorization_code&code=x").send().expect(400);
+    assert_eq!(code.json()["error"], json!("unsupported_grant_type"));
+}
+
+#[test]
+fn x1_x2_pages_of_registered_apps_read_the_api_and_others_do_not() {
+    let server = clinic();
+    for (origin, allowed) in
+        [("https://app.example", true), ("http://127.0.0.1:8765", true), ("https://evil.example", false), ("null", false)]
+    {
+        let refusal = server.call("GET", "Patient/p1").header("Origin", origin).send().expect(401);
+        assert_eq!(refusal.header("access-control-allow-origin"), allowed.then_some(origin), "{origin}");
+        let preflight =
+            server.call("OPTIONS", "Patient/p1").header("Origin", origin).header("Access-Control-Request-Method", "PUT").send();
+        assert_eq!(preflight.header("access-control-allow-origin"), allowed.then_some(origin), "{origin}");
+        if allowed {
+            let headers = preflight.header("access-control-allow-headers").unwrap();
+            assert!(
+                ["Authorization", "Content-Type", "Prefer", "If-Match", "If-None-Exist"].iter().all(|one| headers.contains(one))
+            );
+            assert!(preflight.header("access-control-allow-methods").unwrap().contains("PUT"));
+            assert!(refusal.header("access-control-expose-headers").unwrap().contains("WWW-Authenticate"));
+        }
+    }
+}
