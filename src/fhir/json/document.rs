@@ -110,7 +110,7 @@ impl<'d> Element<'d> {
 
     /// The member of this name, when this is an object that has it.
     pub fn get(self, name: &str) -> Option<Element<'d>> {
-        self.members().find_map(|(key, value)| (key == name).then_some(value))
+        self.children(Kind::Object).find(|member| stands_for(member.raw_name(), name))
     }
 
     /// The members in their order; none when this is no object.
@@ -161,6 +161,12 @@ impl<'d> Element<'d> {
     pub fn text_at(self, name: &str) -> Option<Cow<'d, str>> {
         self.get(name).and_then(Element::as_str)
     }
+}
+
+/// Whether a name as it stands between its quotes is this name. An escape is longer than what it stands for, so that most names are told
+/// apart by their length.
+fn stands_for(raw: &str, name: &str) -> bool {
+    raw == name || raw.len() > name.len() && raw.contains('\\') && unquote(raw) == name
 }
 
 /// The items of an array, in order.
