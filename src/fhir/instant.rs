@@ -1,6 +1,6 @@
 //! A moment, to the millisecond.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 const DAY: i64 = 86_400_000;
 
@@ -35,14 +35,31 @@ impl Instant {
         let (year, month, day) = civil(self.0.div_euclid(DAY));
         let second = self.0.rem_euclid(DAY) / 1000;
         let name = |names: &[&'static str], at: i64| usize::try_from(at).ok().and_then(|at| names.get(at)).copied().unwrap_or("");
-        format!(
-            "{}, {day:02} {} {year:04} {:02}:{:02}:{:02} GMT",
-            name(&WEEK, self.0.div_euclid(DAY).rem_euclid(7)),
-            name(&MONTHS, month - 1),
-            second / 3600,
-            second / 60 % 60,
-            second % 60
-        )
+        let mut text = String::with_capacity(29);
+        text.push_str(name(&WEEK, self.0.div_euclid(DAY).rem_euclid(7)));
+        push_digits(&mut text, ", ", day, 10);
+        text.push(' ');
+        text.push_str(name(&MONTHS, month - 1));
+        push_year(&mut text, " ", year);
+        push_digits(&mut text, " ", second / 3600, 10);
+        push_digits(&mut text, ":", second / 60 % 60, 10);
+        push_digits(&mut text, ":", second % 60, 10);
+        text.push_str(" GMT");
+        text
+    }
+
+    /// Appends the written form.
+    pub fn write_to(self, out: &mut String) {
+        let (year, month, day) = civil(self.0.div_euclid(DAY));
+        let milli = self.0.rem_euclid(DAY);
+        push_year(out, "", year);
+        push_digits(out, "-", month, 10);
+        push_digits(out, "-", day, 10);
+        push_digits(out, "T", milli / 3_600_000, 10);
+        push_digits(out, ":", milli / 60_000 % 60, 10);
+        push_digits(out, ":", milli / 1000 % 60, 10);
+        push_digits(out, ".", milli % 1000, 100);
+        out.push('Z');
     }
 
     /// Reads the preferred date form of RFC 9110.
@@ -65,12 +82,29 @@ fn civil(days: i64) -> (i64, i64, i64) {
     (year_of_era + era * 400 + i64::from(month <= 2), month, day)
 }
 
+/// Appends a separator and the digits of a number, from the one of this place on. Each answer and each entry of the trail has moments in
+/// it, and the general way of writing numbers costs several times as much.
+fn push_digits(out: &mut String, separator: &str, value: i64, mut place: i64) {
+    out.push_str(separator);
+    while place > 0 {
+        out.push(u8::try_from(value / place % 10).map_or('0', |digit| char::from(b'0' + digit)));
+        place /= 10;
+    }
+}
+
+fn push_year(out: &mut String, separator: &str, year: i64) {
+    if (0..10_000).contains(&year) {
+        return push_digits(out, separator, year, 1000);
+    }
+    // Writing to a String cannot fail.
+    let _written = write!(out, "{separator}{year:04}");
+}
+
 impl fmt::Display for Instant {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (year, month, day) = civil(self.0.div_euclid(DAY));
-        let milli = self.0.rem_euclid(DAY);
-        let (hour, minute, second) = (milli / 3_600_000, milli / 60_000 % 60, milli / 1000 % 60);
-        write!(f, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{:03}Z", milli % 1000)
+        let mut text = String::with_capacity(Self::TEXT_LENGTH);
+        self.write_to(&mut text);
+        f.write_str(&text)
     }
 }
 
@@ -80,11 +114,18 @@ mod tests {
 
     #[test]
     fn writes_what_it_reads() {
-        for text in ["1970-01-01T00:00:00.000Z", "2024-02-29T23:59:59.999Z", "1899-12-31T12:00:00.001Z"] {
+        for text in [
+            "1970-01-01T00:00:00.000Z",
+            "2024-02-29T23:59:59.999Z",
+            "1899-12-31T12:00:00.001Z",
+            "0033-04-03T15:00:00.090Z",
+            "9999-12-31T23:59:59.999Z",
+        ] {
             let instant = Instant::parse(text).unwrap();
             assert_eq!(instant.to_string(), text);
             assert_eq!(text.len(), Instant::TEXT_LENGTH);
         }
+        assert_eq!(Instant(253_402_300_800_000).to_string(), "10000-01-01T00:00:00.000Z");
     }
 
     #[test]
