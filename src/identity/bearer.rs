@@ -16,11 +16,20 @@ pub fn token(authorization: Option<&str>) -> Result<&str, Refusal> {
     if token.len() > LONGEST_TOKEN {
         return Err(Refusal::TokenInvalid("size"));
     }
-    let legal = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~+/=".contains(&byte);
-    if token.is_empty() || !token.bytes().all(legal) {
+    // Looked at to the end, whatever is found: so the compiler can take many characters at once.
+    if token.is_empty() || !token.bytes().fold(true, |legal, byte| legal & is_legal(byte)) {
         return Err(Refusal::TokenInvalid("malformed"));
     }
     Ok(token)
+}
+
+/// A character of `b64token`, judged without branches: every request has some hundreds of them.
+const fn is_legal(byte: u8) -> bool {
+    let letter = (byte | 0x20).wrapping_sub(b'a') < 26;
+    let digit = byte.wrapping_sub(b'0') < 10;
+    let mark =
+        (byte == b'-') | (byte == b'.') | (byte == b'_') | (byte == b'~') | (byte == b'+') | (byte == b'/') | (byte == b'=');
+    letter | digit | mark
 }
 
 /// Refuses a token that came in the query or in a form: URLs end up in logs and histories.
@@ -48,6 +57,13 @@ mod tests {
         }
         let long = format!("Bearer {}", "a".repeat(LONGEST_TOKEN + 1));
         assert_eq!(token(Some(&long)), Err(Refusal::TokenInvalid("size")));
+    }
+
+    #[test]
+    fn legal_are_the_characters_of_rfc_6750_alone() {
+        for byte in 0..=u8::MAX {
+            assert_eq!(is_legal(byte), byte.is_ascii_alphanumeric() || b"-._~+/=".contains(&byte), "{byte}");
+        }
     }
 
     #[test]
