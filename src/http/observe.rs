@@ -4,7 +4,22 @@ use super::place::Place;
 use crate::telemetry::{REQUEST_SECONDS, REQUESTS_ACTIVE};
 use actix_web::body::{BodySize, MessageBody as _};
 use actix_web::{HttpRequest, HttpResponse};
+use metrics::{Gauge, Histogram};
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::sync::LazyLock;
 use std::time::Instant;
+
+/// What samples are told apart by: route, method, class of status, type. A bounded set.
+type Labels = [&'static str; 4];
+
+thread_local! {
+    /// The histograms that this thread has written to: to find one by its labels in the registry costs more than the sample.
+    static SECONDS: RefCell<HashMap<Labels, Histogram>> = RefCell::default();
+}
+
+/// Requests being answered.
+static ACTIVE: LazyLock<Gauge> = LazyLock::new(|| metrics::gauge!(REQUESTS_ACTIVE));
 
 /// A request under way. Dropped when it ends, however it ends.
 pub(super) struct Watch {
@@ -18,7 +33,7 @@ pub(super) struct Watch {
 impl Watch {
     /// Begins.
     pub(super) fn start(request: &HttpRequest, place: Place<'_>, id: &str, received: Instant) -> Self {
-        metrics::gauge!(REQUESTS_ACTIVE).increment(1.0);
+        ACTIVE.increment(1.0);
         let resource = place.resource_type().unwrap_or("none");
         Self { method: method(request), route: place.template(), resource, id: id.to_owned(), received }
     }
@@ -33,8 +48,7 @@ impl Watch {
             400..=499 => "4xx",
             _ => "5xx",
         };
-        metrics::histogram!(REQUEST_SECONDS, "route" => self.route, "method" => self.method, "status" => class, "resource" => self.resource)
-            .record(seconds);
+        sample([self.route, self.method, class, self.resource], seconds);
         let bytes = match response.body().size() {
             BodySize::Sized(bytes) => bytes,
             BodySize::None | BodySize::Stream => 0,
@@ -54,8 +68,15 @@ impl Watch {
 
 impl Drop for Watch {
     fn drop(&mut self) {
-        metrics::gauge!(REQUESTS_ACTIVE).decrement(1.0);
+        ACTIVE.decrement(1.0);
     }
+}
+
+fn sample(labels: Labels, seconds: f64) {
+    let [route, method, status, resource] = labels;
+    let find =
+        || metrics::histogram!(REQUEST_SECONDS, "route" => route, "method" => method, "status" => status, "resource" => resource);
+    SECONDS.with_borrow_mut(|known| known.entry(labels).or_insert_with(find).record(seconds));
 }
 
 fn method(request: &HttpRequest) -> &'static str {

@@ -3,26 +3,42 @@
 use super::place::{Page, Place};
 use crate::config::{Exposure, Server};
 use crate::disclosure::{Answer, HeaderWord};
-use actix_web::HttpResponse;
 use actix_web::body::MessageBody;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderName, HeaderValue};
+use actix_web::{HttpResponse, HttpResponseBuilder};
 
 const ONE_YEAR: HeaderValue = HeaderValue::from_static("max-age=31536000");
 
 /// Writes an answer.
 pub(super) fn answer(answer: Answer) -> HttpResponse {
     match answer {
-        Ok(released) => message(released.status(), released.headers().to_vec(), released.into_body()),
-        Err(refused) => message(refused.status(), refused.headers().to_vec(), refused.into_body()),
+        Ok(released) => message(head(released.status(), released.headers()), released.into_body()),
+        Err(refused) => message(head(refused.status(), refused.headers()), refused.into_body()),
     }
 }
 
-fn message<B: MessageBody + 'static>(status: u16, headers: Vec<(HeaderWord, String)>, body: B) -> HttpResponse {
+fn head(status: u16, headers: &[(HeaderWord, String)]) -> HttpResponseBuilder {
     let mut response = HttpResponse::build(StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR));
     for (word, value) in headers {
-        response.insert_header((word.name(), value));
+        response.insert_header((name(*word), value.as_str()));
     }
+    response
+}
+
+/// The name, as actix has it ready.
+const fn name(word: HeaderWord) -> HeaderName {
+    match word {
+        HeaderWord::ETag => header::ETAG,
+        HeaderWord::LastModified => header::LAST_MODIFIED,
+        HeaderWord::Location => header::LOCATION,
+        HeaderWord::WwwAuthenticate => header::WWW_AUTHENTICATE,
+        HeaderWord::RetryAfter => header::RETRY_AFTER,
+        HeaderWord::Allow => header::ALLOW,
+    }
+}
+
+fn message<B: MessageBody + 'static>(mut response: HttpResponseBuilder, body: B) -> HttpResponse {
     if !matches!(body.size(), actix_web::body::BodySize::Sized(0) | actix_web::body::BodySize::None) {
         response.insert_header((header::CONTENT_TYPE, "application/fhir+json; charset=utf-8"));
     }
