@@ -175,35 +175,44 @@ impl Gateway {
     ///
     /// # Errors
     /// A refusal, as the caller is told it.
-    pub async fn answer(&self, inbound: Inbound) -> Answer {
+    pub async fn answer(&self, mut inbound: Inbound) -> Answer {
         let now = self.parts.clock.now();
         let options = RouteOptions { base: &self.parts.base, now, max_count: self.parts.limits.page_max };
         let parsed = interaction(&inbound.request, &options);
         let event = parsed.as_ref().map_or("read", Interaction::code);
-        let mut visit = inbound.visit(event, now);
-        if let Ok(Interaction::Capabilities) = parsed {
-            return match rendering(&inbound.request) {
-                Ok(rendering) => {
-                    release(Pending::public(self.capabilities.clone()), &rendering, &visit, self.parts.trail.as_ref()).await
-                }
-                Err(refusal) => Err(refuse(&refusal, &visit, self.parts.trail.as_ref()).await),
-            };
+        let mut errand = Errand {
+            visit: inbound.visit(event, now),
+            rendering: Rendering::default(),
+            body: std::mem::replace(&mut inbound.body, Sealed::from_wire(Vec::new())),
+            peer: inbound.certificate.as_ref().map(|certificate| certificate.thumbprint.clone()),
+        };
+        let decided = match parsed {
+            Ok(Interaction::Capabilities) => self.tell_capabilities(&inbound, &mut errand),
+            parsed => self.decide(parsed, &inbound, &mut errand).await,
+        };
+        let (visit, trail) = (&errand.visit, self.parts.trail.as_ref());
+        match decided {
+            Ok(pending) => release(pending, &errand.rendering, visit, trail).await,
+            Err(Denied::Refused(refusal)) => Err(refuse(&refusal, visit, trail).await),
+            Err(Denied::Throttled(over)) => Err(throttle(over.seconds, over.left_out, visit, trail).await),
         }
-        match self.decide(parsed, inbound, &mut visit).await {
-            Ok((pending, rendering)) => release(pending, &rendering, &visit, self.parts.trail.as_ref()).await,
-            Err(Denied::Refused(refusal)) => Err(refuse(&refusal, &visit, self.parts.trail.as_ref()).await),
-            Err(Denied::Throttled(over)) => Err(throttle(over.seconds, over.left_out, &visit, self.parts.trail.as_ref()).await),
-        }
+    }
+
+    /// For everybody, who need not be known.
+    fn tell_capabilities(&self, inbound: &Inbound, errand: &mut Errand) -> Result<Pending, Denied> {
+        errand.rendering = rendering(&inbound.request)?;
+        Ok(Pending::public(self.capabilities.clone()))
     }
 
     /// Who asks comes first, then whether the request makes sense, then whether it is allowed.
     async fn decide(
         &self,
         parsed: Result<Interaction, Refusal>,
-        inbound: Inbound,
-        visit: &mut Visit,
-    ) -> Result<(Pending, Rendering), Denied> {
-        let caller = match self.caller(&inbound, visit.now).await {
+        inbound: &Inbound,
+        errand: &mut Errand,
+    ) -> Result<Pending, Denied> {
+        let visit = &mut errand.visit;
+        let caller = match self.caller(inbound, visit.now).await {
             Ok(caller) => caller,
             Err(refusal) => {
                 self.rates.stranger(&inbound.address, visit.now)?;
@@ -216,13 +225,9 @@ impl Gateway {
         let caller = self.purposes.of(caller, inbound.request.headers.purposes.as_deref())?;
         visit.agent.purposes.clone_from(&caller.purposes);
         let interaction = parsed?;
-        let rendering = rendering(&inbound.request)?;
-        visit.record = inbound::named_record(&interaction);
-        let peer = inbound.certificate.map(|certificate| certificate.thumbprint);
-        let mut errand = Errand { visit: visit.clone(), rendering, body: inbound.body, peer };
-        let pending = self.perform(&caller, interaction, &mut errand).await;
-        *visit = errand.visit;
-        Ok((pending?, errand.rendering))
+        errand.rendering = rendering(&inbound.request)?;
+        errand.visit.record = inbound::named_record(&interaction);
+        Ok(self.perform(&caller, interaction, errand).await?)
     }
 
     async fn caller(&self, inbound: &Inbound, now: Instant) -> Result<Arc<Caller>, Refusal> {
