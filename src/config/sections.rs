@@ -114,6 +114,8 @@ pub struct Limits {
     pub head_seconds: u64,
     /// Seconds in which its body must have come.
     pub body_seconds: u64,
+    /// Seconds after which a connection is dropped whose client takes nothing of what it is sent.
+    pub stalled_seconds: u64,
     /// Seconds that an idle connection is kept.
     pub keep_alive_seconds: u64,
     /// Connections of one worker at a time.
@@ -267,6 +269,7 @@ fn limits(settings: &mut Settings) -> Limits {
         page_bytes: settings.or("limits.page_bytes", 16 << 20),
         head_seconds: settings.or("limits.head_seconds", 10),
         body_seconds: settings.or("limits.body_seconds", 60),
+        stalled_seconds: settings.or("limits.stalled_seconds", 60),
         keep_alive_seconds: settings.or("limits.keep_alive_seconds", 75),
         connections: settings.or("limits.connections", 10_000),
     };
@@ -280,7 +283,12 @@ fn limits(settings: &mut Settings) -> Limits {
     for (key, ..) in bursts.into_iter().filter(|(_, rate, burst)| *rate > 0 && *burst == 0) {
         settings.fault(key, "must be at least 1, else no request would ever pass");
     }
-    for (key, seconds) in [("limits.head_seconds", limits.head_seconds), ("limits.body_seconds", limits.body_seconds)] {
+    let deadlines = [
+        ("limits.head_seconds", limits.head_seconds),
+        ("limits.body_seconds", limits.body_seconds),
+        ("limits.stalled_seconds", limits.stalled_seconds),
+    ];
+    for (key, seconds) in deadlines {
         if seconds == 0 {
             settings.fault(key, "must be at least 1: a request without a deadline holds a connection for ever");
         }

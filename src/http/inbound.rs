@@ -8,7 +8,7 @@ use crate::fhir::{Headers, Instant as Moment, Method, Refusal, Request, prefer};
 use crate::gateway::Inbound;
 use crate::identity::PeerCertificate;
 use actix_web::HttpRequest;
-use actix_web::http::header::{self, HeaderName};
+use actix_web::http::header::{self, HeaderName, HeaderValue};
 use actix_web::web::Payload;
 
 const FORM: &str = "application/x-www-form-urlencoded";
@@ -28,8 +28,12 @@ pub(super) fn certificate(request: &HttpRequest) -> Option<PeerCertificate> {
 
 /// Network address of the peer; headers that claim another are not believed.
 pub(super) fn address(request: &HttpRequest) -> String {
-    request.peer_addr().map(|address| address.ip().to_string()).unwrap_or_default()
+    let noted = request.conn_data::<PeerAddress>().map(|noted| noted.0.to_string());
+    noted.or_else(|| request.peer_addr().map(|address| address.ip().to_string())).unwrap_or_default()
 }
+
+/// The network address of a connection's peer, written out once for all of its requests.
+pub struct PeerAddress(pub Box<str>);
 
 /// A header that must not be repeated.
 ///
@@ -61,7 +65,9 @@ pub(super) async fn read(
 ) -> Result<Inbound, Turned> {
     let place = super::place::Place::Fhir(path);
     let method = Method::parse(request.method().as_str()).ok_or_else(|| Turned::method(place.methods()))?;
-    if joined(request, &header::UPGRADE).to_ascii_lowercase().contains("websocket") {
+    if request.headers().contains_key(header::UPGRADE)
+        && joined(request, &header::UPGRADE).to_ascii_lowercase().contains("websocket")
+    {
         // The bytes that follow would be read as one endless body.
         return Err(Turned::invalid("This server does not change the protocol of a connection.").closing());
     }
@@ -69,7 +75,8 @@ pub(super) async fn read(
     let mut body = Vec::new();
     if matches!(method, Method::Post | Method::Put | Method::Patch) {
         let bound = if path.is_empty() { limits.bundle_bytes } else { limits.body_bytes };
-        body = body::read(request, payload, bound, limits.body_seconds).await?;
+        // In a box of its own: most requests have none, and should not carry the place for unpacking one.
+        body = Box::pin(body::read(request, payload, bound, limits.body_seconds)).await?;
     }
     let form = match method {
         Method::Post if path.rsplit('/').next() == Some("_search") => Some(form(&headers, std::mem::take(&mut body))?),
@@ -82,9 +89,14 @@ pub(super) async fn read(
         body: Sealed::from_wire(body),
         request_id: id.to_owned(),
         address: address(request),
-        authorization: authorization.map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned()).collect(),
+        authorization: authorization.map(text).collect(),
         certificate: certificate(request),
     })
+}
+
+/// A header as text. What is not UTF-8 is no token either, whatever stands for it.
+fn text(value: &HeaderValue) -> String {
+    std::str::from_utf8(value.as_bytes()).map_or_else(|_| String::from_utf8_lossy(value.as_bytes()).into_owned(), str::to_owned)
 }
 
 fn form(headers: &Headers, body: Vec<u8>) -> Result<String, Turned> {

@@ -12,6 +12,7 @@ mod pages;
 mod place;
 mod render;
 
+pub use inbound::PeerAddress;
 pub use management::{Health, mount as mount_management};
 
 use crate::config::Config;
@@ -115,7 +116,7 @@ async fn fhir(front: &Front, request: &HttpRequest, path: &str, payload: web::Pa
             if broken {
                 actix_web::rt::spawn(entered);
             } else {
-                entered.await;
+                Box::pin(entered).await;
             }
             response
         }

@@ -10,7 +10,7 @@ use crate::audit::Event;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::gateway::Gateway;
-use crate::http::{Front, Health};
+use crate::http::{Front, Health, PeerAddress};
 use crate::identity::PeerCertificate;
 use crate::telemetry;
 use actix_web::dev::{Extensions, ServerHandle};
@@ -149,7 +149,15 @@ fn serve_api(
     .max_connections(limits.connections)
     .shutdown_timeout(DRAIN_SECONDS)
     .disable_signals()
-    .on_connect(note_certificate);
+    .on_connect(move |connection, kept| {
+        note_certificate(connection, kept);
+        if let Some(stream) = stream_of(connection) {
+            if let Ok(address) = stream.peer_addr() {
+                kept.insert(PeerAddress(address.ip().to_string().into()));
+            }
+            bound_stall(stream, Duration::from_secs(limits.stalled_seconds));
+        }
+    });
     if config.server.workers > 0 {
         server = server.workers(config.server.workers);
     }
@@ -188,6 +196,23 @@ fn note_certificate(connection: &dyn Any, kept: &mut Extensions) {
     if let Some(certificate) = PeerCertificate::from_der(certificate) {
         kept.insert(certificate);
     }
+}
+
+/// Drops a connection whose client acknowledges nothing for so long, or leaves no room for more: an answer that nobody takes would hold
+/// memory and a place among the connections for ever. The system sees to it, where it can.
+fn bound_stall(stream: &TcpStream, after: Duration) {
+    #[cfg(any(target_os = "linux", target_os = "android", target_os = "fuchsia"))]
+    if let Err(error) = socket2::SockRef::from(stream).set_tcp_user_timeout(Some(after)) {
+        tracing::warn!(%error, "a stalled connection will not be dropped");
+    }
+    #[cfg(not(any(target_os = "linux", target_os = "android", target_os = "fuchsia")))]
+    let _ = (stream, after);
+}
+
+/// The connection below TLS, or itself where there is none.
+fn stream_of(connection: &dyn Any) -> Option<&TcpStream> {
+    let encrypted = connection.downcast_ref::<actix_tls::accept::rustls_0_23::TlsStream<TcpStream>>();
+    encrypted.map(|stream| stream.get_ref().0).or_else(|| connection.downcast_ref::<TcpStream>())
 }
 
 /// Other processes on the same store (the command line, another node) may have changed clients and keys.

@@ -69,6 +69,7 @@ const GUESTS: &[(&str, &[&str])] = &[
     ("diesel_async", &["store"]),
     ("diesel_migrations", &["store"]),
     ("hyper_util", &["identity"]),
+    ("socket2", &["startup"]),
     ("hyper_rustls", &["identity"]),
     ("jsonwebtoken", &["identity", "smart"]),
     ("askama", &["portal"]),

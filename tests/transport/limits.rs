@@ -63,6 +63,23 @@ async fn a_body_or_head_that_trickles_in_is_cut_off() {
 }
 
 #[tokio::test]
+async fn a_connection_whose_client_takes_nothing_is_dropped() {
+    let house = House::open("", "[limits]\nstalled_seconds = 1\n").await;
+    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    socket.set_recv_buffer_size(4096).unwrap();
+    socket.connect(&house.address().into()).unwrap();
+    let mut stream = TcpStream::from(socket);
+    stream.set_read_timeout(Some(Duration::from_secs(2))).unwrap();
+    // More than the system holds on the way.
+    let asked = 100;
+    stream.write_all("GET /fhir/metadata HTTP/1.1\r\nHost: x\r\n\r\n".repeat(asked).as_bytes()).unwrap();
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    let answered = read_all(&mut stream).matches("HTTP/1.1 200").count();
+    assert!(answered < asked, "all {answered} answers were kept for a client that did not come for them");
+    house.running.stop().await;
+}
+
+#[tokio::test]
 async fn a_form_search_takes_a_form_and_nothing_else() {
     let house = House::open("", "").await;
     let form =
