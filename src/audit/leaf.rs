@@ -46,11 +46,14 @@ pub(super) fn encode(entry: &Entry, seq: i64, node: &str, previous: &[u8; 32]) -
         leaf.text("query", query);
     }
     leaf.filled("reason", &entry.reason);
-    let _ = write!(leaf.name("recorded"), "\"{}\"", entry.recorded);
+    let recorded = leaf.name("recorded");
+    recorded.push('"');
+    entry.recorded.write_to(recorded);
+    recorded.push('"');
     leaf.list("records", &entry.records, touched);
     leaf.filled("request_id", &entry.request_id);
-    let _ = write!(leaf.name("seq"), "{seq}");
-    let _ = write!(leaf.name("v"), "{FORMAT}");
+    leaf.name("seq").push_str(&seq.to_string());
+    leaf.name("v").push_str(&FORMAT.to_string());
     leaf.close();
     out
 }
@@ -86,10 +89,14 @@ fn event(event: &Event, out: &mut String) {
 
 /// Types and ids hold nothing that would need an escape.
 fn touched(record: &Touched, out: &mut String) {
-    let _ = match record.version {
-        Some(version) => write!(out, "\"{}/{}/_history/{version}\"", record.resource_type, record.id),
-        None => write!(out, "\"{}/{}\"", record.resource_type, record.id),
-    };
+    for part in ["\"", record.resource_type.name(), "/", record.id.as_str()] {
+        out.push_str(part);
+    }
+    if let Some(version) = record.version {
+        out.push_str("/_history/");
+        out.push_str(&version.0.to_string());
+    }
+    out.push('"');
 }
 
 impl Leaf {
