@@ -3,7 +3,7 @@
 use crate::fhir::Facts;
 
 /// A row that a store's predicate let through: facts in the open, content sealed.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Row {
     /// What a decision needs.
     pub facts: Facts,
@@ -13,7 +13,8 @@ pub struct Row {
 
 /// The bytes of a record, in wire or stored form, unreadable outside the vault: no `Debug` of the content, no `Serialize`, no access.
 ///
-/// Sealing is free to everyone; opening is not.
+/// Sealing is free to everyone; opening is not. A copy is as sealed as what it is a copy of.
+#[derive(Clone)]
 pub struct Sealed {
     pub(in crate::disclosure) bytes: Vec<u8>,
     pub(in crate::disclosure) form: Form,

@@ -1,4 +1,4 @@
-//! Applying a commit: guards, changes, entries, all in the writer's savepoint.
+//! Applying a commit: guards, changes, entries, all in the writer's transaction.
 
 use super::connection::Connection;
 use super::index;
@@ -39,21 +39,49 @@ pub(super) struct Applied {
     pub(super) seq: i64,
 }
 
-/// Applies a commit. An error undoes all of it (the savepoint does).
+/// Applies a commit. Everything that can speak against it is looked at before anything is written.
 pub(super) fn apply(writer: &mut Writer, commit: Commit) -> Result<Applied, CommitError> {
     for guard in &commit.guards {
         recheck(writer, guard)?;
     }
+    let met = meet(writer, &commit.changes)?;
+    if commit.entries.is_empty() && !is_own(commit.changes.iter().map(|change| change.key.resource_type)) {
+        return Err(CommitError::Trail);
+    }
+    writer.writing();
     let updated = writer.stamp();
-    let stored = commit.changes.into_iter().map(|change| change_one(writer, change, updated)).collect::<Result<Vec<_>, _>>()?;
+    let changes = commit.changes.into_iter().zip(met);
+    let stored = changes.map(|(change, current)| change_one(writer, change, current, updated)).collect::<Result<Vec<_>, _>>()?;
     let mut seq = None;
     for entry in &commit.entries {
         seq = Some(writer.enter(entry));
     }
-    // Only the gateway's own AuditEvents come without an entry: they are made of entries that are durable already.
-    let own = !stored.is_empty() && stored.iter().all(|one: &Stored| one.key.resource_type == ResourceType::AuditEvent);
-    let seq = seq.or_else(|| own.then(|| writer.head())).ok_or(CommitError::Trail)?;
-    Ok(Applied { stored, seq })
+    Ok(Applied { stored, seq: seq.unwrap_or_else(|| writer.head()) })
+}
+
+/// Only the gateway's own AuditEvents come without an entry: they are made of entries that are durable already.
+fn is_own(types: impl ExactSizeIterator<Item = ResourceType>) -> bool {
+    types.len() > 0 && types.into_iter().all(|of| of == ResourceType::AuditEvent)
+}
+
+/// The rows that changes meet, when they are the expected ones, and no two changes meet one.
+fn meet(writer: &mut Writer, changes: &[Change]) -> Result<Vec<Option<Current>>, CommitError> {
+    let mut keys: Vec<&Key> = changes.iter().map(|change| &change.key).collect();
+    keys.sort_unstable();
+    if keys.windows(2).any(|pair| matches!(pair, [one, other] if one == other)) {
+        return Err(CommitError::Stale);
+    }
+    let mut met = Vec::with_capacity(changes.len());
+    for change in changes {
+        let current = current(&mut writer.connection, &change.key)?;
+        match (&current, change.expected) {
+            (None, Expected::Absent) => {}
+            (Some(current), Expected::Version(version)) if current.version == version => {}
+            _ => return Err(CommitError::Stale),
+        }
+        met.push(current);
+    }
+    Ok(met)
 }
 
 /// One more than the condition selected suffices to see a difference.
@@ -85,13 +113,8 @@ fn current(connection: &mut Connection, key: &Key) -> QueryResult<Option<Current
     }))
 }
 
-fn change_one(writer: &mut Writer, change: Change, updated: Instant) -> Result<Stored, CommitError> {
-    let current = current(&mut writer.connection, &change.key)?;
-    match (&current, change.expected) {
-        (None, Expected::Absent) => {}
-        (Some(current), Expected::Version(version)) if current.version == version => {}
-        _ => return Err(CommitError::Stale),
-    }
+fn change_one(writer: &mut Writer, change: Change, current: Option<Current>, updated: Instant) -> Result<Stored, CommitError> {
+    writer.touch(&change.key);
     let version = current.as_ref().map_or(Version::FIRST, |current| current.version.next());
     let content = change.content.as_ref().map(|content| content.stamp(version, updated));
     let sealed = content.as_ref().map(SealedColumn::to_sealed);

@@ -5,80 +5,70 @@ use super::names::Names;
 use super::statement::{Bind, Statement};
 use crate::fhir::search::{IndexEntry, IndexValue};
 use diesel::prelude::*;
-use std::sync::LazyLock;
+
+/// An index table: how rows are put in and one is taken out. The values come in the order of the columns here.
+struct Table {
+    insert: &'static str,
+    delete: &'static str,
+    columns: usize,
+}
+
+macro_rules! table {
+    ($name:literal, $columns:literal, $($column:literal),+) => {
+        Table {
+            insert: concat!("INSERT INTO ", $name, " (param, grp, rid", $(", ", $column,)+ ") VALUES"),
+            delete: concat!("DELETE FROM ", $name, " WHERE param = ? AND grp = ? AND rid = ?", $(" AND ", $column, " = ?",)+),
+            columns: $columns,
+        }
+    };
+}
 
 /// The index tables.
 const TABLES: [Table; 7] = [
-    Table { name: "index_token", columns: &["param", "grp", "rid", "system", "code"] },
-    Table { name: "index_string", columns: &["param", "grp", "rid", "folded", "exact"] },
-    Table { name: "index_reference", columns: &["param", "grp", "rid", "target_type", "target_id"] },
-    Table { name: "index_uri", columns: &["param", "grp", "rid", "value"] },
-    Table { name: "index_date", columns: &["param", "grp", "rid", "low", "high"] },
-    Table { name: "index_number", columns: &["param", "grp", "rid", "low", "high"] },
-    Table { name: "index_quantity", columns: &["param", "grp", "rid", "low", "high", "system", "unit"] },
+    table!("index_token", 5, "system", "code"),
+    table!("index_string", 5, "folded", "exact"),
+    table!("index_reference", 5, "target_type", "target_id"),
+    table!("index_uri", 4, "value"),
+    table!("index_date", 5, "low", "high"),
+    table!("index_number", 5, "low", "high"),
+    table!("index_quantity", 7, "low", "high", "system", "unit"),
 ];
-
-struct Table {
-    name: &'static str,
-    columns: &'static [&'static str],
-}
 
 /// Rows in one statement at most. Each number up to it has a statement of its own, so that most records need one a table.
 const MOST: usize = 16;
 
-/// The texts of the statements, by table and number of rows: fixed, so that none is put together again and all stay prepared.
-static INSERTS: LazyLock<Vec<Vec<String>>> =
-    LazyLock::new(|| TABLES.iter().map(|table| (0..=MOST).map(|rows| table.insert(rows)).collect()).collect());
-
 /// Puts index rows in.
 pub(super) fn add(connection: &mut Connection, names: &mut Names, rid: i64, entries: Vec<IndexEntry>) -> QueryResult<()> {
-    let mut rows: [(usize, Vec<Bind>); TABLES.len()] = Default::default();
+    let mut rows: [Vec<Bind>; TABLES.len()] = Default::default();
     for entry in entries {
         let at = table_of(&entry.value);
-        let Some((count, binds)) = rows.get_mut(at) else { continue };
+        let (Some(table), Some(binds)) = (TABLES.get(at), rows.get_mut(at)) else { continue };
         values(connection, names, rid, entry, binds)?;
-        *count += 1;
-        if *count == MOST {
-            insert(connection, at, std::mem::take(count), std::mem::take(binds))?;
+        if binds.len() == MOST * table.columns {
+            table.insert(connection, std::mem::take(binds))?;
         }
     }
-    for (at, (count, binds)) in rows.into_iter().enumerate().filter(|(_, (count, _))| *count > 0) {
-        insert(connection, at, count, binds)?;
+    for (table, binds) in TABLES.iter().zip(rows).filter(|(_, binds)| !binds.is_empty()) {
+        table.insert(connection, binds)?;
     }
     Ok(())
-}
-
-fn insert(connection: &mut Connection, table: usize, rows: usize, binds: Vec<Bind>) -> QueryResult<()> {
-    let text = INSERTS.get(table).and_then(|texts| texts.get(rows)).ok_or(diesel::result::Error::NotFound)?;
-    Statement::with(text.as_str(), binds).run(connection).map(drop)
 }
 
 /// Takes index rows out, each by its whole key.
 pub(super) fn remove(connection: &mut Connection, names: &mut Names, rid: i64, entries: Vec<IndexEntry>) -> QueryResult<()> {
     for entry in entries {
         let Some(table) = TABLES.get(table_of(&entry.value)) else { continue };
-        let mut binds = Vec::with_capacity(table.columns.len());
+        let mut binds = Vec::with_capacity(table.columns);
         values(connection, names, rid, entry, &mut binds)?;
-        Statement::with(table.delete(), binds).run(connection)?;
+        Statement::with(table.delete, binds).run(connection)?;
     }
     Ok(())
 }
 
 impl Table {
-    fn insert(&self, rows: usize) -> String {
-        let row = format!("({})", vec!["?"; self.columns.len()].join(", "));
+    fn insert(&self, connection: &mut Connection, binds: Vec<Bind>) -> QueryResult<()> {
         // A record may say the same thing twice; once is enough to find it.
-        format!(
-            "INSERT INTO {} ({}) VALUES {} ON CONFLICT DO NOTHING",
-            self.name,
-            self.columns.join(", "),
-            vec![row; rows].join(", ")
-        )
-    }
-
-    fn delete(&self) -> String {
-        let all: Vec<String> = self.columns.iter().map(|column| format!("{column} = ?")).collect();
-        format!("DELETE FROM {} WHERE {}", self.name, all.join(" AND "))
+        Statement::insert(self.insert, self.columns, " ON CONFLICT DO NOTHING", binds).run(connection).map(drop)
     }
 }
 

@@ -1,13 +1,14 @@
 //! The ledger: one writer, jobs that wait share a commit; readers beside it.
 //!
 //! A durable commit costs a disk sync, however much is in it. So whoever wants to write hands over a job and waits; the writer takes
-//! all that wait at that moment, runs each in a savepoint, commits once, and then answers them all.
+//! all that wait at that moment, runs each so that it can be undone alone, commits once, and then answers them all.
 
 use super::SqliteOptions;
 use super::answered::{Answering, Answers, waiting};
 use super::connection::{Connection, Place, Use};
 use super::queue::{Next, Queue, Waiting};
-use super::writer::{Job, Writer};
+use super::recent::Recent;
+use super::writer::{Failing, Job, Writer};
 use crate::audit::Entry;
 use crate::clock::Clock;
 use crate::store::StoreError;
@@ -30,6 +31,7 @@ pub struct Ledger {
     threads: Mutex<Vec<JoinHandle<()>>>,
     alive: Arc<AtomicBool>,
     troubled: Arc<AtomicBool>,
+    recent: Arc<Recent>,
 }
 
 type Reading = Box<dyn FnOnce(&mut Connection) + Send>;
@@ -38,7 +40,10 @@ impl Ledger {
     /// Starts the threads. The database must be there, migrated.
     pub(super) fn start(place: Place, clock: Clock, options: &SqliteOptions) -> Result<Self, StoreError> {
         let readers = options.readers;
-        let writer = Writer::resume(place.connect(Use::Write)?, clock, &options.node)?;
+        let connection = place.connect(Use::Write)?;
+        // Nothing would tell this node in time what another has written to a server's database.
+        let recent = Arc::new(Recent::new(if connection.dialect().is_postgres() { 0 } else { options.recent }));
+        let writer = Writer::resume(connection, clock, &options.node, Arc::clone(&recent))?;
         let jobs = Arc::new(Queue::default());
         let (reads, reading) = sync_channel::<Reading>(READS_WAITING);
         let alive = Arc::new(AtomicBool::new(true));
@@ -53,10 +58,11 @@ impl Ledger {
             threads.push(spawn("reader", move || read_all(connection, &reading))?);
         }
         let (reads, threads) = (Mutex::new(Some(reads)), Mutex::new(threads));
-        Ok(Self { place, jobs, reads, threads, alive, troubled })
+        Ok(Self { place, jobs, reads, threads, alive, troubled, recent })
     }
 
-    /// Writes: all that the closure does or nothing, durable when the answer is there. An error of the closure undoes it.
+    /// Writes: all that the closure does or nothing, durable when the answer is there. An error of the closure undoes it. Not for
+    /// records, of which readers keep what they have read.
     ///
     /// # Errors
     /// The closure's own; `Unavailable` when the queue is full, the commit failed, or the ledger is closed.
@@ -100,6 +106,11 @@ impl Ledger {
         self.place.inline(read)
     }
 
+    /// The rows of records that were read lately.
+    pub(super) fn recent(&self) -> &Recent {
+        &self.recent
+    }
+
     /// Hands a job to the writer and waits until it is durable. `bytes` is about what it holds in memory.
     pub(super) async fn submit<T, E>(
         &self,
@@ -110,8 +121,22 @@ impl Ledger {
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
     {
+        self.submit_failing(Failing::Anywhere, bytes, work).await
+    }
+
+    /// The same for a job of which more is known than that it can fail.
+    pub(super) async fn submit_failing<T, E>(
+        &self,
+        failing: Failing,
+        bytes: usize,
+        work: impl FnOnce(&mut Writer) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
         let (answer, answered) = oneshot::channel();
-        self.jobs.put(Waiting { job: Box::new(Task { work: Some(work), outcome: None, answer }), bytes })?;
+        self.jobs.put(Waiting { job: Box::new(Task { work: Some(work), failing, outcome: None, answer }), bytes })?;
         answered.await.unwrap_or_else(|_| Err(unavailable("the writer ended").into()))
     }
 
@@ -173,7 +198,10 @@ fn write_all(mut writer: Writer, alive: &Alive) {
                 writer.settle(batch);
                 super::statement::bound_kept(&mut writer.connection);
             }
-            Next::Quiet => writer.try_again(),
+            Next::Quiet => {
+                writer.try_again();
+                writer.look_around();
+            }
             Next::End => break,
         }
     }
@@ -208,8 +236,8 @@ impl Job for Entering {
         true
     }
 
-    fn writes(&self) -> bool {
-        false
+    fn failing(&self) -> Failing {
+        Failing::Never
     }
 
     fn settle(self: Box<Self>, outcome: Result<(), &str>, answers: &mut Answers) {
@@ -221,6 +249,7 @@ impl Job for Entering {
 /// A closure and whoever waits for it.
 struct Task<T, E, F> {
     work: Option<F>,
+    failing: Failing,
     outcome: Option<Result<T, E>>,
     answer: oneshot::Sender<Result<T, E>>,
 }
@@ -237,6 +266,10 @@ where
         let outcome =
             catch_unwind(AssertUnwindSafe(|| work(writer))).unwrap_or_else(|_| Err(unavailable("a write panicked").into()));
         self.outcome.insert(outcome).is_ok()
+    }
+
+    fn failing(&self) -> Failing {
+        self.failing
     }
 
     fn settle(self: Box<Self>, outcome: Result<(), &str>, _answers: &mut Answers) {

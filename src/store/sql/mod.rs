@@ -22,6 +22,7 @@ mod names;
 mod point;
 mod postgres;
 mod queue;
+mod recent;
 mod relabel;
 mod rows;
 mod search;
@@ -31,6 +32,7 @@ mod statement;
 #[cfg(test)]
 mod tests;
 mod trail;
+mod wording;
 mod writer;
 
 pub use connection::Connection;
@@ -57,6 +59,7 @@ use std::future::Future;
 use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
+use writer::Failing;
 
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
 
@@ -67,6 +70,8 @@ pub struct SqliteOptions {
     pub readers: usize,
     /// Bytes of the database file that a connection for searches may map into memory.
     pub mapped: i64,
+    /// Bytes of records to keep in memory that were read by their key.
+    pub recent: u64,
     /// The name of this node in the trail.
     pub node: String,
 }
@@ -74,7 +79,7 @@ pub struct SqliteOptions {
 impl Default for SqliteOptions {
     fn default() -> Self {
         let readers = std::thread::available_parallelism().map_or(2, std::num::NonZero::get).clamp(1, 8);
-        Self { readers, mapped: 1 << 30, node: "amanat".to_owned() }
+        Self { readers, mapped: 1 << 30, recent: 32 << 20, node: "amanat".to_owned() }
     }
 }
 
@@ -112,6 +117,22 @@ impl SqliteStore {
     }
 }
 
+impl SqliteStore {
+    fn read_by(&self, predicate: &Predicate, key: &Key) -> Result<Option<Row>, StoreError> {
+        let recent = self.ledger.recent();
+        let decided = |row: &Row| gate::by_facts(predicate, &row.facts).map(|shown| shown.then(|| row.clone()));
+        if let Some(answer) = recent.find(key, decided).flatten() {
+            return Ok(answer);
+        }
+        let seen = recent.seen(key);
+        let found = self.ledger.inline(|connection| point::read(connection, predicate, key))?;
+        if let Some(row) = &found {
+            recent.keep(seen, row);
+        }
+        Ok(found)
+    }
+}
+
 fn migrate(place: &Place) -> Result<(), StoreError> {
     let failed = |error: Box<dyn std::error::Error + Send + Sync>| StoreError::Unavailable(format!("migration: {error}"));
     let mut connection = place.open(Use::Write)?;
@@ -131,7 +152,7 @@ impl RecordStore for SqliteStore {
         Box::pin(async move {
             match predicate {
                 Predicate::None => Ok(None),
-                predicate => self.ledger.inline(|connection| point::read(connection, &predicate, key)),
+                predicate => self.read_by(&predicate, key),
             }
         })
     }
@@ -177,7 +198,7 @@ impl RecordStore for SqliteStore {
     fn commit(&self, commit: Commit) -> Answering<'_, Committed, CommitError> {
         let bytes = commit::bytes(&commit);
         Box::pin(async move {
-            let applied = self.ledger.submit(bytes, move |writer| commit::apply(writer, commit)).await?;
+            let applied = self.ledger.submit_failing(Failing::Early, bytes, move |writer| commit::apply(writer, commit)).await?;
             Ok(Committed { stored: applied.stored, receipt: Receipt::durable(applied.seq) })
         })
     }

@@ -137,7 +137,11 @@ impl SqliteStore {
         reached: i64,
         last: bool,
     ) -> Result<(), StoreError> {
-        self.ledger.submit(0, move |writer| write(writer, ruleset, &marked, reached, last)).await
+        let write = move |writer: &mut Writer| {
+            writer.touch_all();
+            write(writer, ruleset, &marked, reached, last)
+        };
+        self.ledger.submit(0, write).await
     }
 
     /// How many records there are, and how many of them these rules have marked.

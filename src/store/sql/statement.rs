@@ -1,13 +1,13 @@
 //! SQL text with its values, prepared once and kept.
 //!
-//! Diesel prepares a `sql_query` anew at each use (two to ten microseconds for the short ones, far more for a search), so this is a
-//! query fragment of our own: the connection keeps its prepared form by its text. Text is always built from fixed pieces, values
-//! are always bound, so the number of texts is that of query *shapes*; [`Statement::once`] marks those not worth keeping.
+//! Diesel prepares a `sql_query` anew at each use, so this is a query fragment of our own: the connection keeps its prepared form by
+//! its text. Text is built from fixed pieces, values are bound, so texts are as many as query *shapes*; see [`Statement::once`].
 
 use super::connection::Connection;
 use super::dialect::without_hints;
 use super::judge::Session;
 use super::postgres::PgLink;
+use super::wording::Wording;
 use crate::access::Verdicts;
 use crate::disclosure::{SealedColumn, SealedContent};
 use diesel::backend::Backend;
@@ -114,10 +114,10 @@ impl From<Vec<u8>> for Bind {
     }
 }
 
-/// SQL in which each `?` stands for the next value. A `?` has no other use in it.
+/// SQL with its values.
 #[derive(Debug, Clone)]
 pub(super) struct Statement {
-    text: Cow<'static, str>,
+    text: Wording,
     binds: Vec<Bind>,
     keep: bool,
 }
@@ -125,12 +125,17 @@ pub(super) struct Statement {
 impl Statement {
     /// A statement that is kept prepared.
     pub(super) fn new(text: impl Into<Cow<'static, str>>) -> Self {
-        Self { text: text.into(), binds: Vec::new(), keep: true }
+        Self { text: Wording::Marked(text.into()), binds: Vec::new(), keep: true }
     }
 
     /// With these values, which the text's `?` take in order.
     pub(super) fn with(text: impl Into<Cow<'static, str>>, binds: Vec<Bind>) -> Self {
-        Self { text: text.into(), binds, keep: true }
+        Self { text: Wording::Marked(text.into()), binds, keep: true }
+    }
+
+    /// Puts rows of so many columns in. `head` ends in `VALUES`, `tail` comes behind the rows.
+    pub(super) fn insert(head: &'static str, columns: usize, tail: &'static str, binds: Vec<Bind>) -> Self {
+        Self { text: Wording::Rows { head, columns, tail }, binds, keep: true }
     }
 
     /// Not to be kept prepared.
@@ -151,7 +156,9 @@ impl Statement {
     #[cfg(test)]
     pub(super) fn explained(mut self, dialect: super::dialect::Dialect) -> Self {
         let how = if dialect.is_postgres() { "EXPLAIN" } else { "EXPLAIN QUERY PLAN" };
-        self.text = format!("{how} {}", self.text).into();
+        if let Wording::Marked(text) = &mut self.text {
+            *text = format!("{how} {text}").into();
+        }
         self
     }
 
@@ -254,7 +261,7 @@ impl<'q, T, U> Loads<'q, U> for T where T: LoadQuery<'q, SqliteConnection, U> + 
 impl Statement {
     /// Notes a text that was put together at run time, see [`bound_kept`].
     fn count(&self) {
-        if let (true, Cow::Owned(text)) = (self.keep, &self.text) {
+        if let (true, Wording::Marked(Cow::Owned(text))) = (self.keep, &self.text) {
             let mut hasher = DefaultHasher::new();
             text.hash(&mut hasher);
             KEPT.with(|kept| kept.borrow_mut().insert(hasher.finish()));
@@ -316,8 +323,10 @@ impl<T> Typed<T> {
     /// Without hints, and without what PostgreSQL cannot keep: a NUL in a text is a noncharacter there, when it is kept as when it is
     /// sought.
     fn for_postgres(mut self) -> Self {
-        if let Cow::Owned(text) = without_hints(&self.0.text) {
-            self.0.text = Cow::Owned(text);
+        if let Wording::Marked(marked) = &mut self.0.text
+            && let Cow::Owned(text) = without_hints(marked)
+        {
+            *marked = Cow::Owned(text);
         }
         for bind in &mut self.0.binds {
             if let Bind::Text(text) = bind
@@ -342,16 +351,7 @@ impl Statement {
         if !self.keep {
             pass.unsafe_to_cache_prepared();
         }
-        let mut binds = self.binds.iter();
-        for (at, piece) in self.text.split('?').enumerate() {
-            if at > 0
-                && let Some(bind) = binds.next()
-            {
-                push(bind, &mut pass)?;
-            }
-            pass.push_sql(piece);
-        }
-        Ok(())
+        self.text.walk(&self.binds, pass, push)
     }
 }
 

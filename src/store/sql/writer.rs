@@ -3,15 +3,16 @@
 use super::answered::Answers;
 use super::connection::{Connection, number};
 use super::names::Names;
+use super::recent::{Recent, Slot};
 use super::statement::Statement;
 use crate::audit::{Agent, Chain, Entry, Event, Link};
 use crate::clock::Clock;
-use crate::fhir::Instant;
+use crate::fhir::{Instant, Key};
 use crate::store::StoreError;
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Binary};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, LazyLock};
 
 /// The writer's connection and everything that it alone decides: the order of changes, the times, the chain.
 pub(super) struct Writer {
@@ -30,26 +31,49 @@ pub(super) struct Writer {
     tells: bool,
     /// Whether the last entries or the last commit failed.
     troubled: Arc<AtomicBool>,
+    /// The rows that readers keep.
+    recent: Arc<Recent>,
+    /// Those of them that this batch changes.
+    touched: Vec<Slot>,
+    /// Whether the job at hand has written anything.
+    wrote: bool,
+    /// How many batches still get a savepoint for each job.
+    wary: u32,
 }
+
+/// How many batches get savepoints after one was lost because a job failed while it wrote.
+const WARY: u32 = 1_000;
+
+/// Entries in one statement at most.
+const ENTRIES: usize = 32;
 
 /// One piece of work for the writer.
 pub(super) trait Job: Send {
     /// Does it, inside the batch's transaction. `false` undoes what it did, and only that.
     fn run(&mut self, writer: &mut Writer) -> bool;
 
-    /// Whether it writes to the database by itself, and so needs a savepoint to be undone alone. An entry of the trail does not: the
-    /// writer writes all entries of a batch at its end.
-    fn writes(&self) -> bool {
-        true
-    }
+    /// How it can fail.
+    fn failing(&self) -> Failing;
 
     /// Answers whoever waits: durable, or why not. What is added to `answers` is given when the whole batch is settled.
     fn settle(self: Box<Self>, outcome: Result<(), &str>, answers: &mut Answers);
 }
 
+/// How a job can fail, and what it takes to undo it alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Failing {
+    /// Not by itself: an entry of the trail, which the writer writes with the others of the batch at its end.
+    Never,
+    /// Before it writes anything, and says so by [`Writer::writing`]. A savepoint would have SQLite copy every page that the job
+    /// changes, for an error that only a defect of the database itself can be: then the batch is lost.
+    Early,
+    /// At any time.
+    Anywhere,
+}
+
 impl Writer {
     /// Takes up where the database stands.
-    pub(super) fn resume(connection: Connection, clock: Clock, node: &str) -> Result<Self, StoreError> {
+    pub(super) fn resume(connection: Connection, clock: Clock, node: &str, recent: Arc<Recent>) -> Result<Self, StoreError> {
         let chain = Chain::resume(0, [0; 32]);
         let (names, node) = (Names::default(), node.to_owned());
         let (latest, troubled) = (Instant(0), Arc::default());
@@ -65,6 +89,10 @@ impl Writer {
             entered: Vec::new(),
             tells: false,
             troubled,
+            recent,
+            touched: Vec::new(),
+            wrote: false,
+            wary: 0,
         };
         writer.heed_others()?;
         Ok(writer)
@@ -91,10 +119,33 @@ impl Writer {
     fn heed_others(&mut self) -> Result<(), StoreError> {
         let others = number(&mut self.connection, Statement::new("PRAGMA data_version"))?.unwrap_or(0);
         if others != self.others {
+            self.recent.forget();
             self.reload()?;
             self.others = others;
         }
         Ok(())
+    }
+
+    /// Looks whether another process has written, when there is nothing else to do.
+    pub(super) fn look_around(&mut self) {
+        if let Err(error) = self.heed_others() {
+            tracing::warn!(%error, "the store cannot be read");
+        }
+    }
+
+    /// Says that the job at hand begins to write.
+    pub(super) fn writing(&mut self) {
+        self.wrote = true;
+    }
+
+    /// Notes that the batch changes a record.
+    pub(super) fn touch(&mut self, key: &Key) {
+        self.touched.push(self.recent.slot(key));
+    }
+
+    /// Notes that the batch may change any record.
+    pub(super) fn touch_all(&mut self) {
+        self.touched.extend(self.recent.everywhere());
     }
 
     /// The number of the next change. Numbers may be left out, never given twice.
@@ -138,18 +189,13 @@ impl Writer {
     /// Writes the entries of the batch, many by one statement.
     fn write_entries(&mut self) -> QueryResult<()> {
         let mut entered = std::mem::take(&mut self.entered).into_iter();
-        loop {
-            let rows = match entered.len() {
-                0 => return Ok(()),
-                1..8 => 1,
-                8..32 => 8,
-                _ => 32,
-            };
-            let statement = entered.by_ref().take(rows).fold(Statement::new(insert_entries(rows)), |statement, link| {
-                statement.bind(link.seq).bind(link.recorded.0).bind(link.leaf).bind(link.hash.to_vec())
-            });
-            statement.run(&mut self.connection)?;
+        while entered.len() > 0 {
+            let values = |link: Link| [link.seq.into(), link.recorded.0.into(), link.leaf.into(), link.hash.to_vec().into()];
+            let rows = entered.by_ref().take(ENTRIES).flat_map(values).collect();
+            let text = "INSERT INTO trail (seq, recorded, leaf, hash) VALUES";
+            Statement::insert(text, 4, "", rows).run(&mut self.connection)?;
         }
+        Ok(())
     }
 
     /// After a failure, and when nobody asks for anything: writes an entry and a setting, so that it shows whether both can be written
@@ -210,28 +256,52 @@ impl Writer {
     fn transact(&mut self, batch: &mut [Box<dyn Job>]) -> Result<(), StoreError> {
         Statement::new("BEGIN IMMEDIATE").run(&mut self.connection)?;
         self.heed_others()?;
+        self.wary = self.wary.saturating_sub(1);
         for job in batch {
-            if !job.writes() {
-                job.run(self);
-                continue;
-            }
             let (mark, entered) = (self.chain.mark(), self.entered.len());
-            Statement::new("SAVEPOINT job").run(&mut self.connection)?;
-            if !job.run(self) {
-                Statement::new("ROLLBACK TO job").run(&mut self.connection)?;
+            let done = match job.failing() {
+                Failing::Never => job.run(self),
+                Failing::Early if self.wary == 0 => self.run_unguarded(job.as_mut())?,
+                Failing::Early | Failing::Anywhere => self.run_guarded(job.as_mut())?,
+            };
+            if !done {
                 self.chain.restore(mark);
                 self.entered.truncate(entered);
-                self.names.forget();
             }
-            Statement::new("RELEASE job").run(&mut self.connection)?;
         }
         self.write_entries()?;
-        Statement::new("COMMIT").run(&mut self.connection)?;
+        let (recent, touched) = (Arc::clone(&self.recent), std::mem::take(&mut self.touched));
+        recent.changing(touched, || Statement::new("COMMIT").run(&mut self.connection))?;
         Ok(())
+    }
+
+    /// Runs a job that can be undone by itself, whatever it did.
+    fn run_guarded(&mut self, job: &mut dyn Job) -> QueryResult<bool> {
+        Statement::new("SAVEPOINT job").run(&mut self.connection)?;
+        let done = job.run(self);
+        if !done {
+            Statement::new("ROLLBACK TO job").run(&mut self.connection)?;
+            self.names.forget();
+        }
+        Statement::new("RELEASE job").run(&mut self.connection)?;
+        Ok(done)
+    }
+
+    /// Runs a job that leaves nothing when it fails. Should one fail in the middle of its writes nevertheless, the batch is lost, and
+    /// those after it are guarded for a while: whoever tries the same again must not take others along again.
+    fn run_unguarded(&mut self, job: &mut dyn Job) -> Result<bool, StoreError> {
+        self.wrote = false;
+        let done = job.run(self);
+        if !done && self.wrote {
+            self.wary = WARY;
+            return Err(StoreError::Unavailable("a change could not be written whole".into()));
+        }
+        Ok(done)
     }
 
     fn abandon(&mut self) {
         self.entered.clear();
+        self.touched.clear();
         // Fails when SQLite has already rolled back by itself (a full disk, an I/O error): then there is nothing left to undo.
         let undone = Statement::new("ROLLBACK").run(&mut self.connection);
         // Chain, names and counts go back to what the database says, now or, when it cannot be read, before the next batch.
@@ -247,20 +317,4 @@ impl Writer {
             tracing::warn!(%error, "the write-ahead log could not be folded in; the next start does it");
         }
     }
-}
-
-/// The statement that writes so many entries, its text put together once.
-fn insert_entries(rows: usize) -> &'static str {
-    static EIGHT: LazyLock<String> = LazyLock::new(|| insert_text(8));
-    static THIRTY_TWO: LazyLock<String> = LazyLock::new(|| insert_text(32));
-    static ONE: LazyLock<String> = LazyLock::new(|| insert_text(1));
-    match rows {
-        32 => &THIRTY_TWO,
-        8 => &EIGHT,
-        _ => &ONE,
-    }
-}
-
-fn insert_text(rows: usize) -> String {
-    format!("INSERT INTO trail (seq, recorded, leaf, hash) VALUES {}", vec!["(?, ?, ?, ?)"; rows].join(", "))
 }

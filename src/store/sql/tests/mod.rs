@@ -5,6 +5,7 @@ mod conditions;
 mod histories;
 mod ledger;
 mod oracle;
+mod recent;
 mod relabel;
 mod searches;
 
