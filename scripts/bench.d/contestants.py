@@ -13,6 +13,7 @@ import json
 import os
 import shutil
 import ssl
+import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -356,7 +357,44 @@ class Hfs:
         return f"http://127.0.0.1:{self.port}", load_variables(self.material, workload, "", "", run)
 
 
-PEERS = {"hfs": Hfs}
+class Hapi:
+    """HAPI FHIR's JPA server over a database in memory (scripts/bench.d/hapi), plain HTTP: nothing durable, no token, no consent, no audit.
+    It is loaded anew at each start, and warmed up for longer, since a JVM is slow until it has compiled what is asked often.
+    """
+
+    name = "HAPI FHIR"
+    workloads = WORKLOADS
+    warm_up = 8
+    port = 18445
+    base = "/fhir"
+
+    def __init__(self, material, options):
+        if not options.hapi_folder:
+            raise Failed("--peer hapi needs --hapi-folder; how to build it stands in docs/performance.md")
+        self.material = material
+        self.folder = Path(options.hapi_folder).resolve()
+
+    def prepare(self):
+        return {}
+
+    def start(self):
+        command = ["java", "-Xmx1500m", "-cp", "classes:lib/*", "Hapi", str(self.port)]
+        log = str(self.material.folder / "hapi.log")
+        server = Server(self.name, command, self.port, folder=str(self.folder), log=log, patience=180)
+        try:
+            rate = post_bundles(self.material, self.port, None, self.base, "", workers=1)
+            print(f"{self.name} loaded at {rate:,.0f} records a second", file=sys.stderr)
+            probe(self.material, self.port, None, self.base, "")
+        except BaseException:
+            server.stop()
+            raise
+        return server
+
+    def target(self, workload, run):
+        return f"http://127.0.0.1:{self.port}", load_variables(self.material, workload, self.base, "", run)
+
+
+PEERS = {"hapi": Hapi, "hfs": Hfs}
 
 
 def public_jwk(folder):

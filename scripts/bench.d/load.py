@@ -26,10 +26,10 @@ def run_wrk(origin, variables, connections, seconds):
     return {name: int(value) for name, value in (pair.split("=") for pair in lines[0].split()[1:])}
 
 
-def measure(server, origin, variables, connections, seconds):
-    """Warm up for a second, then measure. Refused or broken requests make the run worthless, so they end it."""
+def measure(server, origin, variables, connections, seconds, warm_up=1):
+    """Warm up for some seconds, then measure. Refused or broken requests make the run worthless, so they end it."""
     word = variables.get("BENCH_RUN", "r")
-    run_wrk(origin, {**variables, "BENCH_RUN": word + "w"}, connections, 1)
+    run_wrk(origin, {**variables, "BENCH_RUN": word + "w"}, connections, warm_up)
     before = server.cpu()
     figures = run_wrk(origin, {**variables, "BENCH_RUN": word + "m"}, connections, seconds)
     cpu = server.cpu() - before

@@ -59,10 +59,11 @@ def status_megabytes(pid, field):
 class Server:
     """One server process with its descendants, pinned to the server's core."""
 
-    def __init__(self, name, command, port, environment=None, folder=None, log=None):
+    def __init__(self, name, command, port, environment=None, folder=None, log=None, patience=60):
         self.name = name
         self.port = port
         self.log = log or os.devnull
+        self.patience = patience
         started = time.monotonic()
         with open(self.log, "ab") as out:
             self.process = subprocess.Popen(
@@ -77,7 +78,7 @@ class Server:
         self.seconds_to_start = time.monotonic() - started
 
     def _wait(self, started):
-        while time.monotonic() - started < 60:
+        while time.monotonic() - started < self.patience:
             if self.process.poll() is not None:
                 raise Failed(f"{self.name} ended with {self.process.returncode} while starting:\n{self._tail()}")
             try:
@@ -86,7 +87,7 @@ class Server:
             except OSError:
                 time.sleep(0.005)
         self.stop()
-        raise Failed(f"{self.name} did not listen on port {self.port} within a minute:\n{self._tail()}")
+        raise Failed(f"{self.name} did not listen on port {self.port} within {self.patience} seconds:\n{self._tail()}")
 
     def _tail(self):
         if self.log == os.devnull:

@@ -50,8 +50,9 @@ pub(super) fn apply(writer: &mut Writer, commit: Commit) -> Result<Applied, Comm
     }
     writer.writing();
     let updated = writer.stamp();
-    let changes = commit.changes.into_iter().zip(met);
-    let stored = changes.map(|(change, current)| change_one(writer, change, current, updated)).collect::<Result<Vec<_>, _>>()?;
+    let changes = commit.changes.into_iter().zip(&met);
+    let stored =
+        changes.map(|(change, current)| change_one(writer, change, current.as_ref(), updated)).collect::<Result<Vec<_>, _>>()?;
     let mut seq = None;
     for entry in &commit.entries {
         seq = Some(writer.enter(entry));
@@ -113,18 +114,18 @@ fn current(connection: &mut Connection, key: &Key) -> QueryResult<Option<Current
     }))
 }
 
-fn change_one(writer: &mut Writer, change: Change, current: Option<Current>, updated: Instant) -> Result<Stored, CommitError> {
+fn change_one(writer: &mut Writer, change: Change, current: Option<&Current>, updated: Instant) -> Result<Stored, CommitError> {
     writer.touch(&change.key);
-    let version = current.as_ref().map_or(Version::FIRST, |current| current.version.next());
+    let version = current.map_or(Version::FIRST, |current| current.version.next());
     let content = change.content.as_ref().map(|content| content.stamp(version, updated));
     let sealed = content.as_ref().map(SealedColumn::to_sealed);
     let live = content.is_some();
     let at = writer.next_change();
-    let rid = match &current {
+    let rid = match current {
         Some(current) => supersede(writer, current.rid, [version.0, updated.0, at], &change, content)?,
         None => insert(writer, &change, [version.0, updated.0, at], content)?,
     };
-    let before: &[Id] = current.as_ref().filter(|current| !current.deleted).map_or(&[], |current| &current.patients);
+    let before: &[Id] = current.filter(|current| !current.deleted).map_or(&[], |current| &current.patients);
     let after: &[Id] = if live { &change.patients } else { &[] };
     move_patients(writer, (rid, &change.key), before, after)?;
     index::remove(&mut writer.connection, &mut writer.names, rid, change.remove)?;

@@ -145,7 +145,7 @@ impl Writer {
 
     /// Notes that the batch may change any record.
     pub(super) fn touch_all(&mut self) {
-        self.touched.extend(self.recent.everywhere());
+        self.touched.extend(Recent::everywhere());
     }
 
     /// The number of the next change. Numbers may be left out, never given twice.
