@@ -32,6 +32,9 @@ mod succession;
 mod tidy;
 
 #[cfg(test)]
+#[path = "mistakes_of_circumstance_tests.rs"]
+mod mistakes_of_circumstance_tests;
+#[cfg(test)]
 #[path = "mistakes_tests.rs"]
 mod mistakes_tests;
 #[cfg(test)]
