@@ -240,7 +240,7 @@ impl Marks {
             }
             _ => self.dates.clone(),
         };
-        Self { facts, dates, ..self }.raised_to(other)
+        Self { dates, facts, ..self }.raised_to(other)
     }
 
     /// The stricter of two versions' labels on the rest of this one (high-water mark, history).

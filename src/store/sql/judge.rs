@@ -15,22 +15,27 @@ use super::statement::{Bind, Statement};
 use crate::access::{Condition, Verdicts, decided};
 use crate::fhir::{Fact, FactSet, Facts, Id, Instant, Key, Version};
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Binary, Nullable, Text};
+use diesel::sql_types::{Binary, Nullable};
 use std::cell::{OnceCell, RefCell};
 use std::collections::{BTreeSet, HashMap};
 
-diesel::define_sql_function! {
-    /// Whether these verdicts permit a row with these marks; NULL when that is not known.
-    fn permitted(
-        verdicts: BigInt, kind: BigInt, id: Text, patients: Text,
-        conf: BigInt, ruleset: BigInt, sens: Nullable<BigInt>, handling: Nullable<BigInt>, dates: Nullable<BigInt>,
-        low: Nullable<BigInt>, high: Nullable<BigInt>, spans: Nullable<Text>, facts: Nullable<Binary>
-    ) -> Nullable<Bool>;
+#[expect(clippy::too_many_arguments, reason = "a function of SQL takes a row's marks one by one")]
+mod function {
+    use diesel::sql_types::{BigInt, Binary, Bool, Nullable, Text};
+
+    diesel::define_sql_function! {
+        /// Whether these verdicts permit a row with these marks; NULL when that is not known.
+        fn permitted(
+            verdicts: BigInt, kind: BigInt, id: Text, patients: Text,
+            conf: BigInt, ruleset: BigInt, sens: Nullable<BigInt>, handling: Nullable<BigInt>, dates: Nullable<BigInt>,
+            low: Nullable<BigInt>, high: Nullable<BigInt>, spans: Nullable<Text>, facts: Nullable<Binary>
+        ) -> Nullable<Bool>;
+    }
 }
 
 /// Makes the function known to a connection.
 pub(super) fn register(connection: &mut SqliteConnection) -> QueryResult<()> {
-    permitted_utils::register_nondeterministic_impl(
+    function::permitted_utils::register_nondeterministic_impl(
         connection,
         |verdicts: i64,
          kind: i64,
@@ -154,7 +159,7 @@ impl Session {
 
 impl Drop for Session {
     fn drop(&mut self) {
-        ASKED.with(|asked| asked.take());
+        ASKED.with(RefCell::take);
     }
 }
 

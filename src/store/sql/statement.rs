@@ -50,13 +50,12 @@ impl Bind {
     /// The same value. Content is like nothing, not even itself.
     pub(super) fn is_as(&self, other: &Self) -> bool {
         match (self, other) {
-            (Self::Int(a), Self::Int(b)) => a == b,
+            (Self::Int(a), Self::Int(b)) | (Self::Verdicts(_, a), Self::Verdicts(_, b)) => a == b,
             (Self::Real(a), Self::Real(b)) => a.to_bits() == b.to_bits(),
             (Self::Text(a), Self::Text(b)) => a == b,
             (Self::Shared(a), Self::Shared(b)) => Arc::ptr_eq(a, b) || a == b,
             (Self::Blob(a), Self::Blob(b)) => a == b,
             (Self::Null, Self::Null) => true,
-            (Self::Verdicts(_, a), Self::Verdicts(_, b)) => a == b,
             _ => false,
         }
     }
