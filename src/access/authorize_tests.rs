@@ -39,6 +39,7 @@ fn caller(scopes: &str, user: Option<&str>, patient: Option<&str>) -> Arc<Caller
 
 fn query(types: &[ResourceType]) -> Box<SearchQuery> {
     Box::new(SearchQuery {
+        contained: None,
         types: types.to_vec(),
         compartment: None,
         criteria: Vec::new(),

@@ -133,7 +133,12 @@ impl Desk {
             form: None,
             headers: Headers::default(),
         };
-        let options = RouteOptions { base: &self.parts.issuer, now: self.clock.now(), max_count: 100 };
+        let options = RouteOptions {
+            base: &self.parts.issuer,
+            now: self.clock.now(),
+            max_count: 100,
+            known: &crate::fhir::search::STANDARD,
+        };
         let Interaction::Search(search) = interaction(&request, &options).map_err(|refusal| refused(&refusal))? else {
             return Err(Failure::Usage(format!("--search: `{search}` is not one")));
         };

@@ -125,14 +125,14 @@ impl Draft {
     ) -> Result<Change, Refusal> {
         let base = marking.base;
         let patients = patients_of(&self.document, &key, base);
-        let entries = extract(&self.document, self.resource_type, base);
+        let entries = extract(&self.document, self.resource_type, base, marking.known);
         let version = old.map_or(Version::FIRST, |old| old.facts.version.next());
         let marks = marking.marks(&self.document, &key, old)?;
         let facts = Facts { key: key.clone(), version, updated: now, deleted: false, patients, marks };
         may_write(permit, need, &Look::new(&facts, &|| entries.clone()))?;
         let facts = self.joined(facts);
         keeps_its_patient(&facts, old)?;
-        let (add, remove) = difference(entries, old_entries(old, base)?);
+        let (add, remove) = difference(entries, old_entries(old, marking)?);
         let expected = old.map_or(Expected::Absent, |old| Expected::Version(old.facts.version));
         let content = Forwarded { prepared: prepare(&self.document, self.resource_type, &key.id) };
         Ok(Change { key, expected, content: Some(content), patients: facts.patients, marks: facts.marks, add, remove })
@@ -158,7 +158,7 @@ pub fn patched(body: &Sealed, old: &Row) -> Result<Draft, Refusal> {
 ///
 /// # Errors
 /// [`Refusal::Internal`] when stored content is damaged.
-pub fn deletion(old: &Row, base: &str) -> Result<Change, Refusal> {
+pub fn deletion(old: &Row, marking: &Marking<'_>) -> Result<Change, Refusal> {
     Ok(Change {
         key: old.facts.key.clone(),
         expected: Expected::Version(old.facts.version),
@@ -166,7 +166,7 @@ pub fn deletion(old: &Row, base: &str) -> Result<Change, Refusal> {
         patients: old.facts.patients.clone(),
         marks: old.facts.marks.clone(),
         add: Vec::new(),
-        remove: old_entries(Some(old), base)?,
+        remove: old_entries(Some(old), marking)?,
     })
 }
 
@@ -210,9 +210,9 @@ fn keeps_its_patient(new: &Facts, old: Option<&Row>) -> Result<(), Refusal> {
     Err(Refusal::Unprocessable(vec![Problem::at("business-rule", new.key.resource_type.name(), text)]))
 }
 
-fn old_entries(old: Option<&Row>, base: &str) -> Result<Vec<IndexEntry>, Refusal> {
+fn old_entries(old: Option<&Row>, marking: &Marking<'_>) -> Result<Vec<IndexEntry>, Refusal> {
     match old.and_then(|old| old.content.as_ref().map(|content| (old, content))) {
-        Some((old, content)) => Ok(extract(&open(content)?, old.facts.key.resource_type, base)),
+        Some((old, content)) => Ok(extract(&open(content)?, old.facts.key.resource_type, marking.base, marking.known)),
         None => Ok(Vec::new()),
     }
 }

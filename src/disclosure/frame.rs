@@ -6,6 +6,7 @@ use super::{Redaction, Row, Visit, outcome};
 use crate::access::Permit;
 use crate::audit::Entry;
 use crate::fhir::json::quote_into;
+use crate::fhir::search::Contained;
 use crate::fhir::{Id, Instant, Need, Refusal, Rendering, Touched};
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -23,6 +24,10 @@ pub struct PageFrame {
     pub ignored: Vec<String>,
     /// When.
     pub now: Option<Instant>,
+    /// `_contained`: what the matches contain is what was searched.
+    pub contained: Option<Contained>,
+    /// What else the caller should know of the page.
+    pub notes: Vec<String>,
 }
 
 /// A page of matches and included records.
@@ -41,9 +46,14 @@ pub fn searchset(
     let mut bundle = Frame::open("searchset", frame);
     let mut shown = Shown::default();
     for (rows, need, mode) in [(page.0, Need::Search, "match"), (page.1, Need::Read, "include")] {
+        let inside = frame.contained.as_ref().filter(|contained| contained.shows_contained && need == Need::Search);
         for row in rows.iter().filter(|row| passes(permit, need, row, base)) {
             let Some(content) = &row.content else { continue };
             shown.add(row);
+            if let Some(contained) = inside {
+                bundle.contained((permit, need, redaction), row, contained, rendering)?;
+                continue;
+            }
             bundle.entry(|out| {
                 full_url(out, base, row);
                 out.resource(&rendered((permit, need, redaction), &row.facts, content, rendering)?);
@@ -53,10 +63,10 @@ pub fn searchset(
         }
     }
     let hint = redaction.settings.withheld_hint;
-    if hint || !frame.ignored.is_empty() {
+    if hint || !frame.ignored.is_empty() || !frame.notes.is_empty() {
         bundle.entry(|out| {
             out.raw("\"resource\":");
-            out.raw(&notes(&frame.ignored, hint));
+            out.raw(&notes(frame, hint));
             out.raw(",\"search\":{\"mode\":\"outcome\"}");
             Ok(())
         })?;
@@ -133,7 +143,7 @@ impl Shown {
     }
 }
 
-fn full_url(out: &mut Frame, base: &str, row: &Row) {
+pub(super) fn full_url(out: &mut Frame, base: &str, row: &Row) {
     out.raw(&format!("\"fullUrl\":\"{base}/{}\"", row.facts.key));
 }
 
@@ -153,15 +163,16 @@ fn change(row: &Row) -> String {
 
 /// What is to be said beside the matches: what was ignored, and where the site wants it, on every search alike, that something may be
 /// missing (L16).
-fn notes(ignored: &[String], hint: bool) -> String {
+fn notes(frame: &PageFrame, hint: bool) -> String {
     let hint = hint.then(|| "Records that patients do not let you see are not among these, nor counted.".to_owned());
-    let ignored = (!ignored.is_empty())
-        .then(|| format!("These parameters were ignored, as `handling=lenient` asks: {}", ignored.join(", ")));
-    outcome::success(&ignored.into_iter().chain(hint).collect::<Vec<_>>().join(" "), &[])
+    let ignored = (!frame.ignored.is_empty())
+        .then(|| format!("These parameters were ignored, as `handling=lenient` asks: {}", frame.ignored.join(", ")));
+    let all = ignored.into_iter().chain(frame.notes.iter().cloned()).chain(hint);
+    outcome::success(&all.collect::<Vec<_>>().join(" "), &[])
 }
 
 /// A Bundle while it is written.
-struct Frame {
+pub(super) struct Frame {
     text: Vec<u8>,
     entries: usize,
 }
@@ -191,16 +202,16 @@ impl Frame {
         Self { text: text.into_bytes(), entries: 0 }
     }
 
-    fn raw(&mut self, text: &str) {
+    pub(super) fn raw(&mut self, text: &str) {
         self.text.extend_from_slice(text.as_bytes());
     }
 
-    fn resource(&mut self, content: &[u8]) {
+    pub(super) fn resource(&mut self, content: &[u8]) {
         self.raw(",\"resource\":");
         self.text.extend_from_slice(content);
     }
 
-    fn entry(&mut self, write: impl FnOnce(&mut Self) -> Result<(), Refusal>) -> Result<(), Refusal> {
+    pub(super) fn entry(&mut self, write: impl FnOnce(&mut Self) -> Result<(), Refusal>) -> Result<(), Refusal> {
         self.raw(if self.entries == 0 { ",\"entry\":[{" } else { ",{" });
         self.entries += 1;
         write(self)?;

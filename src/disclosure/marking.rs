@@ -4,6 +4,7 @@ use super::Row;
 use super::record::open;
 use crate::consent::Labelling;
 use crate::fhir::json::Document;
+use crate::fhir::search::CustomParameters;
 use crate::fhir::{Confidentiality, Id, Key, Marks, Refusal, belongs_with, patients_of};
 
 /// By which rules content is marked.
@@ -13,6 +14,8 @@ pub struct Marking<'m> {
     pub labelling: &'m Labelling,
     /// The server's own base URL.
     pub base: &'m str,
+    /// What is indexed beside the parameters of R4.
+    pub known: &'m CustomParameters,
 }
 
 impl Marking<'_> {
@@ -91,7 +94,7 @@ mod tests {
     fn written(text: &str, old: Option<&Row>) -> Marks {
         let labelling = Labelling::default();
         let document = Document::parse(text.as_bytes()).unwrap();
-        Marking { labelling: &labelling, base: "" }.marks(&document, &key(), old).unwrap()
+        Marking { labelling: &labelling, base: "", known: &crate::fhir::search::STANDARD }.marks(&document, &key(), old).unwrap()
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! the trail is durable) and a [`Commit`] (to the store, after the checks).
 
 mod column;
+mod contained;
 mod draft;
 mod forward;
 mod frame;
@@ -16,6 +17,7 @@ mod record;
 mod redact;
 mod released;
 mod sealed;
+mod terms;
 mod visit;
 mod written;
 
@@ -37,5 +39,6 @@ pub use record::{Eye, found, show};
 pub use redact::Redaction;
 pub use released::{Answer, HeaderWord, Refused, Released};
 pub use sealed::{Row, Sealed};
+pub use terms::{code_system_of, value_set_of};
 pub use visit::Visit;
 pub use written::written;

@@ -5,7 +5,7 @@ use super::released::{location, version_headers};
 use super::{Redaction, Row, Sealed, Visit};
 use crate::access::{Look, Permit};
 use crate::fhir::json::Document;
-use crate::fhir::search::{IndexEntry, extract};
+use crate::fhir::search::{IndexEntry, STANDARD, extract};
 use crate::fhir::subset::subset;
 use crate::fhir::{Facts, Need, ReadConditions, Refusal, Rendering, Return, Summary, Touched};
 
@@ -61,7 +61,7 @@ pub fn found(
 /// The index values of a row, for predicates that ask for them.
 fn values(row: &Row, base: &str) -> Vec<IndexEntry> {
     let document = row.content.as_ref().and_then(|content| open(content).ok());
-    document.map(|document| extract(&document, row.facts.key.resource_type, base)).unwrap_or_default()
+    document.map(|document| extract(&document, row.facts.key.resource_type, base, &STANDARD)).unwrap_or_default()
 }
 
 /// The second look: does the permit hold for this very row? A no is a defect of the first look; the row stays inside.

@@ -8,7 +8,7 @@ use crate::consent::{ConsentSettings, LabelsTo};
 use crate::fhir::json::{Document, Element, Kind};
 use crate::fhir::naming::{self, Silence};
 use crate::fhir::partial::{self, Partial};
-use crate::fhir::search::{Criterion, SearchQuery, SortKey};
+use crate::fhir::search::{Criterion, CustomParameters, SearchQuery, SortKey};
 use crate::fhir::{Fact, Facts, Key, Need, Problem, Refusal, ResourceType};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -79,6 +79,11 @@ impl<'r> Redaction<'r> {
     /// The server's own base URL.
     pub(super) fn base(&self) -> &str {
         self.marking.base
+    }
+
+    /// What can be searched by beside the parameters of R4.
+    pub(super) fn known(&self) -> &CustomParameters {
+        self.marking.known
     }
 
     /// Whether this caller is told the labels of records of a type: systems that may see or write it, as they keep what they are sent;
@@ -160,8 +165,11 @@ fn labels_asked(criterion: &Criterion, asked: &mut Vec<ResourceType>) {
         Criterion::Match { parameter, .. } | Criterion::Missing { parameter, .. } => {
             asked.extend((parameter.code == SECURITY).then_some(parameter.resource_type));
         }
-        Criterion::Id(_) | Criterion::LastUpdated(_) => {}
-        Criterion::Has { criterion, .. } => labels_asked(criterion, asked),
+        Criterion::Id(_) | Criterion::LastUpdated(_) | Criterion::Words(..) | Criterion::Near { .. } => {}
+        Criterion::Has { criterion, .. } | Criterion::Not(criterion) => labels_asked(criterion, asked),
+        Criterion::All(all) | Criterion::Any(all) | Criterion::Contained { criteria: all, .. } => {
+            all.iter().for_each(|one| labels_asked(one, asked));
+        }
         Criterion::Chain { targets: each, .. } | Criterion::OfEach(each) => {
             for (_, one) in each {
                 labels_asked(one, asked);

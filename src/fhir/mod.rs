@@ -27,6 +27,7 @@ pub mod search;
 pub mod shape;
 pub mod stamp;
 pub mod subset;
+pub mod terms;
 
 pub use compartment::compartments_of;
 pub use facts::{Facts, belongs_with, patients_of};

@@ -2,7 +2,7 @@
 
 use super::definitions::compartment_members;
 use super::prefer::accepts_json;
-use super::search::{ParseOptions, SearchQuery, parse_search};
+use super::search::{CustomParameters, ParseOptions, SearchQuery, parse_search};
 use super::{
     Called, CompartmentOwner, Defined, HistoryQuery, HistoryScope, Id, Instant, Interaction, Key, Method, Operation, Problem,
     ReadConditions, Refusal, Rendering, Request, ResourceType, Version, WriteCondition, decode, pairs, prefer,
@@ -17,6 +17,8 @@ pub struct RouteOptions<'a> {
     pub now: Instant,
     /// The largest page.
     pub max_count: u32,
+    /// What can be searched by beside the parameters of R4.
+    pub known: &'a CustomParameters,
 }
 
 /// Parameters that any interaction accepts.
@@ -322,6 +324,7 @@ impl Route<'_> {
             now: self.options.now,
             lenient: self.request.headers.lenient,
             max_count: self.options.max_count,
+            known: self.options.known,
         };
         if let Err(Refusal::NotAcceptable) = prefer::rendering(parameters) {
             return Err(Refusal::NotAcceptable);
@@ -395,7 +398,8 @@ mod tests {
 
     #[test]
     fn no_method_that_is_told_is_refused_as_unknown_and_the_others_are() {
-        let options = RouteOptions { base: "https://fhir.example", now: Instant(0), max_count: 10 };
+        let options =
+            RouteOptions { base: "https://fhir.example", now: Instant(0), max_count: 10, known: &crate::fhir::search::STANDARD };
         for path in [
             "",
             "metadata",

@@ -65,7 +65,12 @@ impl Gateway {
 
     /// What an entry asks for. A Bundle inside a Bundle's request is nothing that R4 knows.
     pub(super) fn entry_interaction(&self, part: &Part, errand: &Errand) -> Result<Interaction, Refusal> {
-        let options = RouteOptions { base: &self.parts.base, now: errand.visit.now, max_count: self.parts.limits.page_max };
+        let options = RouteOptions {
+            base: &self.parts.base,
+            now: errand.visit.now,
+            max_count: self.parts.limits.page_max,
+            known: self.known(),
+        };
         match interaction(&part.request, &options)? {
             Interaction::Bundle => {
                 Err(Refusal::Invalid(vec![Problem::of("invalid", "an entry cannot be a batch or transaction itself")]))

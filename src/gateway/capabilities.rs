@@ -75,11 +75,19 @@ fn operations(resource_type: ResourceType) -> Vec<(String, String)> {
 /// The parameters that every type has.
 fn common() -> Vec<Parameter> {
     let all = search_parameters(ResourceType::Basic).filter(|parameter| parameter.code.starts_with('_'));
-    all.map(told).collect()
+    let filter = Parameter {
+        name: "_filter".to_owned(),
+        definition: "http://hl7.org/fhir/SearchParameter/filter".to_owned(),
+        kind: "special".to_owned(),
+    };
+    all.map(told).chain([filter]).collect()
 }
 
 fn told(parameter: &SearchParameter) -> Parameter {
-    Parameter { name: parameter.code.clone(), definition: parameter.url.clone(), kind: kind(parameter.parameter_type).to_owned() }
+    // R4 calls them strings, though they are searched in a way of their own.
+    let words = matches!(parameter.code.as_str(), "_text" | "_content");
+    let kind = if words { "string" } else { kind(parameter.parameter_type) };
+    Parameter { name: parameter.code.clone(), definition: parameter.url.clone(), kind: kind.to_owned() }
 }
 
 fn words(list: &[&str]) -> Vec<String> {

@@ -33,7 +33,7 @@ impl Gateway {
         }
         demand(condition, Some(&old))?;
         self.may_delete(&old).await?;
-        let change = deletion(&old, &self.parts.base)?;
+        let change = deletion(&old, &self.marking())?;
         self.conclude(permit, (change, Some(&old)), guards, &[], errand).await
     }
 

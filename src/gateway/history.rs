@@ -30,6 +30,7 @@ impl Gateway {
             next_link,
             ignored: Vec::new(),
             now: Some(errand.visit.now),
+            ..PageFrame::default()
         };
         let need = if instance { Need::Read } else { Need::Search };
         let hidden = self.hidden(permit, &page.versions).await?;

@@ -9,6 +9,7 @@ mod capabilities;
 mod condition;
 mod consent;
 mod create;
+mod custom;
 mod delete;
 mod directive;
 mod emergency;
@@ -144,6 +145,7 @@ pub struct Gateway {
     turned_away: turned_away::Allowance,
     rates: Rates,
     purposes: purpose::Purposes,
+    known: custom::Known,
 }
 
 /// One request on its way: what every stage may need of it.
@@ -165,7 +167,7 @@ impl Gateway {
         let shown = tokio::sync::Mutex::new(parts.ledger.shown().await.map_err(|_| Refusal::TrailUnavailable)?);
         let rates = Rates::new(parts.limits.clients, parts.limits.strangers);
         let (turned_away, purposes) = (turned_away::Allowance::default(), purpose::Purposes::new(parts.purpose_required));
-        let gateway = Self { parts, capabilities, shown, turned_away, rates, purposes };
+        let gateway = Self { parts, capabilities, shown, turned_away, rates, purposes, known: custom::Known::default() };
         gateway.parts.consent.load(gateway.parts.store.as_ref()).await?;
         gateway.parts.emergency.load(gateway.parts.clock.now()).await?;
         Ok(gateway)
@@ -177,7 +179,7 @@ impl Gateway {
     /// A refusal, as the caller is told it.
     pub async fn answer(&self, mut inbound: Inbound) -> Answer {
         let now = self.parts.clock.now();
-        let options = RouteOptions { base: &self.parts.base, now, max_count: self.parts.limits.page_max };
+        let options = RouteOptions { base: &self.parts.base, now, max_count: self.parts.limits.page_max, known: self.known() };
         let parsed = interaction(&inbound.request, &options);
         let event = parsed.as_ref().map_or("read", Interaction::code);
         let mut errand = Errand {
@@ -291,7 +293,7 @@ impl Gateway {
 
     /// By which rules content is marked.
     fn marking(&self) -> Marking<'_> {
-        Marking { labelling: &self.parts.labelling, base: &self.parts.base }
+        Marking { labelling: &self.parts.labelling, base: &self.parts.base, known: self.known() }
     }
 
     /// By what records are cut to what a caller may see.

@@ -56,7 +56,12 @@ impl Gateway {
         let (path, cursor) = text.split_once('\n').ok_or(Refusal::NotFound)?;
         let cursor = Cursor(cursor.trim_end_matches(' ').to_owned());
         let request = Request::get(path);
-        let options = RouteOptions { base: &self.parts.base, now: errand.visit.now, max_count: self.parts.limits.page_max };
+        let options = RouteOptions {
+            base: &self.parts.base,
+            now: errand.visit.now,
+            max_count: self.parts.limits.page_max,
+            known: self.known(),
+        };
         let continued = interaction(&request, &options)?;
         errand.visit.event = continued.code();
         errand.visit.query = Some(format!("GET {}?{}", request.path, request.query));

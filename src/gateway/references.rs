@@ -54,7 +54,7 @@ impl Gateway {
     /// The one record that the caller sees and the condition selects.
     pub(super) async fn resolve(&self, permit: &Permit, condition: &str, guards: &mut Vec<Guard>) -> Result<Key, Failed> {
         let relative = condition.strip_prefix(&self.parts.base).map_or(condition, |rest| rest.trim_start_matches('/'));
-        let options = RouteOptions { base: &self.parts.base, now: self.parts.clock.now(), max_count: 2 };
+        let options = RouteOptions { base: &self.parts.base, now: self.parts.clock.now(), max_count: 2, known: self.known() };
         let Interaction::Search(search) = interaction(&Request::get(relative), &options)? else {
             return Err(unresolved(condition, "is no search").into());
         };

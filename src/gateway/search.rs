@@ -32,6 +32,8 @@ impl Gateway {
             next_link,
             ignored: query.ignored.clone(),
             now: Some(errand.visit.now),
+            contained: query.contained.clone(),
+            notes: Vec::new(),
         };
         let hidden = self.hidden(permit, page.matches.iter().chain(&page.included)).await?;
         let redaction = self.redaction().hiding(&hidden);

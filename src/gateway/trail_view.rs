@@ -74,7 +74,7 @@ impl Gateway {
             for row in some {
                 for (id, document) in audit_events(row.seq, &row.entry, &self.parts.site) {
                     let key = Key::new(ResourceType::AuditEvent, id);
-                    changes.push(own_record(key, &document, &self.parts.labelling, &self.parts.base)?);
+                    changes.push(own_record(key, &document, &self.marking())?);
                 }
             }
             tokio::task::yield_now().await;

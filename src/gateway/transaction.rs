@@ -215,14 +215,13 @@ impl Gateway {
         plan: &mut Plan,
         errand: &Errand,
     ) -> Result<Change, Failed> {
-        let base = &self.parts.base;
         if let Act::Update { old: Some(old), .. } | Act::Patch { old } = &step.act {
             let patched = matches!(step.act, Act::Patch { .. });
             let hidden = if patched { self.hidden(&step.permit, [old]).await? } else { BTreeSet::new() };
             self.redaction().hiding(&hidden).demand_whole(&step.permit, Need::Update, old)?;
         }
         let (draft, need, key, old) = match &step.act {
-            Act::Delete { old } => return Ok(deletion(old, base)?),
+            Act::Delete { old } => return Ok(deletion(old, &self.marking())?),
             Act::Create(key) => (part.draft(key.resource_type, None)?, Need::Create, key, None),
             Act::Update { key, old, named: true } => {
                 (part.draft(key.resource_type, Some(&key.id))?, Need::Update, key, old.as_ref())

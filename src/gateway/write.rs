@@ -33,6 +33,7 @@ impl From<crate::store::StoreError> for Refusal {
     fn from(error: crate::store::StoreError) -> Self {
         match error {
             crate::store::StoreError::Cursor => Self::NotFound,
+            crate::store::StoreError::Asked(problem) => Self::Invalid(vec![*problem]),
             crate::store::StoreError::Unavailable(reason) => {
                 tracing::error!(reason, "the record store failed");
                 Self::StoreUnavailable

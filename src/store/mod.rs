@@ -7,7 +7,7 @@ use crate::access::Permit;
 pub use crate::disclosure::Row;
 use crate::disclosure::{Commit, Committed};
 use crate::fhir::search::SearchQuery;
-use crate::fhir::{Facts, HistoryQuery, Id, Key, Marks, Need, ResourceType, Version};
+use crate::fhir::{Facts, HistoryQuery, Id, Key, Marks, Need, Problem, ResourceType, Version};
 use std::future::Future;
 use std::pin::Pin;
 
@@ -56,6 +56,9 @@ pub enum StoreError {
     /// It cannot be reached, is busy for too long, or failed.
     #[error("the record store failed: {0}")]
     Unavailable(String),
+    /// The query asks for something that is not there for this caller, such as a value set.
+    #[error("the query asks for what is not there: {}", .0.text)]
+    Asked(Box<Problem>),
     /// A cursor that is not one of ours.
     #[error("not a cursor of this store")]
     Cursor,

@@ -49,7 +49,12 @@ fn route(method: &str, path: &str) -> Option<&'static str> {
         form: (path.ends_with("_search")).then(String::new),
         headers: Headers::default(),
     };
-    let options = RouteOptions { base: "https://localhost:8443/fhir", now: Instant(0), max_count: 10 };
+    let options = RouteOptions {
+        base: "https://localhost:8443/fhir",
+        now: Instant(0),
+        max_count: 10,
+        known: &amanat::fhir::search::STANDARD,
+    };
     interaction(&request, &options).ok().as_ref().map(variant)
 }
 

@@ -1,5 +1,6 @@
 //! The query of a granular scope, `category=laboratory` in `patient/Observation.rs?category=laboratory`.
 
+use super::custom::STANDARD;
 use super::parameter::ParameterType;
 use super::parse::Reader;
 use super::query::Criterion;
@@ -19,7 +20,7 @@ pub fn parse_constraint(resource_type: ResourceType, query: &str) -> Option<Vec<
     let mut names = Vec::new();
     let mut criteria = Vec::new();
     // `ap` would make the grant depend on the time: it is refused, so the moment does not matter.
-    let mut reader = Reader::new("", Instant(0));
+    let mut reader = Reader::new("", Instant(0), &STANDARD);
     for pair in query.split('&') {
         let (name, value) = pair.split_once('=')?;
         let value = decode(value).filter(|_| !value.contains('='))?;

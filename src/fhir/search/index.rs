@@ -65,4 +65,6 @@ pub enum IndexValue {
         /// Code or unit text, or empty.
         unit: String,
     },
+    /// The words of a narrative, or of the whole record: folded, separated by single blanks.
+    Words(String),
 }

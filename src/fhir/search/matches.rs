@@ -2,17 +2,29 @@
 //!
 //! Slow and obvious on purpose: it decides granular scopes on writes, and it is what the compiler to SQL is tested against.
 
+use super::globe::{Globe, chord_square};
 use super::index::{IndexEntry, IndexValue};
 use super::parameter::{ParameterId, SearchParameter};
 use super::query::{
-    Criterion, DateValue, Modifier, NumberValue, Prefix, QuantityValue, ReferenceValue, SystemMatch, TokenValue, Value,
+    Circle, Criterion, DateValue, Modifier, NumberValue, Prefix, QuantityValue, ReferenceValue, SystemMatch, TokenValue, Value,
 };
 use crate::fhir::{Instant, Key, ResourceType};
 use std::collections::BTreeSet;
 
 /// Whether the criterion holds for the record with this address, update time and values (see [`super::extract`]).
-/// `None` for chains and reverse chains: they depend on other records.
+/// `None` for chains and reverse chains: they depend on other records; and for contained resources, which have values of their own.
 pub fn holds(criterion: &Criterion, key: &Key, updated: Instant, entries: &[IndexEntry]) -> Option<bool> {
+    let each = |all: &[Criterion], decisive: bool| {
+        let mut outcome = Some(!decisive);
+        for one in all {
+            match holds(one, key, updated, entries) {
+                Some(holds) if holds == decisive => return Some(decisive),
+                Some(_) => {}
+                None => outcome = None,
+            }
+        }
+        outcome
+    };
     Some(match criterion {
         Criterion::Id(ids) => ids.contains(&key.id),
         Criterion::LastUpdated(dates) => {
@@ -23,6 +35,9 @@ pub fn holds(criterion: &Criterion, key: &Key, updated: Instant, entries: &[Inde
         Criterion::Match { parameter, modifier: Modifier::Not, values } => {
             !values.iter().any(|value| any(parameter.id, entries, |found| value_holds(value, &Modifier::Plain, parameter, found)))
         }
+        Criterion::Match { parameter, modifier: Modifier::Unequal, values } => {
+            any(parameter.id, entries, |found| !values.iter().any(|value| value_holds(value, &Modifier::Equal, parameter, found)))
+        }
         Criterion::Match { parameter, modifier, values } => values.iter().any(|value| match value {
             Value::Composite(parts) => composite_holds(parameter, parts, entries),
             value => any(rows(parameter, modifier), entries, |found| value_holds(value, modifier, parameter, found)),
@@ -31,7 +46,14 @@ pub fn holds(criterion: &Criterion, key: &Key, updated: Instant, entries: &[Inde
             Some((_, criterion)) => return holds(criterion, key, updated, entries),
             None => false,
         },
-        Criterion::Has { .. } | Criterion::Chain { .. } => return None,
+        Criterion::All(all) => return each(all, false),
+        Criterion::Any(any) => return each(any, true),
+        Criterion::Not(inner) => return holds(inner, key, updated, entries).map(|holds| !holds),
+        Criterion::Words(id, wanted) => {
+            any(*id, entries, |found| matches!(found, IndexValue::Words(words) if wanted.hold(words)))
+        }
+        Criterion::Near { parameter, circles } => circles.iter().any(|circle| is_near(circle, parameter, entries)),
+        Criterion::Has { .. } | Criterion::Chain { .. } | Criterion::Contained { .. } => return None,
     })
 }
 
@@ -40,8 +62,20 @@ fn rows(parameter: &SearchParameter, modifier: &Modifier) -> ParameterId {
     match modifier {
         Modifier::Text => parameter.id.text(),
         Modifier::Identifier => parameter.id.identifier(),
+        Modifier::OfType => parameter.id.typed(),
         _ => parameter.id,
     }
+}
+
+fn is_near(circle: &Circle, parameter: &SearchParameter, entries: &[IndexEntry]) -> bool {
+    let at = |n: i32| {
+        entries.iter().find_map(|entry| match entry.value {
+            IndexValue::Number { low, .. } if entry.parameter == parameter.id.component(n) => Some(low),
+            _ => None,
+        })
+    };
+    let (Some(x), Some(y), Some(z)) = (at(0), at(1), at(2)) else { return false };
+    circle.centre.square(Globe { x, y, z }) <= chord_square(circle.radius)
 }
 
 fn any(rows: ParameterId, entries: &[IndexEntry], test: impl Fn(&IndexValue) -> bool) -> bool {
@@ -70,11 +104,24 @@ fn composite_holds(parameter: &SearchParameter, parts: &[Value], entries: &[Inde
 fn value_holds(value: &Value, modifier: &Modifier, parameter: &SearchParameter, found: &IndexValue) -> bool {
     match (value, found) {
         (Value::Token(wanted), IndexValue::Token { system, code }) => token_holds(wanted, system, code),
+        (Value::Codes(wanted), IndexValue::Token { system, code }) => wanted.contains(system, code),
+        (Value::Text(wanted), IndexValue::Token { code, .. } | IndexValue::Uri(code)) => written_so(modifier, code, wanted),
+        (Value::Records(wanted), IndexValue::Reference { resource_type, id }) => {
+            wanted.iter().any(|key| key.resource_type == *resource_type && key.id.as_str() == id)
+        }
         (Value::Text(wanted), IndexValue::Text { folded, exact }) => match modifier {
             Modifier::Exact => exact == wanted,
             Modifier::Contains => folded.contains(wanted.as_str()),
+            Modifier::Equal => folded == wanted,
+            Modifier::Ends => folded.ends_with(wanted.as_str()),
             _ => folded.starts_with(wanted.as_str()),
         },
+        (Value::Reference(ReferenceValue::Url(wanted)), IndexValue::Uri(found)) if *modifier == Modifier::Below => {
+            is_version_below(found, wanted)
+        }
+        (Value::Reference(ReferenceValue::Url(wanted)), IndexValue::Uri(found)) if *modifier == Modifier::Above => {
+            found == wanted || (found.contains('|') && is_version_below(wanted, found))
+        }
         (Value::Reference(wanted), found) => reference_holds(wanted, modifier, parameter, found),
         (Value::Date(wanted), IndexValue::Date { low, high }) => date_holds(wanted, *low, *high),
         (Value::Number(wanted), IndexValue::Number { low, high }) => number_holds(wanted, *low, *high),
@@ -154,6 +201,21 @@ fn quantity_holds(wanted: &QuantityValue, found: &IndexValue) -> bool {
     let right_system = wanted.system.as_ref().is_none_or(|wanted| wanted == system);
     let right_unit = wanted.unit.as_ref().is_none_or(|wanted| wanted == unit);
     right_system && right_unit && number_holds(&wanted.number, *low, *high)
+}
+
+/// `co`, `sw` and `ew` of a `_filter` on codes and addresses, which are compared as they are written.
+fn written_so(modifier: &Modifier, found: &str, wanted: &str) -> bool {
+    match modifier {
+        Modifier::Contains => found.contains(wanted),
+        Modifier::Begins => found.starts_with(wanted),
+        Modifier::Ends => found.ends_with(wanted),
+        _ => found == wanted,
+    }
+}
+
+/// Whether a canonical is another one, or one of its versions: `url|1.2.3` is below `url|1.2`, and that below `url|1`.
+fn is_version_below(canonical: &str, above: &str) -> bool {
+    canonical.strip_prefix(above).is_some_and(|rest| rest.is_empty() || (above.contains('|') && rest.starts_with('.')))
 }
 
 /// Whether a URI is another one or lies below it, by whole path segments.

@@ -1,31 +1,37 @@
 //! Search: the query as data, the values of a record, and whether the one holds for the other.
 
 mod constraint;
+mod custom;
 mod date;
 mod decimal;
 mod element_type;
 pub(crate) mod expression;
 mod extract;
 mod folding;
+mod globe;
 mod index;
 mod matches;
 mod parameter;
 mod parse;
 mod query;
 mod reference;
+mod words;
 
 pub use constraint::parse_constraint;
+pub use custom::{Custom, CustomParameters, STANDARD};
 pub(crate) use date::interval;
 pub(crate) use element_type::ElementType;
 pub(crate) use extract::values_of;
-pub use extract::{extract, order};
+pub use extract::{contained_matching, extract, order};
 pub use folding::fold;
+pub use globe::{Globe, chord_square};
 pub use index::{IndexEntry, IndexValue};
 pub use matches::holds;
-pub use parameter::{Component, ParameterId, ParameterType, SearchParameter};
+pub use parameter::{BETWEEN, CONTAINED, Component, ELEMENTS, ParameterId, ParameterType, SearchParameter};
 pub use parse::{ParseOptions, parse_search};
 pub use query::{
-    Criterion, DateValue, Include, Modifier, NumberValue, Prefix, QuantityValue, ReferenceValue, ResultShape, SearchQuery, Sort,
-    SortKey, SystemMatch, TokenValue, Total, Value,
+    Circle, Contained, Criterion, DateValue, Include, Modifier, NumberValue, Prefix, QuantityValue, ReferenceValue, ResultShape,
+    SearchQuery, Sort, SortKey, SystemMatch, TokenValue, Total, Value,
 };
 pub use reference::Pointer;
+pub use words::{Words, words_of};

@@ -20,8 +20,9 @@ pub enum ParameterType {
 
 /// Which rows of the index tables belong to a parameter of one resource type, stable across releases.
 ///
-/// A parameter takes eight consecutive numbers: 0 its own values; 1 to 5 the components of a composite; 6 the text of its
-/// codings for `:text`; 7 the identifiers inside its references for `:identifier`.
+/// A parameter takes eight consecutive numbers: 0 its own values; 1 to 5 the components of a composite, or of tokens, 1 identifiers
+/// with their type; 6 the text of its codings for `:text`; 7 the identifiers inside its references
+/// for `:identifier`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ParameterId(pub i32);
 
@@ -30,6 +31,18 @@ impl ParameterId {
     #[must_use]
     pub const fn component(self, n: i32) -> Self {
         Self(self.0 + 1 + n)
+    }
+
+    /// The rows of identifiers with their type, for `:of-type`: the type's system, and its code and the value around [`BETWEEN`].
+    #[must_use]
+    pub const fn typed(self) -> Self {
+        Self(self.0 + 1)
+    }
+
+    /// The same rows of contained resources: their group is that of the value plus [`ELEMENTS`] times the resource's number (from 1).
+    #[must_use]
+    pub const fn inside(self) -> Self {
+        Self(self.0 | 1 << 28)
     }
 
     /// The rows of display texts.
@@ -44,6 +57,15 @@ impl ParameterId {
         Self(self.0 + 7)
     }
 }
+
+/// One token for each contained resource: its type. No parameter of R4 has this number.
+pub const CONTAINED: ParameterId = ParameterId(7);
+
+/// Groups that a contained resource may have.
+pub const ELEMENTS: i32 = 1 << 12;
+
+/// Stands between the type's code and the value of an identifier; neither contains it.
+pub const BETWEEN: char = '\u{1f}';
 
 /// A search parameter as it applies to one resource type.
 #[derive(Debug)]

@@ -1,7 +1,12 @@
 //! A search as data: parsed, typed, not yet anybody's SQL.
 
+use super::globe::Globe;
 use super::parameter::{ParameterId, SearchParameter};
-use crate::fhir::{CompartmentOwner, Id, Instant, Rendering, ResourceType};
+use super::words::Words;
+use crate::fhir::terms::Codes;
+use crate::fhir::{CompartmentOwner, Id, Instant, Key, Rendering, ResourceType};
+use std::collections::BTreeSet;
+use std::sync::Arc;
 
 /// A search of one type, of several (`_type`), or of all.
 #[derive(Debug, Clone)]
@@ -10,6 +15,8 @@ pub struct SearchQuery {
     pub types: Vec<ResourceType>,
     /// `Patient/p1/...`
     pub compartment: Option<CompartmentOwner>,
+    /// `_contained`: the types searched are those of contained resources.
+    pub contained: Option<Contained>,
     /// All must hold.
     pub criteria: Vec<Criterion>,
     /// How many, in which order, with what beside.
@@ -20,6 +27,19 @@ pub struct SearchQuery {
     pub applied: Vec<(String, String)>,
     /// Under `handling=lenient`: the parameters that were ignored.
     pub ignored: Vec<String>,
+}
+
+/// `_contained`, `_containedType`.
+#[derive(Debug, Clone)]
+pub struct Contained {
+    /// The type of contained resources that is searched.
+    pub of: ResourceType,
+    /// `both`: records of the type itself are searched as well.
+    pub containers_too: bool,
+    /// `_containedType=contained`: what is shown is the contained resource.
+    pub shows_contained: bool,
+    /// What must hold of it; the query's own criteria say the same of the container.
+    pub criteria: Vec<Criterion>,
 }
 
 /// One condition on a record.
@@ -64,6 +84,28 @@ pub enum Criterion {
     /// A search of several types by a parameter that each of them defines for itself: per type, the criterion as it reads for that
     /// type. Holds for no other.
     OfEach(Vec<(ResourceType, Criterion)>),
+    /// `and` of a `_filter`: all of these.
+    All(Vec<Criterion>),
+    /// `or` of a `_filter`: any of these.
+    Any(Vec<Criterion>),
+    /// `not` of a `_filter`.
+    Not(Box<Criterion>),
+    /// `_text`, `_content`: the words of the record satisfy this.
+    Words(ParameterId, Words),
+    /// `near`: the record lies within one of these circles.
+    Near {
+        /// Which parameter.
+        parameter: &'static SearchParameter,
+        /// Any one suffices (comma).
+        circles: Vec<Circle>,
+    },
+    /// `_contained`: the record contains a resource of this type for which all of these hold.
+    Contained {
+        /// Of which type.
+        of: ResourceType,
+        /// What must hold for one and the same contained resource.
+        criteria: Vec<Criterion>,
+    },
 }
 
 /// How a value is compared (R4 search § 3.1.1.5.4).
@@ -93,6 +135,14 @@ pub enum Modifier {
     NotIn,
     /// `:of-type`
     OfType,
+    /// `eq` of a `_filter` on a string: equal when case and accents do not count.
+    Equal,
+    /// `ew` of a `_filter`.
+    Ends,
+    /// `sw` of a `_filter` on what is no string.
+    Begins,
+    /// `ne` of a `_filter`: some value of the record is none of these.
+    Unequal,
 }
 
 /// A value to compare with.
@@ -114,6 +164,12 @@ pub enum Value {
     Uri(String),
     /// `a$b`: one value per component, in the parameter's order.
     Composite(Vec<Value>),
+    /// `:in`, `:not-in`: a value set, by canonical or `ValueSet/id`. A store looks it up before it searches.
+    ValueSet(String),
+    /// What a store found under a value set, or above or below a code.
+    Codes(Arc<Codes>),
+    /// What a store found above or below a record.
+    Records(Arc<BTreeSet<Key>>),
 }
 
 /// `code`, `system|code`, `|code`, `system|`.
@@ -184,6 +240,15 @@ pub struct NumberValue {
     pub low: f64,
     /// Exclusive.
     pub high: f64,
+}
+
+/// A circle on the globe.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Circle {
+    /// Its centre.
+    pub centre: Globe,
+    /// Metres along the ground.
+    pub radius: f64,
 }
 
 /// A number with a unit.

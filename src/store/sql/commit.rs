@@ -22,7 +22,11 @@ impl From<diesel::result::Error> for CommitError {
 
 impl From<StoreError> for CommitError {
     fn from(error: StoreError) -> Self {
-        Self::Unavailable(error.to_string())
+        match error {
+            // It was there when the change was decided on.
+            StoreError::Asked(_) => Self::Stale,
+            error => Self::Unavailable(error.to_string()),
+        }
     }
 }
 

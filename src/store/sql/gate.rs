@@ -72,7 +72,7 @@ pub(super) fn current(connection: &mut Connection, predicate: &Predicate, rid: i
     }
     let mut sql = Sql::new(connection.dialect());
     sql.say("SELECT CAST(1 AS BIGINT) FROM (SELECT ").value(rid).say(" AS rid) d WHERE ");
-    sql.predicate(&left, On { rid: "d.rid", of: Some(facts.key.resource_type) });
+    sql.predicate(&left, On::record("d.rid", Some(facts.key.resource_type)));
     Ok(number(connection, sql.statement())?.is_some())
 }
 

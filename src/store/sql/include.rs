@@ -90,7 +90,7 @@ fn forward(
         let mut sql = Sql::new(connection.dialect());
         sql.say(&format!("SELECT {COLUMNS} FROM ")).texts(array(ids.iter().map(String::as_str)));
         sql.say(" j CROSS JOIN record r WHERE r.type = ").value(code).say(" AND r.id = j.value AND r.deleted = 0 AND ");
-        sql.predicate(&predicate, On { rid: "r.rid", of: Some(of) });
+        sql.predicate(&predicate, On::record("r.rid", Some(of)));
         collected.take(connection, sql, "r.id")?;
     }
     Ok(())
@@ -118,7 +118,7 @@ fn backward(
         sql.say(" j CROSS JOIN ").texts(parameters(include));
         sql.say(" q CROSS JOIN index_reference f WHERE f.param = CAST(q.value AS BIGINT) AND f.target_id = j.value AND f.target_type = ");
         sql.value(i64::from(of.code())).say(&format!(" AND {} = ", type_of("f.rid"))).value(i64::from(include.source.code()));
-        sql.say(" AND ").predicate(&predicate, On { rid: "f.rid", of: Some(include.source) });
+        sql.say(" AND ").predicate(&predicate, On::record("f.rid", Some(include.source)));
         sql.say(") p CROSS JOIN record r WHERE r.rid = p.rid");
         collected.take(connection, sql, "r.rid")?;
     }

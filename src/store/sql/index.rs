@@ -3,6 +3,7 @@
 use super::connection::Connection;
 use super::names::Names;
 use super::statement::{Bind, Statement};
+use super::words;
 use crate::fhir::search::{IndexEntry, IndexValue};
 use diesel::prelude::*;
 
@@ -41,6 +42,10 @@ const MOST: usize = 16;
 pub(super) fn add(connection: &mut Connection, names: &mut Names, rid: i64, entries: Vec<IndexEntry>) -> QueryResult<()> {
     let mut rows: [Vec<Bind>; TABLES.len()] = Default::default();
     for entry in entries {
+        if let IndexValue::Words(text) = entry.value {
+            words::add(connection, rid, entry.parameter, text)?;
+            continue;
+        }
         let at = table_of(&entry.value);
         let (Some(table), Some(binds)) = (TABLES.get(at), rows.get_mut(at)) else { continue };
         values(connection, names, rid, entry, binds)?;
@@ -57,6 +62,10 @@ pub(super) fn add(connection: &mut Connection, names: &mut Names, rid: i64, entr
 /// Takes index rows out, each by its whole key.
 pub(super) fn remove(connection: &mut Connection, names: &mut Names, rid: i64, entries: Vec<IndexEntry>) -> QueryResult<()> {
     for entry in entries {
+        if matches!(entry.value, IndexValue::Words(_)) {
+            words::remove(connection, rid, entry.parameter)?;
+            continue;
+        }
         let Some(table) = TABLES.get(table_of(&entry.value)) else { continue };
         let mut binds = Vec::with_capacity(table.columns);
         values(connection, names, rid, entry, &mut binds)?;
@@ -82,6 +91,8 @@ const fn table_of(value: &IndexValue) -> usize {
         IndexValue::Date { .. } => 4,
         IndexValue::Number { .. } => 5,
         IndexValue::Quantity { .. } => 6,
+        // Not in a table of this kind.
+        IndexValue::Words(_) => TABLES.len(),
     }
 }
 
@@ -95,6 +106,7 @@ fn values(connection: &mut Connection, names: &mut Names, rid: i64, entry: Index
         IndexValue::Text { folded, exact } => all.extend([folded.into(), exact.into()]),
         IndexValue::Reference { resource_type, id } => all.extend([i64::from(resource_type.code()).into(), id.into()]),
         IndexValue::Uri(uri) => all.push(key(connection, uri).into()),
+        IndexValue::Words(words) => all.push(words.into()),
         IndexValue::Date { low, high } => all.extend([low.0.into(), high.0.into()]),
         IndexValue::Number { low, high } => all.extend([low.into(), high.into()]),
         IndexValue::Quantity { low, high, system, unit } => {

@@ -29,10 +29,12 @@ mod search;
 mod select;
 mod settings;
 mod statement;
+mod terms;
 #[cfg(test)]
 mod tests;
 mod trail;
 mod wording;
+mod words;
 mod writer;
 
 pub use connection::Connection;

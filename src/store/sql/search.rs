@@ -4,7 +4,7 @@ use super::compile::{Searched, choose};
 use super::connection::{Connection, snapshot};
 use super::cursor::{self, SearchPlace};
 use super::select::{self, Bound, Selected};
-use super::{include, point};
+use super::{include, point, terms};
 use crate::access::Permit;
 use crate::fhir::search::{SearchQuery, Total};
 use crate::fhir::{Need, Summary};
@@ -19,11 +19,12 @@ pub(super) fn page(
     bounds: PageBounds,
 ) -> Result<SearchPage, StoreError> {
     let from = from.map(cursor::read::<SearchPlace>).transpose()?;
-    let mut searched = Searched::new(connection.dialect(), permit, Need::Search, query);
-    if searched.nothing() {
+    if Searched::new(connection.dialect(), permit, Need::Search, query).nothing() {
         return Ok(SearchPage { total: (query.shape.total != Total::None).then_some(0), ..SearchPage::default() });
     }
     snapshot(connection, |connection| {
+        let query = terms::settled(connection, permit, query)?;
+        let mut searched = Searched::new(connection.dialect(), permit, Need::Search, &query);
         searched.settle(connection)?;
         page_at(connection, &searched, from.as_ref(), bounds)
     })

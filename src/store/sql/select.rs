@@ -5,6 +5,7 @@ use super::connection::Connection;
 use super::cursor::SearchPlace;
 use super::rows::{COLUMNS, Columns, Whole, WholeRow};
 use super::statement::{More, Statement};
+use super::terms;
 use crate::access::Permit;
 use crate::fhir::search::SearchQuery;
 use crate::fhir::{Key, Need};
@@ -40,6 +41,7 @@ pub(super) fn rows(
     query: &SearchQuery,
     limit: u32,
 ) -> Result<Vec<Row>, StoreError> {
+    let query = &*terms::settled(connection, permit, query)?;
     let mut searched = Searched::new(connection.dialect(), permit, need, query);
     if searched.nothing() {
         return Ok(Vec::new());

@@ -1,18 +1,24 @@
 //! The index values of a record: every search parameter of its type, by the definitions alone.
 
+mod contained;
 mod ordering;
 mod quantities;
 mod references;
 mod tokens;
 
+pub use contained::matching as contained_matching;
 pub use ordering::order;
 
+use super::custom::CustomParameters;
 use super::date;
+use super::decimal::finite;
 use super::element_type::ElementType;
 use super::expression::{Branch, Program, Reached, Yields};
 use super::folding::fold;
+use super::globe::Globe;
 use super::index::{IndexEntry, IndexValue};
 use super::parameter::{ParameterId, ParameterType, SearchParameter};
+use super::words::{content, narrative};
 use crate::fhir::definitions::{Definition, Values, definitions};
 use crate::fhir::json::{Document, Element};
 use crate::fhir::partial::{Partial, may_hold_inline_labels, partial};
@@ -21,22 +27,28 @@ use crate::fhir::{Instant, ResourceType};
 /// Every value of every search parameter of the record, without repetition, except `_id` and `_lastUpdated`, which the record
 /// store keeps by itself. `base` is the server's own base URL: references below it are local ones.
 ///
-/// A contained resource has no values of its own here, and a reference to one makes no entry. Nor has an element with an inline security
+/// A reference to a contained resource makes no entry. Nor does an element with an inline security
 /// label: who may not see it must not find the record by it (`consent` L9), and an index knows no callers.
-pub fn extract(document: &Document, resource_type: ResourceType, base: &str) -> Vec<IndexEntry> {
+///
+/// Beside them, the values of what it contains (`_contained`), each under the numbers of [`ParameterId::inside`].
+pub fn extract(document: &Document, resource_type: ResourceType, base: &str, known: &CustomParameters) -> Vec<IndexEntry> {
     let labelled = may_hold_inline_labels(document.text().as_bytes());
     let open =
         labelled.then(|| partial(document, &Partial { shows: &|_| false, tells: &|_, _| true, hushes: &|_| None })).flatten();
     let open = open.and_then(|text| Document::parse(text.as_bytes()).ok());
-    open.as_ref().map_or_else(|| values(document, resource_type, base), |open| values(open, resource_type, base))
+    let root = open.as_ref().unwrap_or(document).root();
+    let mut entries = values(root, resource_type, base, known);
+    entries.append(&mut contained::values(root, base, known));
+    entries
 }
 
-fn values(document: &Document, resource_type: ResourceType, base: &str) -> Vec<IndexEntry> {
+/// The values of one resource.
+fn values(resource: Element<'_>, resource_type: ResourceType, base: &str, known: &CustomParameters) -> Vec<IndexEntry> {
     let mut collector = Collector { base, entries: Vec::with_capacity(64) };
-    for definition in definitions(resource_type) {
+    for definition in definitions(resource_type).iter().chain(known.extracted(resource_type)) {
         if !matches!(definition.parameter.code.as_str(), "_id" | "_lastUpdated") {
             let from = collector.entries.len();
-            collector.parameter(definition, document.root());
+            collector.parameter(definition, resource);
             ordering::without_repetition(&mut collector.entries, from);
         }
     }
@@ -69,6 +81,11 @@ impl Collector<'_> {
         match &definition.values {
             Values::Of(program) => self.plain(&definition.parameter, program, resource),
             Values::Composite(bases) => self.composite(&definition.parameter, bases, resource),
+            Values::Narrative => self.words(&definition.parameter, narrative(resource)),
+            Values::Content => self.words(&definition.parameter, content(resource)),
+            Values::Position(program) => program.each(resource, resource, &mut |reached| {
+                self.position(&definition.parameter, reached.element);
+            }),
         }
     }
 
@@ -106,6 +123,23 @@ impl Collector<'_> {
             ParameterType::Quantity => self.quantity(place, reached),
             ParameterType::Uri => self.uris(place, reached),
             ParameterType::Composite | ParameterType::Special => {}
+        }
+    }
+
+    fn words(&mut self, parameter: &SearchParameter, words: String) {
+        if !words.is_empty() {
+            self.entries.push(IndexEntry { parameter: parameter.id, group: 0, value: IndexValue::Words(words) });
+        }
+    }
+
+    /// A place, as a point of the unit sphere.
+    fn position(&mut self, parameter: &SearchParameter, element: Element<'_>) {
+        let degrees = |name: &str| element.get(name).and_then(Element::number_text).and_then(finite);
+        let (Some(latitude), Some(longitude)) = (degrees("latitude"), degrees("longitude")) else { return };
+        let Some(Globe { x, y, z }) = Globe::new(latitude, longitude) else { return };
+        for (n, at) in (0..).zip([x, y, z]) {
+            let place = Place { id: parameter.id.component(n), group: 1, targets: &[] };
+            self.push(place, IndexValue::Number { low: at, high: at });
         }
     }
 

@@ -37,6 +37,7 @@ fn order_values(a: &IndexValue, b: &IndexValue) -> Ordering {
             IndexValue::Date { .. } => (4, 0.0, 0.0),
             IndexValue::Number { low, high } => (5, *low, *high),
             IndexValue::Quantity { low, high, .. } => (6, *low, *high),
+            IndexValue::Words(_) => (7, 0.0, 0.0),
         }
     };
     let (a_key, b_key) = (key(a), key(b));
@@ -55,6 +56,7 @@ fn words(value: &IndexValue) -> (&str, &str, i64, i64) {
         IndexValue::Text { folded, exact } => (folded, exact, 0, 0),
         IndexValue::Reference { resource_type, id } => (resource_type.name(), id, 0, 0),
         IndexValue::Uri(uri) => (uri, "", 0, 0),
+        IndexValue::Words(words) => (words, "", 0, 0),
         IndexValue::Date { low, high } => ("", "", low.0, high.0),
         IndexValue::Number { .. } => ("", "", 0, 0),
         IndexValue::Quantity { system, unit, .. } => (system, unit, 0, 0),

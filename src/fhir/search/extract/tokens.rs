@@ -5,6 +5,7 @@ use crate::fhir::json::Element;
 use crate::fhir::search::element_type::ElementType;
 use crate::fhir::search::expression::Reached;
 use crate::fhir::search::index::IndexValue;
+use crate::fhir::search::parameter::BETWEEN;
 
 impl Collector<'_> {
     /// A token; nothing when both parts are empty.
@@ -27,12 +28,26 @@ impl Collector<'_> {
             ElementType::Coding => self.coding(place, element),
             ElementType::Identifier => {
                 self.pair(place, element, "value");
-                element.get("type").into_iter().for_each(|kind| self.display(place, kind, "text"));
+                element.get("type").into_iter().for_each(|kind| {
+                    self.display(place, kind, "text");
+                    self.typed(place, kind, element);
+                });
             }
             // The system of a contact point (phone, email, ...) stands where a code system would.
             ElementType::ContactPoint => self.pair(place, element, "value"),
             ElementType::Boolean => self.token(place, "", if element.as_bool() == Some(true) { "true" } else { "false" }),
             _ => element.as_str().into_iter().for_each(|code| self.token(place, "", &code)),
+        }
+    }
+
+    /// An identifier with its type, for `:of-type`.
+    fn typed(&mut self, place: Place<'_>, kind: Element<'_>, identifier: Element<'_>) {
+        let Some(value) = identifier.text_at("value").filter(|_| place.group == 0) else { return };
+        for coding in kind.get("coding").into_iter().flat_map(Element::flattened) {
+            if let Some(code) = coding.text_at("code") {
+                let system = coding.text_at("system").unwrap_or_default();
+                self.token(Place { id: place.id.typed(), ..place }, &system, &format!("{code}{BETWEEN}{value}"));
+            }
         }
     }
 

@@ -29,14 +29,20 @@ impl Records {
     fn add(&mut self, resource: &Json) {
         let resource_type = ResourceType::parse(resource["resourceType"].as_str().unwrap()).unwrap();
         let document = Document::parse(resource.to_string().as_bytes()).unwrap();
-        let entries = extract(&document, resource_type, "https://own/fhir");
+        let entries = extract(&document, resource_type, "https://own/fhir", &crate::fhir::search::STANDARD);
         self.0.entry(resource_type).or_default().insert(resource["id"].as_str().unwrap().to_owned(), entries);
     }
 
     fn search(&self, query: &str) -> Vec<String> {
         let (name, query) = query.split_once('?').unwrap();
         let resource_type = ResourceType::parse(name).unwrap();
-        let options = ParseOptions { base: "https://own/fhir", now: Instant(1_700_000_000_000), lenient: false, max_count: 1000 };
+        let options = ParseOptions {
+            base: "https://own/fhir",
+            now: Instant(1_700_000_000_000),
+            lenient: false,
+            max_count: 1000,
+            known: &crate::fhir::search::STANDARD,
+        };
         let search =
             parse_search(&[resource_type], None, &pairs(query).unwrap(), &options).unwrap_or_else(|p| panic!("{query}: {p:?}"));
         let Some(records) = self.0.get(&resource_type) else { return Vec::new() };

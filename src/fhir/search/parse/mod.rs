@@ -3,14 +3,18 @@
 //! Strict: what is not understood is a problem, and all problems are told at once. Under `handling=lenient` an unknown parameter
 //! is ignored and named, unless it may have been meant to narrow whose records are asked for.
 
+mod contained;
 mod criteria;
 mod escapes;
+mod filter;
+mod modifiers;
 mod naming;
 mod results;
 mod values;
 
 pub(super) use criteria::Reader;
 
+use super::custom::CustomParameters;
 use super::query::{Criterion, ResultShape, SearchQuery, Total};
 use crate::fhir::definitions::is_unsearchable;
 use crate::fhir::{CompartmentOwner, Instant, Problem, Rendering, ResourceType};
@@ -26,6 +30,8 @@ pub struct ParseOptions<'o> {
     pub lenient: bool,
     /// The largest page; `_count` above it is lowered to it.
     pub max_count: u32,
+    /// What can be searched by beside the parameters of R4.
+    pub known: &'o CustomParameters,
 }
 
 /// Why a pair cannot be read.
@@ -64,6 +70,7 @@ pub fn parse_search(
 ) -> Result<SearchQuery, Vec<Problem>> {
     let mut search = Search::new(types, compartment, options);
     search.narrow_types(pairs, types.is_empty());
+    search.read_contained(pairs);
     for (name, value) in pairs {
         match search.pair(name, value) {
             Ok(()) => search.query.applied.push((name.clone(), value.clone())),
@@ -71,6 +78,7 @@ pub fn parse_search(
             Err(fault) => search.problems.push(fault.problem()),
         }
     }
+    search.settle_contained();
     if search.problems.is_empty() { Ok(search.query) } else { Err(search.problems) }
 }
 
@@ -88,13 +96,14 @@ impl<'o> Search<'o> {
         let query = SearchQuery {
             types: types.to_vec(),
             compartment,
+            contained: None,
             criteria: Vec::new(),
             shape: ResultShape { total: Total::Unasked, ..ResultShape::default() },
             rendering: Rendering::default(),
             applied: Vec::new(),
             ignored: Vec::new(),
         };
-        let reader = Reader::new(options.base, options.now);
+        let reader = Reader::new(options.base, options.now, options.known);
         Self { reader, query, problems: Vec::new(), max_count: options.max_count, seen: Vec::new() }
     }
 
@@ -135,7 +144,7 @@ impl<'o> Search<'o> {
         let base = naming::base(name);
         let known: &[ResourceType] = if self.query.types.is_empty() { &[ResourceType::Patient] } else { &self.query.types };
         let unsearchable = known.iter().any(|&one| is_unsearchable(one, base));
-        if unsearchable || matches!(base, "_list" | "_contained" | "_containedType") {
+        if unsearchable && base != "_filter" {
             return Err(Fault::unsupported(format!("`{base}` is a parameter of R4 that this server does not support")));
         }
         let types = self.query.types.clone();

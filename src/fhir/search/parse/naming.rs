@@ -1,16 +1,46 @@
 //! Names of parameters: near misses, and those that must not be dropped.
 
 use super::Fault;
-use crate::fhir::definitions::{search_parameter, search_parameters};
+use crate::fhir::search::custom::CustomParameters;
 use crate::fhir::{Problem, ResourceType};
 
 /// The parameters that are not in the tables of types.
-const EVERYWHERE: [&str; 11] =
-    ["_count", "_elements", "_format", "_has", "_include", "_pretty", "_revinclude", "_sort", "_summary", "_total", "_type"];
+const EVERYWHERE: [&str; 15] = [
+    "_contained",
+    "_containedType",
+    "_count",
+    "_elements",
+    "_filter",
+    "_format",
+    "_has",
+    "_include",
+    "_list",
+    "_pretty",
+    "_revinclude",
+    "_sort",
+    "_summary",
+    "_total",
+    "_type",
+];
 
 /// Parameters that decide whose records, or how protected ones, are asked for. To ignore one shows more than was asked.
-const NARROWING: [&str; 11] =
-    ["_has", "_id", "_profile", "_security", "_source", "_tag", "_type", "encounter", "identifier", "patient", "subject"];
+const NARROWING: [&str; 15] = [
+    "_content",
+    "_filter",
+    "_has",
+    "_id",
+    "_list",
+    "_profile",
+    "_security",
+    "_source",
+    "_tag",
+    "_text",
+    "_type",
+    "encounter",
+    "identifier",
+    "patient",
+    "subject",
+];
 
 /// The name without modifier and chain.
 pub(super) fn base(name: &str) -> &str {
@@ -27,8 +57,8 @@ pub(super) fn may_narrow(name: &str) -> bool {
 }
 
 /// The fault for a name that no type searched has: names the nearest one and all valid ones.
-pub(super) fn unknown(types: &[ResourceType], name: &str) -> Fault {
-    let valid = valid_names(types);
+pub(super) fn unknown(parameters: &CustomParameters, types: &[ResourceType], name: &str) -> Fault {
+    let valid = valid_names(parameters, types);
     let nearest = valid
         .iter()
         .map(|known| (strsim::damerau_levenshtein(&base(name).to_lowercase(), known), *known))
@@ -43,12 +73,12 @@ pub(super) fn unknown(types: &[ResourceType], name: &str) -> Fault {
     Fault::Unknown(Problem::of("invalid", text))
 }
 
-fn valid_names(types: &[ResourceType]) -> Vec<&'static str> {
+fn valid_names(parameters: &CustomParameters, types: &[ResourceType]) -> Vec<&'static str> {
     let one = types.first().copied().unwrap_or(ResourceType::Patient);
-    let own = search_parameters(one).map(|parameter| parameter.code.as_str());
+    let own = parameters.of(one).map(|parameter| parameter.code.as_str());
     let shared = |code: &&str| match types {
         [] => code.starts_with('_'),
-        [_, others @ ..] => others.iter().all(|other| search_parameter(*other, code).is_some()),
+        [_, others @ ..] => others.iter().all(|other| parameters.find(*other, code).is_some()),
     };
     let mut names: Vec<&str> = own.filter(shared).chain(EVERYWHERE).collect();
     names.sort_unstable();

@@ -1,8 +1,8 @@
 //! Parameters that shape the result: `_count`, `_sort`, `_include`, `_summary`, ...
 
-use super::criteria::{lookup, points_at};
+use super::criteria::points_at;
 use super::{Fault, Search, naming};
-use crate::fhir::definitions::search_parameters;
+use crate::fhir::search::custom::CustomParameters;
 use crate::fhir::search::parameter::{ParameterId, ParameterType, SearchParameter};
 use crate::fhir::search::query::{Include, Sort, SortKey, Total};
 use crate::fhir::{ResourceType, Summary};
@@ -21,7 +21,8 @@ impl Search<'_> {
             "_include" | "_include:iterate" => self.include(value, name.ends_with(":iterate"))?,
             "_revinclude" | "_revinclude:iterate" => self.reverse_include(value, name.ends_with(":iterate"))?,
             // Read before the others.
-            "_type" => {}
+            "_type" | "_contained" | "_containedType" => {}
+            "_query" => return Err(Fault::unsupported(format!("`_query`: this server has no named query `{value}`"))),
             _ if matches!(
                 naming::base(name),
                 "_count"
@@ -34,6 +35,9 @@ impl Search<'_> {
                     | "_include"
                     | "_revinclude"
                     | "_type"
+                    | "_contained"
+                    | "_containedType"
+                    | "_query"
             ) =>
             {
                 return Err(Fault::wrong(format!("`{name}` is not a form of `{}` that this server knows", naming::base(name))));
@@ -120,9 +124,10 @@ impl Search<'_> {
                         );
                         return Err(Fault::wrong(text));
                     }
-                    let parameter = lookup(types, name).ok_or_else(|| Fault::Wrong(naming::unknown(types, name).problem()))?;
-                    if parameter.parameter_type == ParameterType::Composite {
-                        return Err(Fault::wrong(format!("`_sort`: `{name}` is a composite and has no order")));
+                    let unknown = || Fault::Wrong(self.reader.unknown(types, name).problem());
+                    let parameter = self.reader.lookup(types, name).ok_or_else(unknown)?;
+                    if matches!(parameter.parameter_type, ParameterType::Composite | ParameterType::Special) {
+                        return Err(Fault::wrong(format!("`_sort`: `{name}` has no order")));
                     }
                     SortKey::Parameter(parameter)
                 }
@@ -135,12 +140,17 @@ impl Search<'_> {
     fn include(&mut self, value: &str, iterate: bool) -> Result<(), Fault> {
         if value == "*" {
             let sources = if self.query.types.is_empty() { ResourceType::ALL } else { &self.query.types };
-            let all =
-                sources.iter().map(|source| Include { source: *source, parameters: references(*source), target: None, iterate });
-            self.query.shape.includes.extend(all.filter(|include| !include.parameters.is_empty()));
+            let all = sources.iter().map(|source| Include {
+                source: *source,
+                parameters: self.references(*source),
+                target: None,
+                iterate,
+            });
+            let all: Vec<Include> = all.filter(|include| !include.parameters.is_empty()).collect();
+            self.query.shape.includes.extend(all);
             return Ok(());
         }
-        let include = read_include("_include", value, iterate)?;
+        let include = self.read_include("_include", value, iterate)?;
         if !iterate && !self.query.types.is_empty() && !self.query.types.contains(&include.source) {
             let text =
                 format!("`_include`: no {} is searched; to follow from what is included, use `_include:iterate`", include.source);
@@ -152,13 +162,15 @@ impl Search<'_> {
 
     fn reverse_include(&mut self, value: &str, iterate: bool) -> Result<(), Fault> {
         if value != "*" {
-            self.query.shape.reverse_includes.push(read_include("_revinclude", value, iterate)?);
+            let include = self.read_include("_revinclude", value, iterate)?;
+            self.query.shape.reverse_includes.push(include);
             return Ok(());
         }
         let types = &self.query.types;
         for &source in ResourceType::ALL {
             let reaching = |one: &&SearchParameter| types.is_empty() || types.iter().any(|target| points_at(one, *target));
-            let parameters: Vec<ParameterId> = reference_parameters(source).filter(reaching).map(|one| one.id).collect();
+            let parameters: Vec<ParameterId> =
+                reference_parameters(self.reader.known, source).filter(reaching).map(|one| one.id).collect();
             if !parameters.is_empty() {
                 self.query.shape.reverse_includes.push(Include { source, parameters, target: None, iterate });
             }
@@ -167,35 +179,38 @@ impl Search<'_> {
     }
 }
 
-fn reference_parameters(source: ResourceType) -> impl Iterator<Item = &'static SearchParameter> {
-    search_parameters(source).filter(|one| one.parameter_type == ParameterType::Reference)
+impl Search<'_> {
+    fn references(&self, source: ResourceType) -> Vec<ParameterId> {
+        reference_parameters(self.reader.known, source).map(|one| one.id).collect()
+    }
+
+    /// `Source:parameter[:Target]`, `Source:*`
+    fn read_include(&self, name: &str, value: &str, iterate: bool) -> Result<Include, Fault> {
+        let wrong = |reason: String| Fault::wrong(format!("`{name}`: {reason}"));
+        let type_of = |text: &str| ResourceType::parse(text).ok_or_else(|| wrong(format!("`{text}` is no resource type of R4")));
+        let mut parts = value.split(':');
+        let (Some(source), Some(code), target, None) = (parts.next(), parts.next(), parts.next(), parts.next()) else {
+            return Err(wrong(format!("`{value}` is not of the form `Source:parameter` or `Source:parameter:Target`")));
+        };
+        let source = type_of(source)?;
+        let target = target.map(type_of).transpose()?;
+        if code == "*" {
+            return Ok(Include { source, parameters: self.references(source), target, iterate });
+        }
+        let known = self.reader.known;
+        let parameter = reference_parameters(known, source).find(|one| one.code == code).ok_or_else(|| {
+            let valid: Vec<&str> = reference_parameters(known, source).map(|one| one.code.as_str()).collect();
+            wrong(format!("{source} has no reference parameter `{code}`. Valid ones: {}", valid.join(", ")))
+        })?;
+        if let Some(target) = target.filter(|target| !points_at(parameter, *target)) {
+            return Err(wrong(format!("`{source}:{code}` does not refer to {target}")));
+        }
+        Ok(Include { source, parameters: vec![parameter.id], target, iterate })
+    }
 }
 
-fn references(source: ResourceType) -> Vec<ParameterId> {
-    reference_parameters(source).map(|one| one.id).collect()
-}
-
-/// `Source:parameter[:Target]`, `Source:*`
-fn read_include(name: &str, value: &str, iterate: bool) -> Result<Include, Fault> {
-    let wrong = |reason: String| Fault::wrong(format!("`{name}`: {reason}"));
-    let type_of = |text: &str| ResourceType::parse(text).ok_or_else(|| wrong(format!("`{text}` is no resource type of R4")));
-    let mut parts = value.split(':');
-    let (Some(source), Some(code), target, None) = (parts.next(), parts.next(), parts.next(), parts.next()) else {
-        return Err(wrong(format!("`{value}` is not of the form `Source:parameter` or `Source:parameter:Target`")));
-    };
-    let source = type_of(source)?;
-    let target = target.map(type_of).transpose()?;
-    if code == "*" {
-        return Ok(Include { source, parameters: references(source), target, iterate });
-    }
-    let parameter = reference_parameters(source).find(|one| one.code == code).ok_or_else(|| {
-        let valid: Vec<&str> = reference_parameters(source).map(|one| one.code.as_str()).collect();
-        wrong(format!("{source} has no reference parameter `{code}`. Valid ones: {}", valid.join(", ")))
-    })?;
-    if let Some(target) = target.filter(|target| !points_at(parameter, *target)) {
-        return Err(wrong(format!("`{source}:{code}` does not refer to {target}")));
-    }
-    Ok(Include { source, parameters: vec![parameter.id], target, iterate })
+fn reference_parameters(known: &CustomParameters, source: ResourceType) -> impl Iterator<Item = &'static SearchParameter> {
+    known.of(source).filter(|one| one.parameter_type == ParameterType::Reference)
 }
 
 fn format(value: &str) -> Result<(), Fault> {

@@ -7,7 +7,8 @@ use proptest::prelude::*;
 const NOW: Instant = Instant(1_700_000_000_000);
 
 fn read(types: &[ResourceType], query: &str, lenient: bool) -> Result<SearchQuery, Vec<Problem>> {
-    let options = ParseOptions { base: "https://own/fhir", now: NOW, lenient, max_count: 500 };
+    let options =
+        ParseOptions { base: "https://own/fhir", now: NOW, lenient, max_count: 500, known: &crate::fhir::search::STANDARD };
     parse_search(types, None, &pairs(query).unwrap(), &options)
 }
 
@@ -131,7 +132,7 @@ fn several_types_share_what_each_of_them_defines() {
 #[test]
 fn the_compartment_stays_with_the_query() {
     let owner = CompartmentOwner { resource_type: Patient, id: Id::parse("p1").unwrap() };
-    let options = ParseOptions { base: "", now: NOW, lenient: false, max_count: 1 };
+    let options = ParseOptions { base: "", now: NOW, lenient: false, max_count: 1, known: &crate::fhir::search::STANDARD };
     let query = parse_search(&[Observation], Some(owner.clone()), &[], &options).unwrap();
     assert_eq!(query.compartment, Some(owner));
 }
@@ -152,27 +153,129 @@ fn lenient_handling_ignores_the_unknown_but_never_what_may_narrow() {
         assert!(read(&[Observation], &format!("{name}=x"), true).is_err(), "{name}");
     }
     assert!(read(&[Observation], "status:nosuch=final", true).is_err());
-    assert!(read(&[Observation], "_text=x", true).is_err());
+    for name in ["_txt", "_contnt", "_fliter", "_lists"] {
+        assert!(read(&[Observation], &format!("{name}=x"), true).is_err(), "{name}");
+    }
 }
 
 #[test]
 fn what_is_not_supported_is_said_to_be() {
     for query in [
-        "code:in=http://vs",
-        "code:not-in=x",
-        "code:of-type=a|b|c",
-        "code:above=x",
-        "_text=x",
-        "_content=x",
-        "_filter=x",
-        "_query=x",
-        "_list=1",
-        "_contained=true",
+        "_query=current",
+        "_list=$current-problems",
+        "_contained=true&_has:Provenance:target:_id=1",
+        "_contained=true&_text=x",
+        "_contained=true&_containedType=contained&patient.name=x",
+        "_contained=true&_containedType=contained&code:in=http://vs",
         "_format=xml",
     ] {
         assert_eq!(problem(&[Observation], query).issue, "not-supported", "{query}");
     }
-    assert_eq!(problem(&[ResourceType::Location], "near=1|2").issue, "not-supported");
+}
+
+#[test]
+fn every_modifier_of_r4_is_read() {
+    for query in [
+        "code:in=http://vs",
+        "code:in=http://vs|2",
+        "code:not-in=ValueSet/v1",
+        "code:above=http://s|c",
+        "code:below=http://s|c,http://s|d",
+        "code:text=x",
+        "code:code-text=x",
+        "code:not=x",
+        "code:missing=true",
+        "identifier:of-type=http://t|MR|123",
+        "subject:text=x",
+        "subject:Patient=p1",
+        "subject:identifier=s|v",
+        "subject:below=Patient/p1",
+        "instantiates-canonical:below=http://x|1",
+        "_profile:below=http://x",
+        "_id:missing=false",
+        "_lastUpdated:missing=true",
+        "_text=fever OR chills",
+        "_content=\"chest pain\"",
+        "_list=l1,l2",
+        "subject.id=p1",
+        "_contained=both",
+        "_contained=true&_containedType=contained&code=x",
+    ] {
+        let types = if query.starts_with("instantiates") { &[ResourceType::CarePlan] } else { &[Observation] };
+        good(types, query);
+    }
+    for query in ["near=24.86|67.00", "near=24.86|67|5", "near=-24.86|67|5|km", "near=1|2|3|[mi_i],4|5||m", "near:missing=true"] {
+        good(&[ResourceType::Location], query);
+    }
+    for query in ["near=1", "near=91|0", "near=a|b", "near=1|2|3|parsec", "near=1|2|-3", "near:exact=1|2"] {
+        problem(&[ResourceType::Location], query);
+    }
+    for query in [
+        "code:in=x",
+        "code:in=",
+        "code:of-type=a|b",
+        "code:above=x",
+        "subject:below=p1",
+        "_text=(",
+        "_text:exact=x",
+        "_list:exact=l1",
+        "_contained=maybe",
+        "_contained=true&_containedType=both",
+        "_contained=true&_contained=both",
+        "_contained=true&_sort=date",
+    ] {
+        problem(&[Observation], query);
+    }
+    problem(&[], "_contained=true&_lastUpdated=gt2020");
+}
+
+#[test]
+fn filters_are_read_as_their_grammar_says() {
+    for filter in [
+        r#"status eq final"#,
+        r#"code eq http://loinc.org|1234-5 and subject.name co "pete""#,
+        r#"subject:Patient.name co pete or not (date ge 2014-10-10)"#,
+        r#"(status eq final or status eq amended) and (date ap 2020 and date po 2021)"#,
+        r#"performer[name sw "A" and active eq true].family ew "z""#,
+        r#"patient re Patient/4 and code in http://vs and category ni ValueSet/v1"#,
+        r#"code ss http://s|a and code sb http://s|b"#,
+        r#"value-quantity gt 5.4|http://unitsofmeasure.org|g"#,
+        r#"code-value-quantity eq code$5"#,
+        r#"date pr false and _id ne o1 and _lastUpdated gt 2020"#,
+        r#"_has:Provenance:target:recorded gt 2020"#,
+        r#"has-member.subject.organization.name eq x"#,
+        r#"code eq "with ) and ] and \"quotes\"""#,
+        r#"id eq o1"#,
+    ] {
+        good(&[Observation], &format!("_filter={}", crate::fhir::encode(filter)));
+    }
+    for filter in [
+        "",
+        "status",
+        "status eq",
+        "status is final",
+        "status gt final",
+        "date co 2020",
+        "status eq final and",
+        "(status eq final",
+        "status eq final)",
+        "not status eq final",
+        "nosuch eq 1",
+        "status.name eq x",
+        "subject[name eq x] eq y",
+        "subject[name eq x.name eq y",
+        "value-quantity po 5",
+        "_text eq x",
+        r#"code eq "open"#,
+        "date pr maybe",
+        "date eq yesterday",
+        "code in x",
+    ] {
+        problem(&[Observation], &format!("_filter={}", crate::fhir::encode(filter)));
+    }
+    let deep = format!("{}status eq final{}", "(".repeat(40), ")".repeat(40));
+    problem(&[Observation], &format!("_filter={}", crate::fhir::encode(&deep)));
+    good(&[Observation, Patient], "_filter=_id eq x");
 }
 
 #[test]
@@ -224,7 +327,7 @@ fn wrong_values_and_modifiers_are_problems_each() {
 
 #[test]
 fn a_query_cannot_multiply_without_bound() {
-    let chain = ["focus"; 5].join(".") + ".focus._id=1";
+    let chain = ["focus"; 12].join(".") + ".focus._id=1";
     let problems = read(&[Observation], &chain, false).unwrap_err();
     assert!(problems.iter().any(|problem| problem.issue == "too-costly"), "{problems:?}");
     let many = format!("code={}", vec!["a"; 5000].join(","));
@@ -234,20 +337,26 @@ fn a_query_cannot_multiply_without_bound() {
 proptest! {
     #[test]
     fn no_query_makes_the_parser_panic(
-        name in "(code|date|value-quantity|subject|patient|_has|_id|_sort|_include|code-value-quantity|url|_type)?[:.a-zA-Z_-]{0,12}(:missing|:exact|:not)?",
+        name in "(code|date|value-quantity|subject|patient|_has|_id|_sort|_include|code-value-quantity|url|_type|_filter|_text|near|_list|_contained)?[:.a-zA-Z_-]{0,12}(:missing|:exact|:not)?",
         value in "\\PC{0,24}",
     ) {
-        let options = ParseOptions { base: "https://own/fhir", now: NOW, lenient: true, max_count: 10 };
+        let options = ParseOptions { base: "https://own/fhir", now: NOW, lenient: true, max_count: 10, known: &crate::fhir::search::STANDARD };
         for types in [&[Observation][..], &[], &[Patient, Observation]] {
             drop(parse_search(types, None, &[(name.clone(), value.clone())], &options));
         }
     }
 
     #[test]
+    fn no_filter_makes_the_parser_panic(filter in "([a-z_.:]{1,9}|[(\\[\\])]|eq|co|pr|and|or|not|\"[^\"]{0,4}\"?|[0-9-]{1,10}| ){0,14}") {
+        let options = ParseOptions { base: "", now: NOW, lenient: false, max_count: 10, known: &crate::fhir::search::STANDARD };
+        drop(parse_search(&[Observation], None, &[("_filter".to_owned(), filter)], &options));
+    }
+
+    #[test]
     fn values_of_the_alphabet_of_search_never_panic(value in "[a-z0-9|,$\\\\:./#eE+-]{0,30}", at in 0usize..60) {
         let parameters: Vec<_> = crate::fhir::definitions::search_parameters(Observation).collect();
         let code = parameters[at % parameters.len()].code.clone();
-        let options = ParseOptions { base: "https://own/fhir", now: NOW, lenient: false, max_count: 10 };
+        let options = ParseOptions { base: "https://own/fhir", now: NOW, lenient: false, max_count: 10, known: &crate::fhir::search::STANDARD };
         drop(parse_search(&[Observation], None, &[(code, value)], &options));
     }
 }

@@ -4,12 +4,13 @@ use super::Fault;
 use super::criteria::Reader;
 use super::escapes::{split, unescape};
 use crate::fhir::search::date::interval;
-use crate::fhir::search::decimal::Decimal;
+use crate::fhir::search::decimal::{Decimal, finite};
 use crate::fhir::search::expression::type_in_reference;
 use crate::fhir::search::folding::fold;
-use crate::fhir::search::parameter::{ParameterType, SearchParameter};
+use crate::fhir::search::globe::{Globe, metres};
+use crate::fhir::search::parameter::{BETWEEN, ParameterType, SearchParameter};
 use crate::fhir::search::query::{
-    DateValue, Modifier, NumberValue, Prefix, QuantityValue, ReferenceValue, SystemMatch, TokenValue, Value,
+    Circle, DateValue, Modifier, NumberValue, Prefix, QuantityValue, ReferenceValue, SystemMatch, TokenValue, Value,
 };
 use crate::fhir::search::reference::Pointer;
 use crate::fhir::{Id, Instant};
@@ -20,6 +21,10 @@ impl Reader<'_> {
         let code = &parameter.code;
         match (parameter.parameter_type, modifier) {
             (_, Modifier::Text) => folded(code, text),
+            (_, Modifier::In | Modifier::NotIn) => value_set(code, &unescape(text)),
+            (ParameterType::Token, Modifier::OfType) => of_type(code, text),
+            (ParameterType::Token, Modifier::Above | Modifier::Below) => concept(code, text),
+            (ParameterType::Reference, Modifier::Above | Modifier::Below) => self.hierarchy(parameter, &unescape(text)),
             (ParameterType::Reference, Modifier::Identifier) => token(code, text).map(Value::Token),
             (ParameterType::Composite, _) => self.composite(parameter, text),
             (ParameterType::String, Modifier::Exact) => Ok(Value::Text(unescape(text))),
@@ -27,7 +32,25 @@ impl Reader<'_> {
         }
     }
 
-    fn typed(&self, code: &str, parameter_type: ParameterType, modifier: &Modifier, text: &str) -> Result<Value, Fault> {
+    /// A record or a canonical, above or below which others stand.
+    fn hierarchy(&self, parameter: &SearchParameter, text: &str) -> Result<Value, Fault> {
+        let code = &parameter.code;
+        match (self.reference(code, &Modifier::Plain, text)?, parameter.targets.as_slice()) {
+            (ReferenceValue::Id(id), [only]) => Ok(Value::Reference(ReferenceValue::Local(*only, id))),
+            (ReferenceValue::Id(_), _) => {
+                Err(Fault::wrong(format!("`{code}`: `{text}` may be a record of several types: write `Type/{text}`")))
+            }
+            (found, _) => Ok(Value::Reference(found)),
+        }
+    }
+
+    pub(super) fn typed(
+        &self,
+        code: &str,
+        parameter_type: ParameterType,
+        modifier: &Modifier,
+        text: &str,
+    ) -> Result<Value, Fault> {
         match parameter_type {
             ParameterType::Token => token(code, text).map(Value::Token),
             ParameterType::String => folded(code, text),
@@ -53,7 +76,7 @@ impl Reader<'_> {
     }
 
     /// A reference; with `:[type]` a bare id is one of that type.
-    fn reference(&self, code: &str, modifier: &Modifier, text: &str) -> Result<ReferenceValue, Fault> {
+    pub(super) fn reference(&self, code: &str, modifier: &Modifier, text: &str) -> Result<ReferenceValue, Fault> {
         let pointer = Pointer::read(text, self.base);
         match (modifier, pointer) {
             (_, Pointer::Inside) => Err(Fault::wrong(format!("`{code}`: `{text}` refers to nothing that can be searched"))),
@@ -104,7 +127,62 @@ fn prefixed(text: &str) -> (Prefix, &str) {
     (prefix, text.get(2..).unwrap_or_default())
 }
 
-fn folded(code: &str, text: &str) -> Result<Value, Fault> {
+/// A value set by its canonical, or by `ValueSet/id`.
+pub(super) fn value_set(code: &str, text: &str) -> Result<Value, Fault> {
+    let text = text.trim();
+    if text.contains(char::is_whitespace) || !(text.contains(':') || text.starts_with("ValueSet/")) {
+        let text = format!("`{code}`: `{text}` is no canonical URL of a value set, and not of the form `ValueSet/id`");
+        return Err(Fault::wrong(text));
+    }
+    Ok(Value::ValueSet(text.to_owned()))
+}
+
+/// `system|code|value`: an identifier of this type.
+fn of_type(code: &str, text: &str) -> Result<Value, Fault> {
+    match split(text, '|').as_slice() {
+        [system, kind, value] if !kind.is_empty() && !value.is_empty() => {
+            let system = if system.is_empty() { SystemMatch::Any } else { SystemMatch::Is(unescape(system)) };
+            let code = Some(format!("{}{BETWEEN}{}", unescape(kind), unescape(value)));
+            Ok(Value::Token(TokenValue { system, code }))
+        }
+        _ => Err(Fault::wrong(format!("`{code}:of-type`: `{text}` is not of the form `system|code|value`"))),
+    }
+}
+
+/// `system|code`: a concept that others stand above or below.
+pub(super) fn concept(code: &str, text: &str) -> Result<Value, Fault> {
+    match token(code, text)? {
+        value @ TokenValue { system: SystemMatch::Is(_), code: Some(_) } => Ok(Value::Token(value)),
+        _ => Err(Fault::wrong(format!(
+            "`{code}`: `{text}` must be `system|code`: what is above and below a code is known by its system"
+        ))),
+    }
+}
+
+/// `latitude|longitude|distance|unit`; without unit kilometres, without distance the ten around.
+pub(super) fn circle(code: &str, text: &str) -> Result<Circle, Fault> {
+    let wrong = || {
+        let example = "`latitude|longitude|distance|unit`, such as `24.86|67.00|5|km`";
+        Fault::wrong(format!("`{code}`: `{text}` is not of the form {example}"))
+    };
+    let parts: Vec<String> = split(text, '|').into_iter().map(unescape).collect();
+    let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
+    let (latitude, longitude, distance, unit) = match parts.as_slice() {
+        [latitude, longitude] => (latitude, longitude, "10", "km"),
+        [latitude, longitude, distance] => (latitude, longitude, *distance, "km"),
+        [latitude, longitude, distance, unit] => (latitude, longitude, *distance, if unit.is_empty() { "km" } else { unit }),
+        _ => return Err(wrong()),
+    };
+    let degrees = |text: &str| finite(text).ok_or_else(wrong);
+    let centre = Globe::new(degrees(latitude)?, degrees(longitude)?).ok_or_else(wrong)?;
+    let distance = if distance.is_empty() { Some(10.0) } else { finite(distance).filter(|metres| *metres >= 0.0) };
+    let unit = metres(unit).ok_or_else(|| {
+        Fault::wrong(format!("`{code}`: `{unit}` is no unit of length that this server knows; it knows km, m, [mi_i], [ft_i]"))
+    })?;
+    Ok(Circle { centre, radius: distance.ok_or_else(wrong)? * unit })
+}
+
+pub(super) fn folded(code: &str, text: &str) -> Result<Value, Fault> {
     let folded = fold(&unescape(text));
     if folded.is_empty() {
         return Err(Fault::wrong(format!("`{code}`: nothing is left of `{text}` to compare with")));

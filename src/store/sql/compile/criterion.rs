@@ -1,8 +1,10 @@
 //! A criterion as a condition on a record.
 
 use super::super::names::type_of;
+use super::beside::is_written;
 use super::{Eyes, On, Sql, array, value};
 use crate::access::Predicate;
+use crate::fhir::definitions::search_parameter;
 use crate::fhir::naming::belongs_to_patients;
 use crate::fhir::search::{Component, Criterion, DateValue, Modifier, ParameterId, ParameterType, SearchParameter, Value};
 use crate::fhir::{Id, ResourceType};
@@ -15,6 +17,7 @@ impl Sql {
                 self.say("NOT ");
                 self.any_value(parameter, &Modifier::Plain, values, on);
             }
+            Criterion::Match { parameter, modifier: Modifier::Unequal, values } => self.unequal(parameter, values, on),
             Criterion::Match { parameter, modifier, values } => {
                 self.any_value(parameter, modifier, values, on);
                 if let Eyes::Permit(permit) = eyes
@@ -31,9 +34,25 @@ impl Sql {
             Criterion::OfEach(each) => {
                 self.joined(" OR ", each, |sql, (of, criterion)| {
                     sql.say(&format!("{} = ", type_of(on.rid))).value(i64::from(of.code())).say(" AND ");
-                    sql.criterion(eyes, criterion, On { rid: on.rid, of: Some(*of) });
+                    sql.criterion(eyes, criterion, On { of: Some(*of), ..on });
                 });
             }
+            Criterion::All(all) if all.is_empty() => self.say("TRUE").end(),
+            Criterion::Any(any) if any.is_empty() => self.say("FALSE").end(),
+            Criterion::All(all) => self.joined(" AND ", all, |sql, one| sql.criterion(eyes, one, on)).end(),
+            Criterion::Any(any) => self.joined(" OR ", any, |sql, one| sql.criterion(eyes, one, on)).end(),
+            // What is not known of a record (a system that no record has) does not hold for it.
+            Criterion::Not(inner) => {
+                self.say("(");
+                self.criterion(eyes, inner, on);
+                self.say(") IS NOT TRUE").end();
+            }
+            Criterion::Words(..) | Criterion::Near { .. } | Criterion::Contained { .. } if on.inside.is_some() => {
+                self.say("FALSE").end();
+            }
+            Criterion::Words(parameter, wanted) => self.words(*parameter, wanted, on),
+            Criterion::Near { parameter, circles } => self.near(parameter, circles, on),
+            Criterion::Contained { of, criteria } => self.contained(eyes, *of, criteria, on),
         }
     }
 
@@ -44,6 +63,9 @@ impl Sql {
         }
         self.joined(" OR ", values, |sql, one| match one {
             Value::Composite(parts) => sql.composite(&parameter.components, parts, on),
+            Value::Codes(codes) => sql.codes(parameter, codes, on),
+            Value::Records(wanted) => sql.records(parameter, wanted, on),
+            Value::Text(text) if is_written(parameter, modifier, one) => sql.written_so(parameter, modifier, text, on),
             one => sql.one_value(parameter, modifier, one, on),
         });
     }
@@ -55,13 +77,14 @@ impl Sql {
             return;
         };
         let a = self.alias();
-        if value::seekable(one) {
+        if value::seekable(one) || on.inside.is_some() {
             self.say(&format!("EXISTS (SELECT 1 FROM {table} {a} WHERE {a}.rid = {} AND {a}.param = ", on.rid));
         } else {
             self.say(&format!("{} IN (SELECT {a}.rid FROM {table} {a} WHERE {a}.param = ", on.rid));
         }
-        self.value(i64::from(rows(parameter.id, modifier).0)).say(" AND ");
+        self.value(on.rows(rows(parameter.id, modifier))).say(" AND ");
         value::condition(self, &a, one, modifier, &parameter.targets);
+        on.own(self, &a);
         self.say(")");
     }
 
@@ -103,7 +126,8 @@ impl Sql {
         self.say(" WHERE ");
         for (at, ((part, component), a)) in parts.iter().zip(components).zip(&aliases).enumerate() {
             self.say(if at == 0 { "" } else { " AND " });
-            self.say(&format!("{a}.rid = {} AND {a}.param = ", on.rid)).value(i64::from(component.id.0));
+            self.say(&format!("{a}.rid = {} AND {a}.param = ", on.rid)).value(on.rows(component.id));
+            on.own(self, a);
             if let Some(first) = aliases.first().filter(|first| *first != a) {
                 self.say(&format!(" AND {a}.grp = {first}.grp"));
             }
@@ -118,27 +142,36 @@ impl Sql {
         if missing {
             self.say("NOT ");
         }
-        let (first, last) = (i64::from(parameter.id.0), i64::from(parameter.id.identifier().0));
+        let (first, last) = (on.rows(parameter.id), on.rows(parameter.id.identifier()));
         self.joined(" OR ", places(parameter), |sql, table| {
             let a = sql.alias();
-            if matches!(table, "index_token" | "index_uri") {
+            if matches!(table, "index_token" | "index_uri") && on.inside.is_none() {
                 // These are ordered by value: one pass over the parameter, shared by all records looked at.
                 sql.say(&format!("{} IN (SELECT {a}.rid FROM {table} {a} WHERE {a}.param BETWEEN ", on.rid));
             } else {
                 sql.say(&format!("EXISTS (SELECT 1 FROM {table} {a} WHERE {a}.rid = {} AND {a}.param BETWEEN ", on.rid));
             }
-            sql.value(first).say(" AND ").value(last).say(")");
+            sql.value(first).say(" AND ").value(last);
+            on.own(sql, &a);
+            sql.say(")");
         });
     }
 
     fn is_one_of(&mut self, ids: &[Id], on: On<'_>) {
         let a = self.alias();
+        if let (Some(_), Some(of)) = (on.inside, on.of) {
+            let Some(parameter) = search_parameter(of, "_id") else { return self.say("FALSE").end() };
+            self.say(&format!("EXISTS (SELECT 1 FROM index_token {a} WHERE {a}.rid = {} AND {a}.param = ", on.rid));
+            self.value(on.rows(parameter.id)).say(&format!(" AND {a}.code IN (")).list(ids.iter().map(Id::as_str)).say(")");
+            on.own(self, &a);
+            return self.say(")").end();
+        }
         self.say(&format!("EXISTS (SELECT 1 FROM record {a} WHERE {a}.rid = {} AND {a}.id IN (", on.rid));
         self.list(ids.iter().map(Id::as_str)).say("))");
     }
 
     fn last_updated(&mut self, ranges: &[DateValue], on: On<'_>) {
-        if ranges.is_empty() {
+        if ranges.is_empty() || on.inside.is_some() {
             self.say("FALSE");
             return;
         }
@@ -151,7 +184,7 @@ impl Sql {
 
     /// Some record that the caller may see refers to this one and satisfies the criterion.
     fn has(&mut self, eyes: Eyes<'_>, (of, parameter): (ResourceType, &SearchParameter), criterion: &Criterion, on: On<'_>) {
-        let Eyes::Permit(permit) = eyes else {
+        let (Eyes::Permit(permit), None) = (eyes, on.inside) else {
             self.say("FALSE");
             return;
         };
@@ -161,7 +194,7 @@ impl Sql {
         self.say(&format!(" AND {by}.target_id = {own}.id AND {by}.target_type = {own}.type AND "));
         let rid = format!("{by}.rid");
         self.say(&format!("{} = ", type_of(&rid))).value(i64::from(of.code())).say(" AND ");
-        self.criterion(eyes, criterion, On { rid: &rid, of: Some(of) });
+        self.criterion(eyes, criterion, On::record(&rid, Some(of)));
         self.say(" AND ").visible(permit, of, &rid).say(")");
     }
 
@@ -179,10 +212,11 @@ impl Sql {
             let (by, to) = (sql.alias(), sql.alias());
             let rid = format!("{to}.rid");
             sql.say(&format!("EXISTS (SELECT 1 FROM index_reference {by} CROSS JOIN record {to} WHERE {by}.rid = {}", on.rid));
-            sql.say(&format!(" AND {by}.param = ")).value(i64::from(parameter.id.0));
+            sql.say(&format!(" AND {by}.param = ")).value(on.rows(parameter.id));
+            on.own(sql, &by);
             sql.say(&format!(" AND {by}.target_type = ")).value(i64::from(of.code()));
             sql.say(&format!(" AND {to}.type = {by}.target_type AND {to}.id = {by}.target_id AND {to}.deleted = 0 AND "));
-            sql.criterion(eyes, criterion, On { rid: &rid, of: Some(*of) });
+            sql.criterion(eyes, criterion, On::record(&rid, Some(*of)));
             sql.say(" AND ").visible(permit, *of, &rid).say(")");
         });
     }
@@ -193,6 +227,7 @@ pub(super) const fn rows(id: ParameterId, modifier: &Modifier) -> ParameterId {
     match modifier {
         Modifier::Text => id.text(),
         Modifier::Identifier => id.identifier(),
+        Modifier::OfType => id.typed(),
         _ => id,
     }
 }
@@ -202,9 +237,9 @@ pub(super) fn asks_words(parameter: &SearchParameter, modifier: &Modifier) -> bo
     parameter.parameter_type == ParameterType::Reference && matches!(modifier, Modifier::Text | Modifier::Identifier)
 }
 
-/// Whether a modifier has SQL. Those of terminology have not; the parser refuses them, and here they match nothing.
+/// Whether a modifier has SQL of its own. Those of terminology have not: what they mean was looked up before.
 fn compiled(modifier: &Modifier) -> bool {
-    !matches!(modifier, Modifier::In | Modifier::NotIn | Modifier::OfType | Modifier::Not)
+    !matches!(modifier, Modifier::In | Modifier::NotIn | Modifier::Not)
 }
 
 /// The tables that rows of the parameter, of whatever kind, stand in.
@@ -219,6 +254,9 @@ fn places(parameter: &SearchParameter) -> Vec<&'static str> {
     let mut all: Vec<&'static str> = own.chain(beside).copied().collect();
     all.sort_unstable();
     all.dedup();
+    if parameter.parameter_type == ParameterType::Special {
+        all.push("index_number");
+    }
     if all.is_empty() {
         all.push("index_token");
     }

@@ -10,7 +10,7 @@ use super::super::statement::Statement;
 use super::criterion::{asks_words, rows};
 use super::{Searched, Sql, value};
 use crate::fhir::ResourceType;
-use crate::fhir::search::{Criterion, Modifier, Prefix, ReferenceValue, SearchParameter, TokenValue, Value};
+use crate::fhir::search::{CONTAINED, Criterion, Modifier, Prefix, ReferenceValue, SearchParameter, TokenValue, Value};
 use diesel::prelude::*;
 
 /// Where the records come from, under the alias `d`, with a column `rid`.
@@ -20,6 +20,8 @@ pub(in crate::store::sql) struct Driver {
     pub(in crate::store::sql) table: String,
     /// What selects its rows, the type among it.
     pub(super) conditions: Sql,
+    /// What to count, where that can stop early and the conditions cannot.
+    pub(super) count: Option<Sql>,
     /// Its rows come in the order of `rid` by themselves, one record's next to each other.
     pub(in crate::store::sql) in_order: bool,
     /// The criterion that it stands for.
@@ -108,8 +110,13 @@ fn fewest(connection: &mut Connection, drivers: Vec<Driver>) -> QueryResult<Vec<
     let mut counted = Vec::new();
     for driver in drivers {
         let mut sql = Sql::new(connection.dialect());
-        sql.say(&format!("SELECT count(*) FROM (SELECT 1 FROM {} WHERE ", driver.table)).append(driver.conditions.clone());
-        sql.say(" LIMIT ").value(COUNTED).say(")");
+        match driver.count.clone() {
+            Some(set) => sql.say("SELECT count(*) FROM (SELECT s.rid FROM (").append(set).say(") s"),
+            None => {
+                sql.say(&format!("SELECT count(*) FROM (SELECT 1 FROM {} WHERE ", driver.table)).append(driver.conditions.clone())
+            }
+        };
+        sql.say(" LIMIT ").value(COUNTED).say(") n");
         let rows = number(connection, sql.statement())?.unwrap_or(0);
         counted.push((rows, !driver.in_order, driver));
     }
@@ -125,7 +132,7 @@ fn scan(searched: &Searched<'_>) -> Driver {
     conditions.say(" AND d.deleted = 0");
     // Several types come in the order of the table itself; one type has an index in that order.
     let table = if searched.only().is_some() { "record d INDEXED BY record_live" } else { "record d NOT INDEXED" };
-    Driver { table: table.to_owned(), conditions, in_order: true, serves: None }
+    Driver { table: table.to_owned(), conditions, count: None, in_order: true, serves: None }
 }
 
 fn compartment(searched: &Searched<'_>) -> Option<(Promise, Driver)> {
@@ -134,7 +141,7 @@ fn compartment(searched: &Searched<'_>) -> Option<(Promise, Driver)> {
     conditions.say("d.patient_no = ").patient_number(patient).say(" AND ");
     searched.type_is(&mut conditions, "d.type");
     let in_order = searched.only().is_some();
-    Some((Promise::Compartment, Driver { table: "record_patient d".to_owned(), conditions, in_order, serves: None }))
+    Some((Promise::Compartment, Driver { table: "record_patient d".to_owned(), conditions, count: None, in_order, serves: None }))
 }
 
 fn of_criterion(searched: &Searched<'_>, at: usize, criterion: &Criterion) -> Option<(Promise, Driver)> {
@@ -149,13 +156,44 @@ fn of_criterion(searched: &Searched<'_>, at: usize, criterion: &Criterion) -> Op
             }
             conditions.say(" AND d.id IN (").list(ids.iter().map(crate::fhir::Id::as_str)).say(") AND d.deleted = 0");
             let in_order = ids.len() == 1 && searched.only().is_some();
-            Some((Promise::Ids, Driver { table: "record d".to_owned(), conditions, in_order, serves: Some(at) }))
+            Some((Promise::Ids, Driver { table: "record d".to_owned(), conditions, count: None, in_order, serves: Some(at) }))
         }
-        Criterion::Match { parameter, modifier, values } => of_match(searched, at, (parameter, modifier), values),
+        Criterion::Match { parameter, modifier, values } if plain(parameter, modifier, values) => {
+            of_match(searched, at, (parameter, modifier), values)
+        }
         Criterion::LastUpdated(ranges) => last_updated(searched, at, ranges),
         Criterion::OfEach(each) => of_each(searched, each),
-        Criterion::Missing { .. } | Criterion::Has { .. } | Criterion::Chain { .. } => None,
+        Criterion::Contained { of, .. } => Some((Promise::Count, containing(searched, *of))),
+        Criterion::Missing { .. } | Criterion::Not(_) | Criterion::Near { .. } => None,
+        behind => among(searched, behind),
     }
+}
+
+/// Whether the values are those of one row each, and not sets of codes or records, or amounts in several units.
+fn plain(parameter: &SearchParameter, modifier: &Modifier, values: &[Value]) -> bool {
+    values.iter().all(|one| match one {
+        Value::Codes(_) | Value::Records(_) | Value::ValueSet(_) => false,
+        one => !super::beside::is_written(parameter, modifier, one),
+    })
+}
+
+/// Records that contain a resource of this type.
+fn containing(searched: &Searched<'_>, of: ResourceType) -> Driver {
+    let mut conditions = searched.sql();
+    conditions.say("d.param = ").value(i64::from(CONTAINED.0)).say(" AND d.code = ").value(of.name()).say(" AND ");
+    searched.type_is(&mut conditions, &type_of("d.rid"));
+    Driver { table: "index_token d".to_owned(), conditions, count: None, in_order: true, serves: None }
+}
+
+/// What is sought by something behind a reference, or in several ways at once. Worth it when it is few.
+fn among(searched: &Searched<'_>, criterion: &Criterion) -> Option<(Promise, Driver)> {
+    let mut conditions = searched.sql();
+    let set = conditions.selected(searched.only(), criterion)?;
+    let count = Some(set.clone());
+    conditions.say("d.rid IN (").append(set).say(") AND ");
+    searched.type_is(&mut conditions, "d.type");
+    conditions.say(" AND d.deleted = 0");
+    Some((Promise::Count, Driver { table: "record d".to_owned(), conditions, count, in_order: false, serves: None }))
 }
 
 fn last_updated(searched: &Searched<'_>, at: usize, ranges: &[crate::fhir::search::DateValue]) -> Option<(Promise, Driver)> {
@@ -167,7 +205,7 @@ fn last_updated(searched: &Searched<'_>, at: usize, ranges: &[crate::fhir::searc
     conditions.say("d.type = ").value(i64::from(searched.only()?.code())).say(" AND d.deleted = 0 AND ");
     value::date_is(&mut conditions, ("d.updated", "d.updated"), 1, range);
     let table = "record d INDEXED BY record_updated".to_owned();
-    Some((Promise::Count, Driver { table, conditions, in_order: false, serves: Some(at) }))
+    Some((Promise::Count, Driver { table, conditions, count: None, in_order: false, serves: Some(at) }))
 }
 
 /// Values that can be sought in an index.
@@ -196,7 +234,7 @@ fn of_match(
     let in_order = ordered && values.len() == 1 && !matches!(modifier, Modifier::Below | Modifier::Above);
     // What a reference says is asked again, of the record that it names.
     let serves = (!asks_words(parameter, modifier)).then_some(at);
-    Some((promise, Driver { table: by_value(table), conditions, in_order, serves }))
+    Some((promise, Driver { table: by_value(table), conditions, count: None, in_order, serves }))
 }
 
 /// A table of the index, read in the order of its values.
@@ -236,7 +274,7 @@ fn of_each(searched: &Searched<'_>, each: &[(ResourceType, Criterion)]) -> Optio
     conditions.say(") AND ");
     searched.type_is(&mut conditions, &type_of("d.rid"));
     let table = by_value(value::table(one, modifier)?);
-    Some((promise, Driver { table, conditions, in_order: false, serves: None }))
+    Some((promise, Driver { table, conditions, count: None, in_order: false, serves: None }))
 }
 
 /// The table, column and keys by which all values are sought, when they are sought alike.
@@ -262,8 +300,10 @@ fn sought_in<'v>(values: &'v [Value], modifier: &Modifier) -> Option<(&'static s
 /// What a value promises; `None` when it selects no range that could be read.
 fn promise(parameter: &SearchParameter, one: &Value, modifier: &Modifier) -> Option<Promise> {
     let sought = match one {
-        Value::Token(TokenValue { code: Some(_), .. }) => matches!(modifier, Modifier::Plain | Modifier::Identifier),
-        Value::Text(_) => matches!(modifier, Modifier::Plain | Modifier::Text),
+        Value::Token(TokenValue { code: Some(_), .. }) => {
+            matches!(modifier, Modifier::Plain | Modifier::Identifier | Modifier::OfType)
+        }
+        Value::Text(_) => matches!(modifier, Modifier::Plain | Modifier::Text | Modifier::Equal),
         Value::Uri(_) | Value::Reference(ReferenceValue::Url(_)) => {
             matches!(modifier, Modifier::Plain | Modifier::Below | Modifier::Above)
         }
@@ -271,7 +311,7 @@ fn promise(parameter: &SearchParameter, one: &Value, modifier: &Modifier) -> Opt
         Value::Date(date) => date.prefix != Prefix::Ne,
         Value::Number(number) => number.prefix != Prefix::Ne,
         Value::Quantity(quantity) => quantity.number.prefix != Prefix::Ne,
-        Value::Token(_) | Value::Composite(_) => false,
+        Value::Token(_) | Value::Composite(_) | Value::ValueSet(_) | Value::Codes(_) | Value::Records(_) => false,
     };
     let patient = match one {
         Value::Reference(ReferenceValue::Local(of, _)) => *of == ResourceType::Patient,

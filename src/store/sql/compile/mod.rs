@@ -13,7 +13,9 @@ mod predicate;
 mod sort;
 mod value;
 
+mod beside;
 mod searched;
+mod sets;
 
 pub(super) use driver::{Driver, choose};
 pub(super) use predicate::array;
@@ -25,6 +27,7 @@ use predicate::Eyes;
 use super::dialect::Dialect;
 use super::statement::{Bind, Statement};
 use crate::fhir::ResourceType;
+use crate::fhir::search::{ELEMENTS, ParameterId};
 use std::fmt::Write as _;
 
 /// Bytes of text above which a statement is not kept prepared.
@@ -163,4 +166,25 @@ pub(super) struct On<'s> {
     pub(super) rid: &'s str,
     /// Its type, where it is known.
     pub(super) of: Option<ResourceType>,
+    /// It is contained in the record of that number: SQL of its group (see [`ELEMENTS`]).
+    pub(super) inside: Option<&'s str>,
+}
+
+impl<'s> On<'s> {
+    /// A record.
+    pub(super) const fn record(rid: &'s str, of: Option<ResourceType>) -> Self {
+        Self { rid, of, inside: None }
+    }
+
+    /// The number of a parameter's rows for it.
+    fn rows(self, id: ParameterId) -> i64 {
+        i64::from(if self.inside.is_some() { id.inside().0 } else { id.0 })
+    }
+
+    /// Adds that a row of this alias is its own, and not of something else that the same record contains.
+    fn own(self, sql: &mut Sql, a: &str) {
+        if let Some(group) = self.inside {
+            sql.say(&format!(" AND {a}.grp / {ELEMENTS} = {group} / {ELEMENTS}")).end();
+        }
+    }
 }

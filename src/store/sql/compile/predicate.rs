@@ -20,7 +20,7 @@ pub(in crate::store::sql) enum Eyes<'p> {
 impl Sql {
     /// The condition that the caller may see this record of a known type, as the target of a hop.
     pub(super) fn visible(&mut self, permit: &Permit, of: ResourceType, rid: &str) -> &mut Self {
-        self.predicate(&permit.rows(of, Need::Search), On { rid, of: Some(of) })
+        self.predicate(&permit.rows(of, Need::Search), On::record(rid, Some(of)))
     }
 
     /// The condition that a predicate holds for a record.

@@ -31,7 +31,8 @@ pub(in crate::store::sql) struct Searched<'q> {
 impl<'q> Searched<'q> {
     /// What a query may look at when it is made with this need.
     pub(in crate::store::sql) fn new(dialect: Dialect, permit: &'q Permit, need: Need, query: &'q SearchQuery) -> Self {
-        let asked = if query.types.is_empty() { ResourceType::ALL } else { &query.types };
+        let containers = query.contained.is_some();
+        let asked = if query.types.is_empty() || containers { ResourceType::ALL } else { &query.types };
         let rows = asked.iter().map(|&of| (of, permit.rows(of, need)));
         let types: Vec<_> = rows.filter(|(_, predicate)| !matches!(predicate, Predicate::None)).collect();
         let every = types.len() == ResourceType::ALL.len();
@@ -132,7 +133,7 @@ impl<'q> Searched<'q> {
         for (at, criterion) in self.query.criteria.iter().enumerate() {
             if driver.serves != Some(at) {
                 sql.say(" AND ");
-                sql.criterion(Eyes::Permit(self.permit), criterion, On { rid, of: self.only() });
+                sql.criterion(Eyes::Permit(self.permit), criterion, On::record(rid, self.only()));
             }
         }
         if let Some(owner) = &self.query.compartment {
@@ -148,7 +149,7 @@ impl<'q> Searched<'q> {
         let mut groups: Vec<(Vec<ResourceType>, Sql)> = Vec::new();
         for (of, predicate) in &self.types {
             let mut part = sql.part();
-            part.predicate_about(predicate, On { rid, of: self.only() }, self.about());
+            part.predicate_about(predicate, On::record(rid, self.only()), self.about());
             match groups.iter_mut().find(|(_, known)| known.is_as(&part)) {
                 Some((types, _)) => types.push(*of),
                 None => groups.push((vec![*of], part)),
@@ -167,7 +168,7 @@ impl<'q> Searched<'q> {
     /// parameters each type belongs (`CompartmentDefinition`).
     fn in_compartment(&self, sql: &mut Sql, owner: &CompartmentOwner, rid: &str) {
         if owner.resource_type == ResourceType::Patient {
-            sql.in_compartment(&owner.id, On { rid, of: self.only() });
+            sql.in_compartment(&owner.id, On::record(rid, self.only()));
             return;
         }
         let mut ids: Vec<i64> = self

@@ -13,9 +13,10 @@ const LAST: char = '\u{10FFFF}';
 /// The table that holds what a value is compared with; `None` when such a value fits no table.
 pub(super) fn table(value: &Value, modifier: &Modifier) -> Option<&'static str> {
     Some(match (value, modifier) {
-        (Value::Reference(ReferenceValue::Url(_)), Modifier::Identifier | Modifier::Text) | (Value::Composite(_), _) => {
-            return None;
-        }
+        (Value::Reference(ReferenceValue::Url(_)), Modifier::Identifier | Modifier::Text)
+        | (Value::Composite(_) | Value::ValueSet(_), _) => return None,
+        (Value::Codes(_), _) => "index_token",
+        (Value::Records(_), _) => "index_reference",
         (Value::Token(_), _) => "index_token",
         (Value::Text(_), _) => "index_string",
         (Value::Reference(ReferenceValue::Url(_)) | Value::Uri(_), _) => "index_uri",
@@ -51,7 +52,8 @@ pub(super) fn condition(sql: &mut Sql, a: &str, value: &Value, modifier: &Modifi
     match value {
         Value::Token(token) => token_is(sql, a, token),
         Value::Text(text) => text_is(sql, a, text, modifier),
-        Value::Uri(uri) | Value::Reference(ReferenceValue::Url(uri)) => uri_is(sql, a, uri, modifier),
+        Value::Uri(uri) => uri_is(sql, a, uri, modifier),
+        Value::Reference(ReferenceValue::Url(canonical)) => canonical_is(sql, a, canonical, modifier),
         Value::Reference(ReferenceValue::Local(resource_type, id)) => {
             sql.say(&format!("{a}.target_id = ")).value(id.as_str());
             sql.say(&format!(" AND {a}.target_type = ")).value(i64::from(resource_type.code()));
@@ -78,11 +80,11 @@ pub(super) fn condition(sql: &mut Sql, a: &str, value: &Value, modifier: &Modifi
                 sql.say(&format!(" AND {a}.unit = ")).key(unit);
             }
         }
-        Value::Composite(_) => sql.say("FALSE").end(),
+        Value::Composite(_) | Value::ValueSet(_) | Value::Codes(_) | Value::Records(_) => sql.say("FALSE").end(),
     }
 }
 
-fn system_number(sql: &mut Sql, url: &str) {
+pub(super) fn system_number(sql: &mut Sql, url: &str) {
     if url.is_empty() {
         sql.say("0");
     } else {
@@ -108,17 +110,31 @@ fn token_is(sql: &mut Sql, a: &str, token: &TokenValue) {
 fn text_is(sql: &mut Sql, a: &str, text: &str, modifier: &Modifier) {
     match modifier {
         Modifier::Exact => sql.say(&format!("{a}.exact = ")).value(text).end(),
-        Modifier::Contains => sql.position(|sql| sql.value(text).end(), &format!("{a}.folded")).say(" > 0").end(),
-        _ => {
+        modifier => {
             let column = format!("{a}.folded");
-            begins(sql, &column, text);
-            if sql.dialect().is_postgres() {
+            text_in(sql, &column, text, modifier);
+            if sql.dialect().is_postgres() && !matches!(modifier, Modifier::Contains | Modifier::Ends) {
                 // What its index is ordered by: a string may be longer than a key of an index.
                 let sought: String = text.chars().take(SOUGHT).collect();
                 sql.say(" AND ");
                 begins(sql, &format!("substr({column}, 1, {SOUGHT})"), &sought);
             }
         }
+    }
+}
+
+/// How a text stands in a column, as it is written there.
+pub(super) fn text_in(sql: &mut Sql, column: &str, text: &str, modifier: &Modifier) {
+    match modifier {
+        Modifier::Contains => sql.position(|sql| sql.value(text).end(), column).say(" > 0").end(),
+        Modifier::Equal => sql.say(&format!("{column} = ")).value(text).end(),
+        Modifier::Ends => {
+            let length = i64::try_from(text.chars().count()).unwrap_or(i64::MAX);
+            sql.say(&format!("length({column}) >= ")).value(length);
+            sql.say(&format!(" AND substr({column}, CAST(length({column}) + 1 - ")).value(length);
+            sql.say(" AS INTEGER)) = ").value(text).end();
+        }
+        _ => begins(sql, column, text),
     }
 }
 
@@ -142,6 +158,25 @@ fn uri_is(sql: &mut Sql, a: &str, uri: &str, modifier: &Modifier) {
             sql.say(&format!("{column} IN (")).list(all).say(")").end();
         }
         _ => sql.say(&format!("{column} = ")).key(uri).end(),
+    }
+}
+
+/// Above and below a canonical are its versions: `url|1.2.3` is below `url|1.2`.
+fn canonical_is(sql: &mut Sql, a: &str, canonical: &str, modifier: &Modifier) {
+    let column = format!("{a}.value");
+    let version = canonical.find('|');
+    match (modifier, version) {
+        (Modifier::Below, Some(_)) => {
+            sql.say(&format!("({column} = ")).value(canonical).say(" OR ");
+            begins(sql, &column, &format!("{canonical}."));
+            sql.say(")").end();
+        }
+        (Modifier::Above, Some(version)) => {
+            let cuts = canonical.char_indices().filter(|(at, c)| *at > version && *c == '.').map(|(at, _)| at);
+            let above = cuts.filter_map(|at| canonical.get(..at)).chain([canonical]);
+            sql.say(&format!("{column} IN (")).list(above).say(")").end();
+        }
+        _ => sql.say(&format!("{column} = ")).value(canonical).end(),
     }
 }
 
@@ -185,7 +220,7 @@ pub(super) fn date_is(sql: &mut Sql, (low, high): (&str, &str), short: i64, date
     sql.say(")");
 }
 
-fn number_is(sql: &mut Sql, a: &str, number: &NumberValue) {
+pub(super) fn number_is(sql: &mut Sql, a: &str, number: &NumberValue) {
     let (low, high) = (format!("{a}.low"), format!("{a}.high"));
     let within = |sql: &mut Sql| {
         sql.say(&format!("({low} >= ")).value(number.low).say(&format!(" AND {high} < ")).value(number.high).say(")");

@@ -189,6 +189,7 @@ fn observations(criteria: Vec<Criterion>) -> SearchQuery {
 
 fn of(types: Vec<ResourceType>, criteria: Vec<Criterion>) -> SearchQuery {
     SearchQuery {
+        contained: None,
         types,
         compartment: None,
         criteria,
@@ -210,6 +211,7 @@ struct Parameters {
     profile: SearchParameter,
     code_value: SearchParameter,
     family: SearchParameter,
+    near: SearchParameter,
 }
 
 /// Row numbers far from those of R4.
@@ -239,6 +241,7 @@ static PARAMETERS: LazyLock<Parameters> = LazyLock::new(|| {
         profile: of(7, "profile", P::Uri),
         code_value,
         family: of(9, "family", P::String),
+        near: of(10, "near", P::Special),
     }
 });
 

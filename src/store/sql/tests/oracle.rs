@@ -1,14 +1,29 @@
 //! The SQL against `fhir::search::holds`, on random records and criteria.
 
 use super::*;
-use crate::fhir::search::{DateValue, NumberValue, Prefix, QuantityValue, holds};
+use crate::fhir::definitions::search_parameter;
+use crate::fhir::search::{
+    CONTAINED, Circle, DateValue, ELEMENTS, Globe, NumberValue, Prefix, QuantityValue, Words, holds, words_of,
+};
+use crate::fhir::terms::Codes;
 use proptest::prelude::*;
 use proptest::sample::select;
 
 const CODES: [&str; 3] = ["a", "b", "A"];
 const SYSTEMS: [&str; 3] = ["", "http://s", "http://t"];
 const TEXTS: [&str; 6] = ["Smith", "Smithers", "van Smith", "mit", "ann", "Ann"];
-const URIS: [&str; 6] = ["http://x/a", "http://x/a/b", "http://x/ab", "http://x/", "http://x", "urn:x"];
+const URIS: [&str; 10] = [
+    "http://x|1",
+    "http://x|1.2",
+    "http://x|1.2.3",
+    "http://x|10",
+    "http://x/a",
+    "http://x/a/b",
+    "http://x/ab",
+    "http://x/",
+    "http://x",
+    "urn:x",
+];
 const PATIENTS: [&str; 3] = ["p1", "p2", "p3"];
 
 fn all_prefixes() -> impl Strategy<Value = Prefix> {
@@ -19,7 +34,8 @@ fn all_prefixes() -> impl Strategy<Value = Prefix> {
 fn some_entry() -> impl Strategy<Value = IndexEntry> {
     let p = parameters();
     let number = (0..6_i32, 0..3_i32).prop_map(|(low, wide)| (f64::from(low), f64::from(low + wide)));
-    let tokens = (select(vec![p.code.id, p.category.id, p.patient.id.identifier()]), select(&SYSTEMS), select(&CODES));
+    let tokens =
+        (select(vec![p.code.id, p.category.id, p.code.id.typed(), p.patient.id.identifier()]), select(&SYSTEMS), select(&CODES));
     let plain = prop_oneof![
         tokens.prop_map(|(parameter, system, code)| (parameter, token(system, code))),
         (select(vec![p.note.id, p.code.id.text()]), select(&TEXTS)).prop_map(|(parameter, one)| (parameter, text(one))),
@@ -47,6 +63,50 @@ fn some_entry() -> impl Strategy<Value = IndexEntry> {
         IndexEntry { parameter: parameters().code_value.id.component(which), group, value }
     });
     prop_oneof![4 => plain, 1 => component]
+}
+
+/// Entries of which a record has one of a kind: words, a place.
+fn some_words() -> impl Strategy<Value = Vec<IndexEntry>> {
+    let said = proptest::option::of(select(&SAID)).prop_map(|said| said.map(words_of));
+    let at = proptest::option::of((select(vec![0.0, 10.0, 20.0, 89.5]), select(vec![0.0, 5.0, 179.5])));
+    (said.clone(), said, at).prop_map(|(narrative, content, at)| {
+        let mut entries = Vec::new();
+        for (code, words) in [("_text", narrative), ("_content", content)] {
+            entries.extend(words.map(|words| IndexEntry { parameter: special(code), group: 0, value: IndexValue::Words(words) }));
+        }
+        if let Some(Globe { x, y, z }) = at.and_then(|(latitude, longitude)| Globe::new(latitude, longitude)) {
+            for (n, value) in (0..).zip([x, y, z]) {
+                let value = IndexValue::Number { low: value, high: value };
+                entries.push(IndexEntry { parameter: parameters().near.id.component(n), group: 1, value });
+            }
+        }
+        entries
+    })
+}
+
+fn special(code: &str) -> ParameterId {
+    search_parameter(ResourceType::Observation, code).unwrap().id
+}
+
+const SAID: [&str; 4] = ["Fever and chills", "chills, no fever", "Chest pain since Monday", "pain in the chest"];
+
+/// What a record contains: resources with values of their own.
+fn some_contained() -> impl Strategy<Value = Vec<Vec<IndexEntry>>> {
+    proptest::collection::vec(proptest::collection::vec(some_entry(), 0..4), 0..3)
+}
+
+/// The entries of a record, with those of what it contains.
+fn with_contained(mut entries: Vec<IndexEntry>, contained: &[Vec<IndexEntry>]) -> Vec<IndexEntry> {
+    for (number, inner) in (1..).zip(contained) {
+        let kind = IndexEntry { parameter: CONTAINED, group: number * ELEMENTS, value: token("", "Observation") };
+        entries.push(kind);
+        entries.extend(inner.iter().cloned().map(|entry| IndexEntry {
+            parameter: entry.parameter.inside(),
+            group: number * ELEMENTS + entry.group,
+            value: entry.value,
+        }));
+    }
+    entries
 }
 
 fn some_number() -> impl Strategy<Value = NumberValue> {
@@ -98,6 +158,103 @@ fn several(
     values.prop_map(move |values| Criterion::Match { parameter, modifier: modifier.clone(), values }).boxed()
 }
 
+fn some_codes() -> impl Strategy<Value = Value> {
+    let listed = proptest::collection::vec((select(&SYSTEMS), select(&CODES)), 0..4).prop_map(|pairs| {
+        let mut codes = Codes::default();
+        pairs.into_iter().for_each(|(system, code)| codes.insert(system, code));
+        codes
+    });
+    let whole = (select(&SYSTEMS), listed.clone()).prop_map(|(system, but)| Codes::whole(system).without(&but));
+    let many = select(&SYSTEMS).prop_map(|system| Codes::of(system, (0..200).map(|n| n.to_string()).chain(["a".to_owned()])));
+    prop_oneof![listed, whole, many].prop_map(|codes| Value::Codes(Arc::new(codes)))
+}
+
+fn some_records() -> impl Strategy<Value = Value> {
+    let keys = proptest::collection::btree_set((select(vec!["Patient", "Group"]), select(&PATIENTS)), 0..3);
+    keys.prop_map(|keys| Value::Records(Arc::new(keys.into_iter().map(|(of, to)| key(&format!("{of}/{to}"))).collect())))
+}
+
+fn some_circle() -> impl Strategy<Value = Circle> {
+    let places = (select(vec![0.0, 10.0, 89.0]), select(vec![0.0, 5.0, -179.5]), select(vec![0.0, 6.0e5, 2.0e6]));
+    places.prop_map(|(latitude, longitude, radius)| Circle { centre: Globe::new(latitude, longitude).unwrap(), radius })
+}
+
+const ASKED: [&str; 8] = [
+    "fever",
+    "chil*",
+    "\"chest pain\"",
+    "chest pain",
+    "fever NOT \"no fever\"",
+    "monday OR fever",
+    "(pain OR fever) AND chest",
+    "nothing",
+];
+
+fn some_more() -> impl Strategy<Value = Criterion> {
+    let p = parameters();
+    let text = || select(vec!["a", "A", "s", "http", "x", "/a"]).prop_map(|one| Value::Text(one.to_owned()));
+    let words = || select(vec!["smith", "ers", "van smith", "ann"]).prop_map(|one| Value::Text(one.to_owned()));
+    let versions = || select(vec!["http://x|1", "http://x|1.2", "http://x|1.2.3", "http://x"]);
+    let canonical = move || versions().prop_map(|one| Value::Reference(ReferenceValue::Url(one.to_owned())));
+    let uris = || select(&URIS).prop_map(|uri| Value::Uri(uri.to_owned()));
+    prop_oneof![
+        several(&p.code, Modifier::Plain, some_codes()),
+        several(&p.category, Modifier::Not, some_codes()),
+        several(&p.code, Modifier::Below, some_codes()),
+        several(&p.patient, Modifier::Plain, some_records()),
+        several(&p.code, Modifier::OfType, some_token()),
+        several(&p.code, Modifier::Unequal, some_token()),
+        several(&p.patient, Modifier::Unequal, some_reference()),
+        several(&p.note, Modifier::Unequal, words()),
+        several(&p.profile, Modifier::Unequal, uris()),
+        several(&p.note, Modifier::Equal, words()),
+        several(&p.note, Modifier::Ends, words()),
+        several(&p.code, Modifier::Contains, text()),
+        several(&p.code, Modifier::Begins, text()),
+        several(&p.profile, Modifier::Ends, text()),
+        several(&p.patient, Modifier::Below, canonical()),
+        several(&p.patient, Modifier::Above, canonical()),
+        (select(vec!["_text", "_content"]), select(&ASKED))
+            .prop_map(|(code, asked)| Criterion::Words(special(code), Words::parse(asked).unwrap())),
+        proptest::collection::vec(some_circle(), 1..3)
+            .prop_map(|circles| Criterion::Near { parameter: &parameters().near, circles }),
+        any::<bool>().prop_map(|missing| Criterion::Missing { parameter: &parameters().near, missing }),
+    ]
+}
+
+fn any_criterion() -> impl Strategy<Value = Criterion> {
+    let leaf = prop_oneof![3 => some_criterion(), 3 => some_more()].boxed();
+    let inside = proptest::collection::vec(some_criterion(), 1..3)
+        .prop_map(|criteria| Criterion::Contained { of: ResourceType::Observation, criteria });
+    let branch = leaf.clone().prop_recursive(2, 6, 2, |inner| {
+        prop_oneof![
+            proptest::collection::vec(inner.clone(), 0..3).prop_map(Criterion::All),
+            proptest::collection::vec(inner.clone(), 0..3).prop_map(Criterion::Any),
+            inner.prop_map(|one| Criterion::Not(Box::new(one))),
+        ]
+    });
+    prop_oneof![4 => leaf, 2 => branch, 1 => inside]
+}
+
+/// Whether a criterion holds, for what is contained as well.
+fn decided(criterion: &Criterion, key: &Key, updated: Instant, entries: &[IndexEntry], contained: &[Vec<IndexEntry>]) -> bool {
+    let again = |one: &Criterion| decided(one, key, updated, entries, contained);
+    match criterion {
+        Criterion::All(all) => all.iter().all(again),
+        Criterion::Any(any) => any.iter().any(again),
+        Criterion::Not(inner) => !again(inner),
+        Criterion::Contained { criteria, .. } => contained.iter().any(|inner| {
+            let holds = |one: &Criterion| match one {
+                // They have neither an id nor a time of their own here.
+                Criterion::Id(_) | Criterion::LastUpdated(_) => false,
+                one => holds(one, key, updated, inner).unwrap(),
+            };
+            criteria.iter().all(holds)
+        }),
+        plain => holds(plain, key, updated, entries).unwrap(),
+    }
+}
+
 fn some_criterion() -> impl Strategy<Value = Criterion> {
     let p = parameters();
     let words = || select(vec!["smith", "Smith", "mit", "ann", "", "van smith"]).prop_map(|one| Value::Text(one.to_owned()));
@@ -136,40 +293,50 @@ fn some_criterion() -> impl Strategy<Value = Criterion> {
 }
 
 #[derive(Debug, Clone)]
+struct RecordCase {
+    entries: Vec<IndexEntry>,
+    contained: Vec<Vec<IndexEntry>>,
+    patient: Option<usize>,
+}
+
+#[derive(Debug, Clone)]
 struct Case {
-    records: Vec<(Vec<IndexEntry>, Option<usize>)>,
+    records: Vec<RecordCase>,
     queries: Vec<Vec<Criterion>>,
 }
 
 fn some_case() -> impl Strategy<Value = Case> {
-    let record = (proptest::collection::vec(some_entry(), 0..14), proptest::option::of(0..3_usize));
+    let entries = (proptest::collection::vec(some_entry(), 0..14), some_words()).prop_map(|(mut entries, words)| {
+        entries.extend(words);
+        entries
+    });
+    let record = (entries, some_contained(), proptest::option::of(0..3_usize))
+        .prop_map(|(entries, contained, patient)| RecordCase { entries, contained, patient });
     let records = proptest::collection::vec(record, 12);
-    let queries = proptest::collection::vec(proptest::collection::vec(some_criterion(), 1..3), 40);
+    let queries = proptest::collection::vec(proptest::collection::vec(any_criterion(), 1..3), 40);
     (records, queries).prop_map(|(records, queries)| Case { records, queries })
 }
 
 async fn check(case: Case) -> usize {
     let world = World::new();
     let mut kept = Vec::new();
-    for (n, (entries, patient)) in case.records.into_iter().enumerate() {
+    for (n, RecordCase { entries, contained, patient }) in case.records.into_iter().enumerate() {
         world.clock.set(Instant(START.0 + i64::try_from(n / 2).unwrap()));
         let patients: Vec<&str> = patient.iter().map(|at| PATIENTS[*at]).collect();
         let mut record = Record::new(&format!("Observation/o{n}"), &patients);
-        record.add.clone_from(&entries);
+        record.add = with_contained(entries.clone(), &contained);
         let stored = world.put(record).await;
-        kept.push((stored.stored[0].key.clone(), stored.stored[0].updated, entries, patient));
+        kept.push((stored.stored[0].key.clone(), stored.stored[0].updated, (entries, contained), patient));
     }
-    let mut decided = 0;
+    let mut count = 0;
     for criteria in case.queries {
         for only in [None, Some(1_usize)] {
             let narrowing = only.map_or(Predicate::All, |at| Predicate::Patient(id(PATIENTS[at])));
             let mut expected = Vec::new();
-            for (key, updated, entries, patient) in &kept {
-                let verdicts: Option<Vec<bool>> = criteria.iter().map(|one| holds(one, key, *updated, entries)).collect();
-                // Every criterion made here can be decided on one record.
-                let Some(verdicts) = verdicts else { continue };
-                decided += 1;
-                if verdicts.into_iter().all(|holds| holds) && (only.is_none() || *patient == only) {
+            for (key, updated, (entries, contained), patient) in &kept {
+                count += 1;
+                let holds = criteria.iter().all(|one| decided(one, key, *updated, entries, contained));
+                if holds && (only.is_none() || *patient == only) {
                     expected.push(key.id.to_string());
                 }
             }
@@ -183,7 +350,7 @@ async fn check(case: Case) -> usize {
             assert_eq!(granular, expected, "as a granular scope: {criteria:#?}");
         }
     }
-    decided
+    count
 }
 
 proptest! {

@@ -28,7 +28,7 @@ async fn world() -> World {
 }
 
 fn marked(labelling: &Labelling, batch: &UnmarkedBatch) -> Vec<Marked> {
-    let marking = Marking { labelling, base: "" };
+    let marking = Marking { labelling, base: "", known: &crate::fhir::search::STANDARD };
     let of = |record: &crate::store::Unmarked| {
         let marks = marking.chain(&record.versions).unwrap();
         let versions = record.versions.iter().map(|row| row.facts.version);

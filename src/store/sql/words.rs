@@ -1,0 +1,67 @@
+//! The words of records in the full-text index of the database: put in, taken out, and asked for.
+
+use super::connection::Connection;
+use super::dialect::Dialect;
+use super::statement::Statement;
+use crate::fhir::search::{ParameterId, Words};
+use diesel::prelude::*;
+
+/// The table that holds the words of a parameter.
+pub(super) fn table(parameter: ParameterId) -> &'static str {
+    if is_narrative(parameter) { "text_narrative" } else { "text_content" }
+}
+
+fn is_narrative(parameter: ParameterId) -> bool {
+    crate::fhir::definitions::search_parameter_by_id(parameter).is_some_and(|one| one.code == "_text")
+}
+
+/// Puts the words of a record in.
+pub(super) fn add(connection: &mut Connection, rid: i64, parameter: ParameterId, words: String) -> QueryResult<()> {
+    let table = table(parameter);
+    let text = match connection.dialect() {
+        Dialect::Sqlite => format!("INSERT INTO {table} (rowid, words) VALUES (?, ?)"),
+        Dialect::Postgres => format!("INSERT INTO {table} (rid, words) VALUES (?, to_tsvector('simple', ?))"),
+    };
+    Statement::new(text).bind(rid).bind(words).run(connection).map(drop)
+}
+
+/// Takes the words of a record out.
+pub(super) fn remove(connection: &mut Connection, rid: i64, parameter: ParameterId) -> QueryResult<()> {
+    let name = if connection.dialect().is_postgres() { "rid" } else { "rowid" };
+    let text = format!("DELETE FROM {} WHERE {name} = ?", table(parameter));
+    Statement::new(text).bind(rid).run(connection).map(drop)
+}
+
+/// A query in the language of FTS5. Words hold letters and digits alone, and stand in quotation marks.
+pub(super) fn fts5(words: &Words) -> String {
+    match words {
+        Words::Phrase(phrase) => format!("\"{}\"", phrase.join(" ")),
+        Words::Begins(begin) => format!("\"{begin}\"*"),
+        Words::All(parts) => joined(parts, " AND "),
+        Words::Any(parts) => joined(parts, " OR "),
+        Words::Without(one, other) => format!("({} NOT {})", fts5(one), fts5(other)),
+    }
+}
+
+/// A query in the language of PostgreSQL. Words stand in apostrophes, which none of them holds.
+pub(super) fn tsquery(words: &Words) -> String {
+    let list = |parts: &[Words], by: &str| {
+        let parts: Vec<String> = parts.iter().map(tsquery).collect();
+        format!("({})", parts.join(by))
+    };
+    match words {
+        Words::Phrase(phrase) => {
+            let quoted: Vec<String> = phrase.iter().map(|word| format!("'{word}'")).collect();
+            format!("({})", quoted.join(" <-> "))
+        }
+        Words::Begins(begin) => format!("'{begin}':*"),
+        Words::All(parts) => list(parts, " & "),
+        Words::Any(parts) => list(parts, " | "),
+        Words::Without(one, other) => format!("({} & !{})", tsquery(one), tsquery(other)),
+    }
+}
+
+fn joined(parts: &[Words], by: &str) -> String {
+    let parts: Vec<String> = parts.iter().map(fts5).collect();
+    format!("({})", parts.join(by))
+}
