@@ -21,6 +21,7 @@ mod program;
 mod promises;
 #[path = "house/rules.rs"]
 mod rules;
+mod searching;
 mod silence;
 mod site;
 mod smart;

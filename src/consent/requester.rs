@@ -44,6 +44,7 @@ impl Actions {
                 | Operation::EndBreakGlass(_)
                 | Operation::BreakGlassNotices(..)
                 | Operation::AcknowledgeNotice(_)
+                | Operation::LastN(_)
                 | Operation::ExplainAccess(..),
             ) => Self::ACCESS,
             Interaction::Create(..)

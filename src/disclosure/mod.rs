@@ -1,6 +1,7 @@
 //! The vault. Content of records can be read in here and nowhere else, and the only ways out are [`release`] (to the caller, after
 //! the trail is durable) and a [`Commit`] (to the store, after the checks).
 
+mod codings;
 mod column;
 mod contained;
 mod draft;
@@ -21,6 +22,7 @@ mod terms;
 mod visit;
 mod written;
 
+pub use codings::kinds_of;
 pub use column::{SealedColumn, SealedContent};
 pub use draft::{Draft, deletion, patched};
 pub use forward::{Change, Commit, Committed, Expected, Forwarded, Guard, Stored};

@@ -24,7 +24,7 @@ pub fn code_system_of(row: &Row) -> Result<CodeSystem, Refusal> {
     unlabelled(row).map(|document| CodeSystem::read(&document))
 }
 
-fn unlabelled(row: &Row) -> Result<Document, Refusal> {
+pub(super) fn unlabelled(row: &Row) -> Result<Document, Refusal> {
     let document = open(row.content.as_ref().ok_or(Refusal::Internal)?)?;
     if !may_hold_inline_labels(document.text().as_bytes()) {
         return Ok(document);

@@ -20,6 +20,8 @@ pub enum Operation {
     FileConsent,
     /// `Consent/$revokeConsent` (HL7 FAST Consent Management).
     RevokeConsent,
+    /// `Observation/$lastn`: the newest observations of each kind; the query of a GET with it.
+    LastN(Vec<(String, String)>),
 }
 
 /// Where an operation is called.
@@ -55,7 +57,14 @@ const CONSENT: Called = Called::OnType(ResourceType::Consent);
 const PAPERS: &[ResourceType] = &[ResourceType::DocumentReference, ResourceType::QuestionnaireResponse];
 
 /// Every operation.
-pub const OPERATIONS: [Defined; 7] = [
+pub const OPERATIONS: [Defined; 8] = [
+    Defined {
+        name: "lastn",
+        called: Called::OnType(ResourceType::Observation),
+        reads: true,
+        definition: "http://hl7.org/fhir/OperationDefinition/Observation-lastn",
+        slots: &[Slot::optional("max", Takes::Whole)],
+    },
     Defined {
         name: "break-glass",
         called: PATIENT,
@@ -143,6 +152,7 @@ impl Operation {
             ("explain-access", Some(id)) => Self::ExplainAccess(id, query),
             ("fileConsent", None) => Self::FileConsent,
             ("revokeConsent", None) => Self::RevokeConsent,
+            ("lastn", None) => Self::LastN(query),
             _ => return None,
         })
     }
@@ -157,6 +167,7 @@ impl Operation {
             Self::ExplainAccess(..) => "explain-access",
             Self::FileConsent => "fileConsent",
             Self::RevokeConsent => "revokeConsent",
+            Self::LastN(_) => "lastn",
         }
     }
 
@@ -173,7 +184,7 @@ impl Operation {
             | Self::BreakGlassNotices(id, _)
             | Self::AcknowledgeNotice(id)
             | Self::ExplainAccess(id, _) => Some(id),
-            Self::FileConsent | Self::RevokeConsent => None,
+            Self::FileConsent | Self::RevokeConsent | Self::LastN(_) => None,
         }
     }
 }

@@ -17,6 +17,7 @@ mod explain;
 mod explain_words;
 mod history;
 mod inbound;
+mod last_n;
 mod notices;
 mod operate;
 mod page;
