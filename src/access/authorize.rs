@@ -82,6 +82,7 @@ fn demand(interaction: &Interaction) -> Demand {
             | Operation::AcknowledgeNotice(_)
             | Operation::ExplainAccess(..) => on(ResourceType::Patient, &[Read]),
             Operation::FileConsent => on(ResourceType::Consent, &[Create, Update]),
+            Operation::IndexStatus => on(ResourceType::SearchParameter, &[Search]),
             Operation::LastN(_) => on(ResourceType::Observation, &[Search]),
             Operation::RevokeConsent => on(ResourceType::Consent, &[Update]),
         },

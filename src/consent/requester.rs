@@ -45,6 +45,7 @@ impl Actions {
                 | Operation::BreakGlassNotices(..)
                 | Operation::AcknowledgeNotice(_)
                 | Operation::LastN(_)
+                | Operation::IndexStatus
                 | Operation::ExplainAccess(..),
             ) => Self::ACCESS,
             Interaction::Create(..)

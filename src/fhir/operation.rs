@@ -22,6 +22,8 @@ pub enum Operation {
     RevokeConsent,
     /// `Observation/$lastn`: the newest observations of each kind; the query of a GET with it.
     LastN(Vec<(String, String)>),
+    /// `SearchParameter/$index-status`: how far each of the site's own search parameters has come.
+    IndexStatus,
 }
 
 /// Where an operation is called.
@@ -57,7 +59,14 @@ const CONSENT: Called = Called::OnType(ResourceType::Consent);
 const PAPERS: &[ResourceType] = &[ResourceType::DocumentReference, ResourceType::QuestionnaireResponse];
 
 /// Every operation.
-pub const OPERATIONS: [Defined; 8] = [
+pub const OPERATIONS: [Defined; 9] = [
+    Defined {
+        name: "index-status",
+        called: Called::OnType(ResourceType::SearchParameter),
+        reads: true,
+        definition: "urn:amanat:operation:index-status",
+        slots: &[],
+    },
     Defined {
         name: "lastn",
         called: Called::OnType(ResourceType::Observation),
@@ -152,6 +161,7 @@ impl Operation {
             ("explain-access", Some(id)) => Self::ExplainAccess(id, query),
             ("fileConsent", None) => Self::FileConsent,
             ("revokeConsent", None) => Self::RevokeConsent,
+            ("index-status", None) => Self::IndexStatus,
             ("lastn", None) => Self::LastN(query),
             _ => return None,
         })
@@ -168,6 +178,7 @@ impl Operation {
             Self::FileConsent => "fileConsent",
             Self::RevokeConsent => "revokeConsent",
             Self::LastN(_) => "lastn",
+            Self::IndexStatus => "index-status",
         }
     }
 
@@ -184,7 +195,7 @@ impl Operation {
             | Self::BreakGlassNotices(id, _)
             | Self::AcknowledgeNotice(id)
             | Self::ExplainAccess(id, _) => Some(id),
-            Self::FileConsent | Self::RevokeConsent | Self::LastN(_) => None,
+            Self::FileConsent | Self::RevokeConsent | Self::LastN(_) | Self::IndexStatus => None,
         }
     }
 }

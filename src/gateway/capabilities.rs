@@ -1,14 +1,14 @@
 //! The CapabilityStatement, generated from the tables that route and search, so that it cannot claim what is not there.
 
 use crate::fhir::definitions::search_parameters;
-use crate::fhir::search::{ParameterType, SearchParameter};
+use crate::fhir::search::{CustomParameters, ParameterType, SearchParameter};
 use crate::fhir::{Called, Instant, OPERATIONS, ResourceType, methods};
 use amanat_documents::{Capability, Parameter, Security, Served, capability_statement};
 
 const COMPARTMENTS: [&str; 5] = ["device", "encounter", "patient", "practitioner", "relatedPerson"];
 
 /// The statement for a FHIR base.
-pub(super) fn statement(base: &str, endpoints: Vec<(String, String)>, now: Instant) -> String {
+pub(super) fn statement(base: &str, endpoints: Vec<(String, String)>, now: Instant, known: &CustomParameters) -> String {
     capability_statement(&Capability {
         software: "Amanat".to_owned(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -26,17 +26,16 @@ pub(super) fn statement(base: &str, endpoints: Vec<(String, String)>, now: Insta
                     .to_owned(),
             endpoints,
         },
-        resources: ResourceType::ALL.iter().map(|&resource_type| served(resource_type)).collect(),
+        resources: ResourceType::ALL.iter().map(|&resource_type| served(resource_type, known)).collect(),
         interactions: words(&["transaction", "batch", "search-system", "history-system"]),
         parameters: common(),
         compartments: COMPARTMENTS.iter().map(|name| format!("http://hl7.org/fhir/CompartmentDefinition/{name}")).collect(),
     })
 }
 
-fn served(resource_type: ResourceType) -> Served {
-    let parameters: Vec<&SearchParameter> = search_parameters(resource_type).collect();
-    let references =
-        |of: ResourceType| search_parameters(of).filter(|parameter| parameter.parameter_type == ParameterType::Reference);
+fn served(resource_type: ResourceType, known: &CustomParameters) -> Served {
+    let parameters: Vec<&SearchParameter> = known.of(resource_type).collect();
+    let references = |of: ResourceType| known.of(of).filter(|parameter| parameter.parameter_type == ParameterType::Reference);
     let reverse = ResourceType::ALL.iter().flat_map(|&other| {
         references(other)
             .filter(move |parameter| parameter.targets.contains(&resource_type))

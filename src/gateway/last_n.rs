@@ -5,7 +5,7 @@ use super::{Errand, Gateway};
 use crate::access::{Caller, Permit};
 use crate::disclosure::{PageFrame, Pending, Row, kinds_of, searchset};
 use crate::fhir::search::SearchQuery;
-use crate::fhir::{Interaction, Problem, Refusal, Request, RouteOptions, encode, interaction};
+use crate::fhir::{Interaction, Operation, Problem, Refusal, Request, RouteOptions, encode, interaction};
 use crate::store::PageBounds;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -20,6 +20,8 @@ impl Gateway {
         query: &[(String, String)],
         errand: &Errand,
     ) -> Result<Pending, Refusal> {
+        // Whether it may be asked at all comes before whether it makes sense.
+        self.permit(caller, Interaction::Operate(Operation::LastN(Vec::new())), errand)?;
         let (max, path) = asked(query)?;
         let options = RouteOptions {
             base: &self.parts.base,

@@ -63,7 +63,7 @@ use crate::store::{PageBounds, RecordStore};
 use crate::telemetry;
 use rate::{Denied, Rates};
 use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::sync::{Arc, RwLock};
 
 /// Bounds that a site can set. Counts are entries, sizes bytes.
 #[derive(Debug, Clone, Copy)]
@@ -140,7 +140,7 @@ pub struct Parts {
 /// The gateway: one decision on every path, and nothing leaves unaudited.
 pub struct Gateway {
     parts: Parts,
-    capabilities: String,
+    capabilities: RwLock<String>,
     /// Up to which entry the trail is readable as AuditEvent.
     shown: tokio::sync::Mutex<i64>,
     turned_away: turned_away::Allowance,
@@ -164,7 +164,9 @@ impl Gateway {
     /// # Errors
     /// When the store cannot be read.
     pub async fn open(parts: Parts) -> Result<Self, Refusal> {
-        let capabilities = capabilities::statement(&parts.base, parts.endpoints.legacy(), parts.clock.now());
+        let statement =
+            capabilities::statement(&parts.base, parts.endpoints.legacy(), parts.clock.now(), &crate::fhir::search::STANDARD);
+        let capabilities = RwLock::new(statement);
         let shown = tokio::sync::Mutex::new(parts.ledger.shown().await.map_err(|_| Refusal::TrailUnavailable)?);
         let rates = Rates::new(parts.limits.clients, parts.limits.strangers);
         let (turned_away, purposes) = (turned_away::Allowance::default(), purpose::Purposes::new(parts.purpose_required));
@@ -204,7 +206,7 @@ impl Gateway {
     /// For everybody, who need not be known.
     fn tell_capabilities(&self, inbound: &Inbound, errand: &mut Errand) -> Result<Pending, Denied> {
         errand.rendering = rendering(&inbound.request)?;
-        Ok(Pending::public(self.capabilities.clone()))
+        Ok(Pending::public(self.told_capabilities()))
     }
 
     /// Who asks comes first, then whether the request makes sense, then whether it is allowed.
@@ -257,7 +259,7 @@ impl Gateway {
         }
         let permit = self.permit(caller, interaction, errand)?;
         match permit.interaction() {
-            Interaction::Capabilities => Ok(Pending::public(self.capabilities.clone())),
+            Interaction::Capabilities => Ok(Pending::public(self.told_capabilities())),
             Interaction::Read(key, conditions) => self.read(&permit, key, *conditions, errand).await,
             Interaction::Vread(key, version) => self.vread(&permit, key, *version, errand).await,
             Interaction::History(query) => self.history(&permit, query, None, errand).await,
@@ -290,6 +292,11 @@ impl Gateway {
         }
         let grant = self.parts.emergency.of(caller, errand.visit.now)?;
         self.parts.consent.narrow(permit, grant.as_deref(), errand.visit.now)
+    }
+
+    /// The CapabilityStatement as it stands.
+    fn told_capabilities(&self) -> String {
+        self.capabilities.read().map_or_else(|poisoned| poisoned.into_inner().clone(), |told| told.clone())
     }
 
     /// By which rules content is marked.

@@ -16,6 +16,7 @@ impl Gateway {
             Operation::AcknowledgeNotice(patient) => self.acknowledge(caller, patient, &operation, errand).await,
             Operation::ExplainAccess(patient, _) => self.explain_access(caller, patient, &operation, errand).await,
             Operation::FileConsent => self.file_consent(caller, errand).await,
+            Operation::IndexStatus => self.index_status(caller, &operation, errand).await,
             Operation::LastN(query) => self.last_n(caller, query, errand).await,
             Operation::RevokeConsent => self.revoke_consent(caller, errand).await,
         }

@@ -99,6 +99,7 @@ impl Gateway {
             other => Failed::Refused(other.into()),
         })?;
         self.parts.consent.changed(&committed.stored)?;
+        self.note_parameters(&committed.stored);
         Ok(committed)
     }
 }

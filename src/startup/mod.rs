@@ -107,6 +107,8 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running, StartError> 
     let mut tasks = vec![tokio::spawn(tend_metrics()), tokio::spawn(look_around(Arc::clone(&gateway)))];
     tasks.push(tokio::spawn(look_at_revocations(Arc::clone(&gateway))));
     tasks.push(tokio::spawn(label(Arc::clone(&gateway))));
+    let indexer = Arc::clone(&gateway);
+    tasks.push(tokio::spawn(async move { indexer.follow_parameters().await }));
     // A bench measures what requests cost, and nothing beside them.
     #[cfg(not(feature = "bench"))]
     tasks.push(tokio::spawn(async move { gateway.follow_trail().await }));

@@ -6,7 +6,7 @@ pub mod sql;
 use crate::access::Permit;
 pub use crate::disclosure::Row;
 use crate::disclosure::{Commit, Committed};
-use crate::fhir::search::SearchQuery;
+use crate::fhir::search::{IndexEntry, ParameterId, SearchQuery};
 use crate::fhir::{Facts, HistoryQuery, Id, Key, Marks, Need, Problem, ResourceType, Version};
 use std::future::Future;
 use std::pin::Pin;
@@ -172,6 +172,31 @@ pub trait RecordStore: Send + Sync {
 
     /// Keeps marks, but for versions that are gone, and that the store was looked through up to `reached`.
     fn mark(&self, ruleset: i64, marked: Vec<Marked>, reached: i64, last: bool) -> Answering<'_, ()>;
+
+    /// What this store keeps about search parameters beside those of R4; nothing by itself.
+    fn parameter_state(&self) -> Answering<'_, Option<Vec<u8>>> {
+        Box::pin(async { Ok(None) })
+    }
+
+    /// Keeps it.
+    fn keep_parameter_state(&self, _state: Vec<u8>) -> Answering<'_, ()> {
+        Box::pin(async { Err(StoreError::Unavailable("this store has no index of its own".to_owned())) })
+    }
+
+    /// The next live records of a type behind a place, to be indexed anew. Never an answer. Empty at the end.
+    fn records_after(&self, _of: ResourceType, _place: i64) -> Answering<'_, Vec<(i64, Row)>> {
+        Box::pin(async { Ok(Vec::new()) })
+    }
+
+    /// Adds index rows to records, but for those that have another version by now: whoever wrote that has seen to it.
+    fn index(&self, _entries: Vec<(i64, Version, Vec<IndexEntry>)>) -> Answering<'_, ()> {
+        Box::pin(async { Ok(()) })
+    }
+
+    /// Takes all rows of a parameter out of the index.
+    fn unindex(&self, _parameter: ParameterId) -> Answering<'_, ()> {
+        Box::pin(async { Ok(()) })
+    }
 
     /// Whether reads and writes work.
     fn ready(&self) -> bool;

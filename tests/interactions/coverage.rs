@@ -38,6 +38,8 @@ variants! {
     Interaction::Operate(Operation::ExplainAccess(..)) => "$explain-access",
     Interaction::Operate(Operation::FileConsent) => "$fileConsent",
     Interaction::Operate(Operation::RevokeConsent) => "$revokeConsent",
+    Interaction::Operate(Operation::LastN(_)) => "$lastn",
+    Interaction::Operate(Operation::IndexStatus) => "$index-status",
 }
 
 fn route(method: &str, path: &str) -> Option<&'static str> {
@@ -112,6 +114,8 @@ fn every_route_has_a_door_that_refuses() {
         "Patient/p1/$explain-access",
         "Consent/$fileConsent",
         "Consent/$revokeConsent",
+        "Observation/$lastn",
+        "SearchParameter/$index-status",
     ];
     for method in ["GET", "POST", "PUT", "PATCH", "DELETE"] {
         for path in paths {

@@ -2,6 +2,7 @@
 //! none of them tells of records that the caller may not see.
 
 mod contained;
+mod custom;
 mod filters;
 mod hidden;
 mod lastn;

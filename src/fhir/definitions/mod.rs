@@ -5,9 +5,11 @@ mod structures_table;
 
 pub use structures::{Content, Member, Primitive, Shape, resource, shape};
 mod compartments;
+mod custom;
 mod search_parameters;
 
 pub use compartments::{compartment_members, compartment_parameters};
+pub use custom::{Defined, Proposed};
 pub(crate) use search_parameters::{Definition, Values, definition, definitions};
 pub use search_parameters::{is_unsearchable, search_parameter, search_parameter_by_id, search_parameters};
 

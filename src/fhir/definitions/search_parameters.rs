@@ -15,7 +15,7 @@ use std::sync::LazyLock;
 const SOURCE: &str = include_str!("../../../fhir-profiles/r4/search-parameters.json");
 
 /// Row numbers that a parameter takes: see [`ParameterId`].
-const NUMBERS: i32 = 8;
+pub(super) const NUMBERS: i32 = 8;
 
 /// A parameter, with the way to its values.
 #[derive(Debug)]

@@ -2,7 +2,7 @@
 
 use super::parameter::SearchParameter;
 use crate::fhir::ResourceType;
-use crate::fhir::definitions::{Definition, definitions, search_parameter};
+use crate::fhir::definitions::{Defined, Definition, definitions, search_parameter};
 
 /// The parameters that a site defined, as they stand at one moment.
 ///
@@ -21,6 +21,17 @@ pub struct Custom {
 }
 
 impl Custom {
+    /// A definition, which stays as long as the process.
+    pub fn new(defined: Defined, indexed: bool) -> Self {
+        Self { definition: Box::leak(Box::new(defined.0)), indexed }
+    }
+
+    /// The same, now in the index for every record.
+    #[must_use]
+    pub fn ready(self) -> Self {
+        Self { indexed: true, ..self }
+    }
+
     /// What it is.
     pub fn parameter(&self) -> &'static SearchParameter {
         &self.definition.parameter

@@ -39,6 +39,12 @@ impl ParameterId {
         Self(self.0 + 1)
     }
 
+    /// Whether these are rows of this parameter: of whatever kind, of the record or of what it contains.
+    #[must_use]
+    pub const fn holds(self, rows: Self) -> bool {
+        (rows.0 & !(1 << 28)) / 8 == self.0 / 8
+    }
+
     /// The same rows of contained resources: their group is that of the value plus [`ELEMENTS`] times the resource's number (from 1).
     #[must_use]
     pub const fn inside(self) -> Self {

@@ -9,6 +9,7 @@ use diesel::prelude::*;
 
 /// An index table: how rows are put in and one is taken out. The values come in the order of the columns here.
 struct Table {
+    name: &'static str,
     insert: &'static str,
     delete: &'static str,
     columns: usize,
@@ -17,6 +18,7 @@ struct Table {
 macro_rules! table {
     ($name:literal, $columns:literal, $($column:literal),+) => {
         Table {
+            name: $name,
             insert: concat!("INSERT INTO ", $name, " (param, grp, rid", $(", ", $column,)+ ") VALUES"),
             delete: concat!("DELETE FROM ", $name, " WHERE param = ? AND grp = ? AND rid = ?", $(" AND ", $column, " = ?",)+),
             columns: $columns,
@@ -34,6 +36,11 @@ const TABLES: [Table; 7] = [
     table!("index_number", 5, "low", "high"),
     table!("index_quantity", 7, "low", "high", "system", "unit"),
 ];
+
+/// Their names.
+pub(super) fn tables() -> impl Iterator<Item = &'static str> {
+    TABLES.iter().map(|table| table.name)
+}
 
 /// Rows in one statement at most. Each number up to it has a statement of its own, so that most records need one a table.
 const MOST: usize = 16;

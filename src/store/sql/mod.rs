@@ -23,6 +23,7 @@ mod point;
 mod postgres;
 mod queue;
 mod recent;
+mod reindex;
 mod relabel;
 mod rows;
 mod search;
@@ -50,7 +51,7 @@ use crate::access::{Permit, Predicate};
 use crate::audit::Receipt;
 use crate::clock::Clock;
 use crate::disclosure::{Commit, Committed};
-use crate::fhir::search::SearchQuery;
+use crate::fhir::search::{IndexEntry, ParameterId, SearchQuery};
 use crate::fhir::{Facts, HistoryQuery, Key, Need, ResourceType, Version};
 use connection::{Place, Use, number};
 use diesel::migration::MigrationSource;
@@ -238,6 +239,26 @@ impl RecordStore for SqliteStore {
 
     fn mark(&self, ruleset: i64, marked: Vec<Marked>, reached: i64, last: bool) -> Answering<'_, ()> {
         Box::pin(self.write_marks(ruleset, marked, reached, last))
+    }
+
+    fn parameter_state(&self) -> Answering<'_, Option<Vec<u8>>> {
+        Box::pin(self.setting(reindex::SETTING))
+    }
+
+    fn keep_parameter_state(&self, state: Vec<u8>) -> Answering<'_, ()> {
+        Box::pin(self.set_setting(reindex::SETTING, state))
+    }
+
+    fn records_after(&self, of: ResourceType, place: i64) -> Answering<'_, Vec<(i64, Row)>> {
+        Box::pin(self.ledger.read(move |connection| reindex::after(connection, of, place)))
+    }
+
+    fn index(&self, entries: Vec<(i64, Version, Vec<IndexEntry>)>) -> Answering<'_, ()> {
+        Box::pin(self.ledger.submit(0, move |writer| reindex::add(writer, entries)))
+    }
+
+    fn unindex(&self, parameter: ParameterId) -> Answering<'_, ()> {
+        Box::pin(self.ledger.write(move |connection| reindex::remove(connection, parameter)))
     }
 
     fn ready(&self) -> bool {

@@ -6,7 +6,7 @@
 
 mod compile;
 
-pub(crate) use compile::{Elements, compile};
+pub(crate) use compile::{Elements, Types, compile};
 
 use super::element_type::ElementType;
 use crate::fhir::ResourceType;

@@ -1,0 +1,51 @@
+//! Index rows of search parameters that came later than the records.
+
+use super::connection::{Connection, number};
+use super::index;
+use super::rows::{Columns, Whole, WholeRow, whole_columns};
+use super::statement::Statement;
+use super::writer::Writer;
+use crate::fhir::search::{IndexEntry, ParameterId};
+use crate::fhir::{ResourceType, Version};
+use crate::store::{Row, StoreError};
+
+/// Under which name the state of the parameters is kept.
+pub(super) const SETTING: &str = "search_parameters";
+
+/// Records at once: few, so that others get to write in between.
+const RECORDS: i64 = 128;
+
+const AFTER: &str = concat!(
+    "SELECT ",
+    whole_columns!(),
+    " FROM record r INDEXED BY record_live WHERE r.type = ? AND r.deleted = 0 AND r.rid > ? ORDER BY r.rid LIMIT ?"
+);
+
+/// The next live records of a type.
+pub(super) fn after(connection: &mut Connection, of: ResourceType, place: i64) -> Result<Vec<(i64, Row)>, StoreError> {
+    let statement = Statement::new(AFTER).bind(i64::from(of.code())).bind(place).bind(RECORDS);
+    let rows = statement.rows::<Columns, WholeRow>(connection)?;
+    rows.into_iter().map(|row| Whole::read(row).map(|whole| (whole.rid, whole.row))).collect()
+}
+
+/// Adds index rows to records that still have these versions.
+pub(super) fn add(writer: &mut Writer, records: Vec<(i64, Version, Vec<IndexEntry>)>) -> Result<(), StoreError> {
+    for (rid, version, entries) in records {
+        let current = Statement::new("SELECT version FROM record WHERE rid = ? AND deleted = 0").bind(rid);
+        if number(&mut writer.connection, current)? == Some(version.0) {
+            index::add(&mut writer.connection, &mut writer.names, rid, entries)?;
+        }
+    }
+    Ok(())
+}
+
+/// Takes out every row of a parameter, of whatever kind, and those of contained resources.
+pub(super) fn remove(connection: &mut Connection, parameter: ParameterId) -> Result<(), StoreError> {
+    for table in index::tables() {
+        for id in [parameter, parameter.inside()] {
+            let text = format!("DELETE FROM {table} WHERE param BETWEEN ? AND ?");
+            Statement::new(text).bind(i64::from(id.0)).bind(i64::from(id.identifier().0)).run(connection)?;
+        }
+    }
+    Ok(())
+}
