@@ -50,6 +50,10 @@ struct Plan {
     change_of: HashMap<usize, usize>,
     /// Conditional references seen so far.
     resolved: HashMap<String, Key>,
+    /// The entry that is being looked at.
+    at: usize,
+    /// Entries that make a record because their condition selected none, each with the condition.
+    made: Vec<(usize, SearchQuery)>,
 }
 
 impl Gateway {
@@ -61,6 +65,7 @@ impl Gateway {
         let mut plan = Plan::default();
         let mut steps = Vec::with_capacity(parts.len());
         for (at, part) in parts.iter().enumerate() {
+            plan.at = at;
             steps.push(self.step(caller, part, &mut plan, errand).await.map_err(|failed| at_entry(failed, at))?);
         }
         each_once(&steps)?;
@@ -74,6 +79,7 @@ impl Gateway {
                 plan.changes.push(change);
             }
         }
+        made_once(&plan)?;
         self.settle(caller, parts, &steps, plan, errand).await
     }
 
@@ -161,6 +167,7 @@ impl Gateway {
             if let Some(found) = selected.rows.into_iter().next() {
                 return Ok(Act::Found(found));
             }
+            plan.made.push((plan.at, condition.clone()));
         }
         Ok(Act::Create(Key::new(resource_type, new_id())))
     }
@@ -186,6 +193,7 @@ impl Gateway {
             return self.plan_update(permit, key, condition, false).await;
         }
         demand(condition, None)?;
+        plan.made.push((plan.at, query.clone()));
         Ok(Act::Update { key: Key::new(*resource_type, new_id()), old: None, named: false })
     }
 
@@ -307,6 +315,22 @@ fn each_once(steps: &[Step]) -> Result<(), Refusal> {
     for (at, key) in steps.iter().enumerate().filter_map(|(at, step)| step.act.changes().map(|key| (at, key))) {
         if !seen.insert(key) {
             let text = format!("{key} is changed by more than one entry of this transaction");
+            return Err(Refusal::Invalid(vec![Problem::at("duplicate", format!("Bundle.entry[{at}]"), text)]));
+        }
+    }
+    Ok(())
+}
+
+/// R4: identities that conditions resolve to may occur once as well. Conditions are looked at before anything is done, so that two that
+/// mean the same record would each make one.
+fn made_once(plan: &Plan) -> Result<(), Refusal> {
+    let mut asked: HashSet<(&[ResourceType], Vec<&(String, String)>)> = HashSet::new();
+    for (at, condition) in &plan.made {
+        let mut words: Vec<_> = condition.applied.iter().collect();
+        words.sort_unstable();
+        if !asked.insert((&condition.types, words)) {
+            let text =
+                "another entry of this transaction makes a record under the same condition: they would be the same record twice";
             return Err(Refusal::Invalid(vec![Problem::at("duplicate", format!("Bundle.entry[{at}]"), text)]));
         }
     }

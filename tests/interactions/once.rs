@@ -82,3 +82,25 @@ fn transactions_with_the_same_condition_make_one_record() {
     assert!(replies.iter().all(|reply| reply.status == 200), "{:?}", statuses(&replies));
     assert_eq!(server.get("Observation?identifier=urn:obs|x", &all).json()["total"], 1);
 }
+
+/// `AMANAT_ROUNDS` rounds of 64 clients that create under the same condition; a few dozen by themselves.
+#[test]
+fn round_after_round_of_sixty_four_conditional_creates_each_makes_one_record() {
+    let rounds: usize = std::env::var("AMANAT_ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(24);
+    let server = ward();
+    let all = server.system(ALL);
+    for round in 0..rounds {
+        let name = format!("round-{round}");
+        let body = observation(&name, "p1", "laboratory");
+        let condition = format!("identifier=urn:obs%7C{name}");
+        let create = || server.call("POST", "Observation").token(&all).header("If-None-Exist", &condition).json(&body).send();
+        let replies: Vec<Reply> = scope(|threads| {
+            let calls: Vec<_> = (0..64).map(|_| threads.spawn(create)).collect();
+            calls.into_iter().map(|call| call.join().unwrap()).collect()
+        });
+        assert_eq!(replies.iter().filter(|reply| reply.status == 201).count(), 1, "{:?}", statuses(&replies));
+        assert!(replies.iter().all(|reply| matches!(reply.status, 200 | 201)), "{:?}", statuses(&replies));
+        assert_eq!(server.get(&format!("Observation?identifier=urn:obs|{name}"), &all).json()["total"], 1, "{name}");
+    }
+    println!("{rounds} rounds of 64 clients, one record each");
+}

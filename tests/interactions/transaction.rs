@@ -218,3 +218,74 @@ fn a_reference_that_selects_none_or_several_refuses_the_whole() {
         server.refused(&reply, 422, "AMANAT-IN-0003", "input:content");
     }
 }
+
+#[test]
+fn one_condition_twice_is_one_identity_twice() {
+    let server = ward();
+    let all = server.system(ALL);
+    let conditional = |url: &str, condition: &str| {
+        let mut entry = create(url, patient("x", "New"));
+        entry["request"]["ifNoneExist"] = json!(condition);
+        entry
+    };
+    let before = counted(&server);
+    let twice = [
+        conditional("urn:uuid:1", "identifier=urn:mrn|new&active=true"),
+        conditional("urn:uuid:2", "active=true&identifier=urn:mrn%7Cnew"),
+    ];
+    let reply = transaction(&server, &all, &twice);
+    assert_eq!(reply.status, 400, "{}", reply.text());
+    assert_eq!(reply.json()["issue"][0]["code"], "duplicate");
+    assert_eq!(counted(&server).0, before.0);
+    let update = || json!({"resource": {"resourceType": "Patient"}, "request": {"method": "PUT", "url": "Patient?identifier=urn:mrn|new"}});
+    assert_eq!(transaction(&server, &all, &[update(), update()]).status, 400);
+    let apart = [conditional("urn:uuid:1", "identifier=urn:mrn|new1"), conditional("urn:uuid:2", "identifier=urn:mrn|new2")];
+    assert_eq!(transaction(&server, &all, &apart).status, 200);
+}
+
+#[test]
+fn histories_and_searches_are_read_at_the_end_and_versions_stay_in_references() {
+    let server = ward();
+    let all = server.system(ALL);
+    let mut linked = observation("linked", "p1", "laboratory");
+    linked["hasMember"] = json!([{"reference": "Observation/o1/_history/1"}]);
+    let reply = transaction(
+        &server,
+        &all,
+        &[put(linked), request("GET", "Patient/p1/_history"), request("GET", "Observation?patient=p1&_summary=count")],
+    )
+    .expect(200);
+    let entries = reply.json()["entry"].clone();
+    assert_eq!(entries[1]["resource"]["type"], "history");
+    assert_eq!(entries[2]["resource"]["total"], 3, "the new one among them");
+    let stored = server.get("Observation/linked", &all).expect(200).json();
+    assert_eq!(stored["hasMember"][0]["reference"], "Observation/o1/_history/1");
+    let batch = json!({"resourceType": "Bundle", "type": "batch", "entry": [request("GET", "Observation/_history?_count=2"), request("GET", "_history?_count=1")]});
+    let entries = server.post("", &all, &batch).expect(200).json()["entry"].clone();
+    assert_eq!((&entries[0]["resource"]["type"], &entries[1]["resource"]["type"]), (&json!("history"), &json!("history")));
+}
+
+/// Opt-in: `AMANAT_LARGE=1`.
+#[test]
+fn twenty_five_thousand_entries_are_one_transaction() {
+    if std::env::var_os("AMANAT_LARGE").is_none() {
+        println!("skipped: AMANAT_LARGE is not set");
+        return;
+    }
+    let server = ward();
+    let all = server.system(ALL);
+    let entries: Vec<Value> = (0..25_000)
+        .map(|n| {
+            let mut record = observation("x", "p1", "laboratory");
+            record["subject"]["reference"] = json!("Patient?identifier=urn:mrn|mrn-p1");
+            create(&format!("urn:uuid:{n}"), record)
+        })
+        .collect();
+    let mut broken = entries.clone();
+    broken[24_999]["resource"]["status"] = json!(7);
+    assert!(matches!(transaction(&server, &all, &broken).status, 400 | 422));
+    assert_eq!(server.get("Observation?patient=p1&_summary=count", &all).json()["total"], 2, "nothing of it is there");
+    let reply = transaction(&server, &all, &entries).expect(200);
+    assert_eq!(reply.json()["entry"].as_array().unwrap().len(), 25_000);
+    assert_eq!(server.get("Observation?patient=p1&_summary=count", &all).json()["total"], 25_002);
+}
