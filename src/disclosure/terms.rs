@@ -31,7 +31,7 @@ pub(super) fn unlabelled(row: &Row) -> Result<Document, Refusal> {
     if !may_hold_inline_labels(document.text().as_bytes()) {
         return Ok(document);
     }
-    match partial(&document, &Partial { shows: &|_| false, tells: &|_, _| true }) {
+    match partial(&document, &Partial { shows: &|_| false, tells: &|_, _| true, hushes: &|_| None }) {
         Some(text) => Document::parse(text.as_bytes()).map_err(|_| Refusal::Internal),
         None => Ok(document),
     }

@@ -53,7 +53,8 @@ impl Gateway {
         for (at, consent) in draft.consents.iter().enumerate() {
             office.suppose(consent, at)?;
         }
-        let marking = draft.labelling.as_ref().map(|labelling| Marking { labelling, base: &self.parts.base });
+        let marking =
+            draft.labelling.as_ref().map(|labelling| Marking { labelling, base: &self.parts.base, known: self.known() });
         let (now, mut after) = (self.parts.clock.now(), 0);
         let mut asked: BTreeSet<(String, String)> = BTreeSet::new();
         let mut shifts = BTreeSet::new();

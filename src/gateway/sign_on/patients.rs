@@ -117,7 +117,7 @@ impl Gateway {
             form: None,
             headers: Headers::default(),
         };
-        let options = RouteOptions { base: &self.parts.base, now, max_count: self.parts.limits.page_max };
+        let options = RouteOptions { base: &self.parts.base, now, max_count: self.parts.limits.page_max, known: self.known() };
         // What somebody typed may be no search at all: then nothing is found.
         let (Ok(interaction), Ok(rendering)) = (interaction(&request, &options), rendering(&request)) else { return Ok(None) };
         let visit = Visit {

@@ -21,7 +21,7 @@ use std::collections::{BTreeSet, HashMap};
 
 #[expect(clippy::too_many_arguments, reason = "a function of SQL takes a row's marks one by one")]
 mod function {
-    use diesel::sql_types::{BigInt, Binary, Bool, Nullable, Text};
+    use diesel::sql_types::{BigInt, Binary, Nullable, Text};
 
     diesel::define_sql_function! {
         /// Whether these verdicts permit a row with these marks; NULL when that is not known.

@@ -108,7 +108,7 @@ impl Sql {
         ));
         self.say(&format!(" AND {of}.patient_no IN (SELECT no FROM patient_no WHERE id IN (SELECT {one}.value FROM "));
         self.texts(array(consents.restricting().iter().map(Id::as_str))).say(&format!(" {one}))) ELSE NOT "));
-        self.predicate(consents, On { rid: &format!("{to}.rid"), of: None }).say(" END)");
+        self.predicate(consents, On::record(&format!("{to}.rid"), None)).say(" END)");
     }
 
     /// Rows of all components, from one element of the record, satisfy the parts.
