@@ -6,6 +6,7 @@
 //! * [`access`]: may this caller ask this. [`consent`]: may this record be shown. [`audit`]: what will be remembered.
 //! * [`disclosure`]: the vault, the only reader of record content.
 //! * [`store`]: where records live. [`identity`]: who asks. [`smart`]: who gets a token.
+//! * [`lab`]: what laboratories push, read and mapped.
 //! * [`gateway`]: the order of things. Begin to read there.
 //! * [`http`], [`startup`], [`config`], [`telemetry`], [`cli`]: how it travels and how it runs.
 
@@ -20,6 +21,7 @@ pub mod fhir;
 pub mod gateway;
 pub mod http;
 pub mod identity;
+pub mod lab;
 #[cfg(feature = "bench")]
 mod layers;
 pub mod portal;

@@ -16,6 +16,7 @@ mod compile_fail;
 mod corpora;
 mod discovery;
 mod interactions;
+mod lab;
 mod operations;
 mod program;
 mod promises;

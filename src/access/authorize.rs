@@ -81,6 +81,8 @@ fn demand(interaction: &Interaction) -> Demand {
             | Operation::BreakGlassNotices(..)
             | Operation::AcknowledgeNotice(_)
             | Operation::ExplainAccess(..) => on(ResourceType::Patient, &[Read]),
+            Operation::Match => on(ResourceType::Patient, &[Search]),
+            Operation::ProcessMessage => on(ResourceType::MessageHeader, &[Create]),
             Operation::FileConsent => on(ResourceType::Consent, &[Create, Update]),
             Operation::IndexStatus => on(ResourceType::SearchParameter, &[Search]),
             Operation::LastN(_) => on(ResourceType::Observation, &[Search]),

@@ -16,14 +16,16 @@ pub(super) struct Issued {
     pub(super) certificate: String,
     /// The server's private key.
     pub(super) key: String,
+    /// For each client that was named, its certificate and private key.
+    pub(super) clients: Vec<(String, String)>,
 }
 
-/// Makes an authority and a certificate for these names and addresses. The authority's key is forgotten: it signs nothing else,
-/// so whoever trusts it trusts this one certificate.
+/// Makes an authority, a certificate for these names and addresses, and one for each of these clients. The authority's key is forgotten: it signs nothing else,
+/// so whoever trusts it trusts these certificates alone.
 ///
 /// # Errors
 /// When a name is not one.
-pub(super) fn issue(title: &str, names: &[String], now: Instant) -> Result<Issued, Failure> {
+pub(super) fn issue(title: &str, names: &[String], clients: &[&str], now: Instant) -> Result<Issued, Failure> {
     let failed = |error: rcgen::Error| Failure::of("no certificate could be made", error);
     let mut root = CertificateParams::new(Vec::new()).map_err(failed)?;
     root.distinguished_name.push(DnType::CommonName, title);
@@ -41,7 +43,22 @@ pub(super) fn issue(title: &str, names: &[String], now: Instant) -> Result<Issue
     validity(&mut server, now, 820)?;
     let key = KeyPair::generate().map_err(failed)?;
     let certificate = server.signed_by(&key, &root).map_err(failed)?;
-    Ok(Issued { authority: root.pem(), certificate: certificate.pem(), key: key.serialize_pem() })
+    let clients = clients.iter().map(|name| client(name, &root, now)).collect::<Result<_, _>>()?;
+    Ok(Issued { authority: root.pem(), certificate: certificate.pem(), key: key.serialize_pem(), clients })
+}
+
+/// A certificate and a key for a client.
+fn client(name: &str, root: &CertifiedIssuer<'_, KeyPair>, now: Instant) -> Result<(String, String), Failure> {
+    let failed = |error: rcgen::Error| Failure::of("no certificate could be made", error);
+    let mut params = CertificateParams::new(vec![name.to_owned()]).map_err(failed)?;
+    params.distinguished_name.push(DnType::CommonName, name);
+    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+    params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+    params.use_authority_key_identifier_extension = true;
+    validity(&mut params, now, 820)?;
+    let key = KeyPair::generate().map_err(failed)?;
+    let certificate = params.signed_by(&key, root).map_err(failed)?;
+    Ok((certificate.pem(), key.serialize_pem()))
 }
 
 /// From yesterday (clocks differ) for this many days.

@@ -82,6 +82,11 @@ impl Desk {
         self.parts.gateway.close().await;
     }
 
+    /// The gateway.
+    pub(super) fn gateway(&self) -> &crate::gateway::Gateway {
+        &self.parts.gateway
+    }
+
     /// Registers a client.
     ///
     /// # Errors
@@ -322,7 +327,7 @@ impl Desk {
     }
 }
 
-fn refused(refusal: &Refusal) -> Failure {
+pub(super) fn refused(refusal: &Refusal) -> Failure {
     let problems: Vec<&str> = refusal.problems().iter().map(|problem| problem.text.as_str()).collect();
     let told = refusal.told();
     Failure::Failed(if problems.is_empty() { told.text.into_owned() } else { problems.join("; ") })

@@ -84,7 +84,7 @@ impl Init {
         let mut files = vec![(SETTINGS, text)];
         if own_files.is_none() {
             let names = if local { vec![host, "127.0.0.1".to_owned(), "::1".to_owned()] } else { vec![host] };
-            let issued = certificates::issue("Amanat certificate authority", &names, Clock::system().now())?;
+            let issued = certificates::issue("Amanat certificate authority", &names, &[], Clock::system().now())?;
             files.extend([("ca.pem", issued.authority), ("cert.pem", issued.certificate), ("key.pem", issued.key)]);
         }
         if let Some((taken, _)) = files.iter().find(|(name, _)| self.folder.join(name).exists()) {

@@ -9,6 +9,8 @@ mod desk;
 mod doctor;
 mod explain;
 mod init;
+mod lab;
+mod lab_desk;
 mod people;
 mod places;
 mod screen;
@@ -58,6 +60,8 @@ enum Command {
     Explain(Box<explain::Explain>),
     /// Emergency access: the cases to review, and its end.
     BreakGlass(break_glass::BreakGlass),
+    /// Results of laboratories: try a mapping, see what waits, fix it.
+    Lab(lab::Lab),
     /// Try the gateway itself, against stores of its own.
     Selftest(selftest::Selftest),
 }
@@ -84,6 +88,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, out: &mut dyn Write, e
         Command::Audit(audit) => audit.run(&mut screen),
         Command::Explain(explain) => explain.run(&mut screen),
         Command::BreakGlass(glass) => glass.run(&mut screen),
+        Command::Lab(lab) => lab.run(&mut screen),
         Command::Selftest(selftest) => selftest.run(&mut screen),
     };
     result.map_or_else(|failure| screen.end(&failure), |()| 0)

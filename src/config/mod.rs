@@ -3,6 +3,7 @@
 mod base_url;
 mod consents;
 mod emergency;
+mod lab;
 mod labels;
 mod sections;
 mod settings;
@@ -11,6 +12,7 @@ mod tests;
 
 pub use base_url::BaseUrl;
 pub use emergency::Emergency;
+pub use lab::{Feed, Lab};
 pub use sections::{Audit, Exposure, Issuer, JwksSource, Limits, Server, Smart, Store, Tls};
 pub use settings::Effective;
 
@@ -38,6 +40,8 @@ pub struct Config {
     pub purpose_required: bool,
     /// What records are labelled by: `consent.label_rules`, `consent.local_sensitivities`, `consent.time_zone`.
     pub labelling: Labelling,
+    /// `[lab]`
+    pub lab: Lab,
     /// `[audit]`
     pub audit: Audit,
     /// `[limits]`

@@ -1,7 +1,7 @@
 //! The sections of the file as types, with their defaults and the rules between them.
 
 use super::settings::Settings;
-use super::{BaseUrl, Config, emergency, labels};
+use super::{BaseUrl, Config, emergency, lab, labels};
 use crate::fhir::Id;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
@@ -148,6 +148,7 @@ pub(super) fn read(settings: &mut Settings) -> Option<Config> {
     let consent = super::consents::read(settings);
     let (emergency, purpose_required) = (emergency::read(settings, &consent), settings.or("consent.purpose_required", false));
     let labelling = labels::read(settings, &consent);
+    let lab = lab::read(settings, consent.time_zone.rules());
     let audit = audit(settings);
     let (limits, smart) = (limits(settings), smart(settings));
     let config = Config {
@@ -159,6 +160,7 @@ pub(super) fn read(settings: &mut Settings) -> Option<Config> {
         emergency,
         purpose_required,
         labelling,
+        lab,
         audit,
         limits,
         smart,
@@ -338,5 +340,15 @@ fn check_exposure(config: &Config, settings: &mut Settings) {
     }
     if *exposure == Exposure::Demo && !(listen.ip().is_loopback() && config.server.management_listen.ip().is_loopback()) {
         settings.fault("server.listen", "must be a loopback address: demo credentials are published");
+    }
+    let Some(mllp) = config.lab.mllp_listen.filter(|address| !address.ip().is_loopback()) else { return };
+    if config.tls.as_ref().is_none_or(|tls| tls.client_ca.is_none()) {
+        let text = format!(
+            "is `{mllp}`, which others can reach: MLLP has no password, so `[tls]` with `tls.client_ca` must tell who sends"
+        );
+        settings.fault("lab.mllp_listen", text);
+    }
+    if *exposure == Exposure::Demo {
+        settings.fault("lab.mllp_listen", "must be a loopback address: demo credentials are published");
     }
 }

@@ -46,7 +46,8 @@ impl Actions {
                 | Operation::AcknowledgeNotice(_)
                 | Operation::LastN(_)
                 | Operation::IndexStatus
-                | Operation::ExplainAccess(..),
+                | Operation::ExplainAccess(..)
+                | Operation::Match,
             ) => Self::ACCESS,
             Interaction::Create(..)
             | Interaction::Update(..)
@@ -55,7 +56,7 @@ impl Actions {
             | Interaction::ConditionalPatch(..)
             | Interaction::Delete(..)
             | Interaction::ConditionalDelete(_)
-            | Interaction::Operate(Operation::FileConsent | Operation::RevokeConsent)
+            | Interaction::Operate(Operation::FileConsent | Operation::RevokeConsent | Operation::ProcessMessage)
             | Interaction::Bundle => Self::CORRECT,
         }
     }

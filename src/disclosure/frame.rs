@@ -6,6 +6,7 @@ use super::{Redaction, Row, Visit, outcome};
 use crate::access::Permit;
 use crate::audit::Entry;
 use crate::fhir::json::quote_into;
+use crate::fhir::matching::Likeness;
 use crate::fhir::search::Contained;
 use crate::fhir::{Id, Instant, Need, Refusal, Rendering, Touched};
 use std::collections::BTreeSet;
@@ -68,6 +69,39 @@ pub fn searchset(
             out.raw("\"resource\":");
             out.raw(&notes(frame, hint));
             out.raw(",\"search\":{\"mode\":\"outcome\"}");
+            Ok(())
+        })?;
+    }
+    Ok(Pending::owing(200, Vec::new(), bundle.close(), shown.entry(visit)))
+}
+
+/// What `$match` found: candidates with their scores, the best first (<https://hl7.org/fhir/R4/patient-operation-match.html>).
+///
+/// # Errors
+/// [`Refusal::Internal`] when stored content is damaged.
+pub fn matches(
+    permit: &Permit,
+    found: &[(Row, Likeness)],
+    rendering: &Rendering,
+    visit: &Visit,
+    redaction: &Redaction<'_>,
+) -> Result<Pending, Refusal> {
+    let base = redaction.base();
+    let total = u64::try_from(found.len()).ok();
+    let mut bundle = Frame::open("searchset", &PageFrame { total, ..PageFrame::default() });
+    let mut shown = Shown::default();
+    for (row, likeness) in found.iter().filter(|(row, _)| passes(permit, Need::Search, row, base)) {
+        let Some(content) = &row.content else { continue };
+        shown.add(row);
+        bundle.entry(|out| {
+            full_url(out, base, row);
+            out.resource(&rendered((permit, Need::Search, redaction), &row.facts, content, rendering)?);
+            out.raw(&format!(
+                ",\"search\":{{\"extension\":[{{\"url\":\"http://hl7.org/fhir/StructureDefinition/match-grade\",\"valueCode\":\"{}\"}}],\
+                 \"mode\":\"match\",\"score\":{:.2}}}",
+                likeness.grade.code(),
+                likeness.score
+            ));
             Ok(())
         })?;
     }

@@ -11,6 +11,7 @@ mod instant;
 mod interaction;
 pub mod json;
 mod marks;
+pub mod matching;
 pub mod naming;
 mod operation;
 pub mod parameters;

@@ -16,6 +16,10 @@ pub enum Operation {
     AcknowledgeNotice(Id),
     /// `Patient/id/$explain-access`: who sees what, and why; the query of a GET with it.
     ExplainAccess(Id, Vec<(String, String)>),
+    /// `Patient/$match`: who a description may mean.
+    Match,
+    /// `$process-message`: a FHIR message.
+    ProcessMessage,
     /// `Consent/$fileConsent` (HL7 FAST Consent Management).
     FileConsent,
     /// `Consent/$revokeConsent` (HL7 FAST Consent Management).
@@ -59,7 +63,7 @@ const CONSENT: Called = Called::OnType(ResourceType::Consent);
 const PAPERS: &[ResourceType] = &[ResourceType::DocumentReference, ResourceType::QuestionnaireResponse];
 
 /// Every operation.
-pub const OPERATIONS: [Defined; 9] = [
+pub const OPERATIONS: [Defined; 11] = [
     Defined {
         name: "index-status",
         called: Called::OnType(ResourceType::SearchParameter),
@@ -121,6 +125,25 @@ pub const OPERATIONS: [Defined; 9] = [
         ],
     },
     Defined {
+        name: "match",
+        called: Called::OnType(ResourceType::Patient),
+        reads: false,
+        definition: "http://hl7.org/fhir/OperationDefinition/Patient-match",
+        slots: &[
+            Slot::required("resource", Takes::Record(&[ResourceType::Patient])),
+            Slot::optional("onlyCertainMatches", Takes::Flag),
+            Slot::optional("count", Takes::Whole),
+        ],
+    },
+    Defined {
+        name: "process-message",
+        called: Called::OnSystem,
+        reads: false,
+        definition: "http://hl7.org/fhir/OperationDefinition/MessageHeader-process-message",
+        // The message itself is the body.
+        slots: &[],
+    },
+    Defined {
         name: "fileConsent",
         called: CONSENT,
         reads: false,
@@ -159,6 +182,8 @@ impl Operation {
             ("break-glass-notices", Some(id)) => Self::BreakGlassNotices(id, query),
             ("acknowledge-notice", Some(id)) => Self::AcknowledgeNotice(id),
             ("explain-access", Some(id)) => Self::ExplainAccess(id, query),
+            ("match", None) => Self::Match,
+            ("process-message", None) => Self::ProcessMessage,
             ("fileConsent", None) => Self::FileConsent,
             ("revokeConsent", None) => Self::RevokeConsent,
             ("index-status", None) => Self::IndexStatus,
@@ -175,6 +200,8 @@ impl Operation {
             Self::BreakGlassNotices(..) => "break-glass-notices",
             Self::AcknowledgeNotice(_) => "acknowledge-notice",
             Self::ExplainAccess(..) => "explain-access",
+            Self::Match => "match",
+            Self::ProcessMessage => "process-message",
             Self::FileConsent => "fileConsent",
             Self::RevokeConsent => "revokeConsent",
             Self::LastN(_) => "lastn",
@@ -195,7 +222,9 @@ impl Operation {
             | Self::BreakGlassNotices(id, _)
             | Self::AcknowledgeNotice(id)
             | Self::ExplainAccess(id, _) => Some(id),
-            Self::FileConsent | Self::RevokeConsent | Self::LastN(_) | Self::IndexStatus => None,
+            Self::Match | Self::ProcessMessage | Self::FileConsent | Self::RevokeConsent | Self::LastN(_) | Self::IndexStatus => {
+                None
+            }
         }
     }
 }

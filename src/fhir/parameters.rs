@@ -21,6 +21,8 @@ pub enum Takes {
     Code,
     /// A whole number that is not negative.
     Whole,
+    /// `valueBoolean`, as the text `true` or `false`.
+    Flag,
     /// The literal reference of a `valueReference`.
     Reference,
     /// A `resource` of one of these types.
@@ -180,6 +182,9 @@ fn value(parameter: Element<'_>, takes: Takes) -> Result<Value, String> {
             let number = only.number_text().and_then(|text| text.parse().ok());
             number.map(Value::Whole).ok_or_else(|| wanted("whole number"))
         }
+        (Takes::Flag, "valueBoolean") => {
+            only.as_bool().map(|flag| Value::Text(flag.to_string())).ok_or_else(|| wanted("truth value"))
+        }
         (Takes::Reference, "valueReference") => {
             filled(only.text_at("reference")).ok_or_else(|| wanted("reference with a literal `reference`"))
         }
@@ -200,6 +205,7 @@ impl Takes {
             Self::Text => "valueString",
             Self::Code => "valueCode",
             Self::Whole => "valueInteger",
+            Self::Flag => "valueBoolean",
             Self::Reference => "valueReference",
             Self::Record(_) => "resource",
         }

@@ -17,7 +17,9 @@ mod explain;
 mod explain_words;
 mod history;
 mod inbound;
+mod lab;
 mod last_n;
+mod match_patient;
 mod notices;
 mod operate;
 mod page;
@@ -41,6 +43,7 @@ pub use consent::ConsentOffice;
 pub use emergency::{Emergency, EmergencyRules};
 pub use explain::{Explained, Somebody};
 pub use inbound::Inbound;
+pub use lab::{Finding, LabRules, Laboratory, Queued};
 pub use page::LinkKey;
 pub use rate::Rate;
 pub use shadow::{Draft, Shift};
@@ -133,6 +136,8 @@ pub struct Parts {
     pub endpoints: Endpoints,
     /// Proves that a form was shown by this gateway.
     pub form_key: Vec<u8>,
+    /// Result intake.
+    pub lab: Laboratory,
     /// What AuditEvents say of this gateway.
     pub site: Site,
 }

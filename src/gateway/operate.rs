@@ -15,6 +15,8 @@ impl Gateway {
             Operation::BreakGlassNotices(patient, _) => self.notices(caller, patient, &operation, errand).await,
             Operation::AcknowledgeNotice(patient) => self.acknowledge(caller, patient, &operation, errand).await,
             Operation::ExplainAccess(patient, _) => self.explain_access(caller, patient, &operation, errand).await,
+            Operation::Match => self.match_patient(caller, errand).await,
+            Operation::ProcessMessage => self.process_message(caller, errand).await,
             Operation::FileConsent => self.file_consent(caller, errand).await,
             Operation::IndexStatus => self.index_status(caller, &operation, errand).await,
             Operation::LastN(query) => self.last_n(caller, query, errand).await,

@@ -33,9 +33,12 @@ pub(super) async fn serve(front: &Front, request: &HttpRequest, place: Place<'_>
             token(front, request, endpoint, payload, id).await.unwrap_or_else(|turned| turned.oauth_response())
         }
         Place::Token | Place::Introspect | Place::Revoke => Turned::method(place.methods()).oauth_response(),
-        Place::SmartConfiguration | Place::OpenidConfiguration | Place::Jwks | Place::SmartStyle | Place::Userinfo => {
-            Turned::method(place.methods()).response()
-        }
+        Place::SmartConfiguration
+        | Place::OpenidConfiguration
+        | Place::Jwks
+        | Place::SmartStyle
+        | Place::Userinfo
+        | Place::Lab => Turned::method(place.methods()).response(),
         Place::Nowhere | Place::Fhir(_) | Place::Page(_) => Turned::nowhere(front.config.server.base_url.as_str()).response(),
     }
 }

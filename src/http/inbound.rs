@@ -74,7 +74,7 @@ pub(super) async fn read(
     let headers = headers(request)?;
     let mut body = Vec::new();
     if matches!(method, Method::Post | Method::Put | Method::Patch) {
-        let bound = if path.is_empty() { limits.bundle_bytes } else { limits.body_bytes };
+        let bound = if path.is_empty() || path == "$process-message" { limits.bundle_bytes } else { limits.body_bytes };
         // In a box of its own: most requests have none, and should not carry the place for unpacking one.
         body = Box::pin(body::read(request, payload, bound, limits.body_seconds)).await?;
     }

@@ -5,6 +5,7 @@ mod cookies;
 mod cors;
 mod documents;
 mod inbound;
+mod lab;
 mod management;
 mod observe;
 mod outcome;
@@ -94,6 +95,9 @@ async fn serve(front: &Front, request: HttpRequest, payload: web::Payload) -> Ht
         }
         match place {
             Place::Fhir(path) => fhir(front, &request, path, payload, &id).await,
+            Place::Lab if request.method() == actix_web::http::Method::POST => {
+                Box::pin(lab::message(front, &request, payload, &id)).await
+            }
             Place::Page(page) => Box::pin(pages::serve(front, &request, page, payload, &id)).await,
             other => Box::pin(documents::serve(front, &request, other, payload, &id)).await,
         }

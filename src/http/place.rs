@@ -26,6 +26,8 @@ pub(super) enum Place<'a> {
     SmartStyle,
     /// A page for people.
     Page(Page),
+    /// `/lab/v2`
+    Lab,
     /// Nothing is there.
     Nowhere,
 }
@@ -83,6 +85,7 @@ impl<'a> Place<'a> {
     pub(super) fn of(path: &'a str, base: &BaseUrl) -> Self {
         match path {
             "/token" => return Self::Token,
+            "/lab/v2" => return Self::Lab,
             "/.well-known/jwks.json" => return Self::Jwks,
             crate::portal::SMART_STYLE_PATH => return Self::SmartStyle,
             "/introspect" => return Self::Introspect,
@@ -115,7 +118,7 @@ impl<'a> Place<'a> {
             Self::SmartConfiguration | Self::OpenidConfiguration | Self::Jwks | Self::SmartStyle | Self::Nowhere => {
                 "GET, HEAD, OPTIONS"
             }
-            Self::Token | Self::Introspect | Self::Revoke => "POST, OPTIONS",
+            Self::Token | Self::Lab | Self::Introspect | Self::Revoke => "POST, OPTIONS",
             Self::Userinfo => "GET, HEAD, POST, OPTIONS",
             Self::Page(page) => page.methods(),
         }
@@ -147,6 +150,7 @@ impl<'a> Place<'a> {
             Self::Userinfo => "/userinfo",
             Self::SmartStyle => crate::portal::SMART_STYLE_PATH,
             Self::Page(page) => page.path(),
+            Self::Lab => "/lab/v2",
             Self::Nowhere => "nowhere",
         }
     }
@@ -211,6 +215,7 @@ mod tests {
             ("/authorize/", Place::Nowhere),
             ("/r4/fhir/.well-known/openid-configuration", Place::OpenidConfiguration),
             ("/.well-known/oauth-authorization-server/r4/fhir", Place::OpenidConfiguration),
+            ("/lab/v2", Place::Lab),
         ] {
             assert_eq!(Place::of(path, &base), place, "{path}");
         }

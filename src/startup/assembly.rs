@@ -4,13 +4,14 @@ use crate::audit::{Site, Trail, TrailSource};
 use crate::clock::Clock;
 use crate::config::{self, Config, JwksSource};
 use crate::fhir::Refusal;
-use crate::gateway::{ConsentOffice, Emergency, EmergencyRules, Gateway, Limits, LinkKey, Parts, Rate};
+use crate::gateway::{ConsentOffice, Emergency, EmergencyRules, Gateway, LabRules, Laboratory, Limits, LinkKey, Parts, Rate};
 use crate::identity::{Algorithm, Authenticator, IssuerSettings, Issuers, IssuersFault, KeysAt, PublishedKeys, Reach};
 use crate::smart::{
     AssertionRules, ClientStore, ClientStoreError, Endpoints, Kept, KeyRing, KeyRingFault, People, Registry, State, StateStore,
     TokenEndpoint,
 };
 use crate::store::emergency::EmergencyStore;
+use crate::store::lab::LabStore;
 use crate::store::sql::{SqliteOptions, SqliteStore};
 use crate::store::{RecordStore, StoreError};
 use std::sync::Arc;
@@ -127,6 +128,7 @@ async fn parts(
         labelling: config.labelling.clone(),
         emergency: Emergency::new(emergency_rules(config), Arc::clone(store) as Arc<dyn EmergencyStore>),
         purpose_required: config.purpose_required,
+        lab: laboratory(store, config).await?,
         link_key: link_key(store).await?,
         clock: clock.clone(),
         limits: limits(&config.limits),
@@ -176,6 +178,32 @@ async fn kept_key(store: &SqliteStore, name: &'static str) -> Result<Vec<u8>, Op
     let mut fresh = vec![0; 32];
     aws_lc_rs::rand::fill(&mut fresh).map_err(|_| OpenError::Setting("the system has no random numbers".to_owned()))?;
     Ok(store.setting_or(name, fresh).await?)
+}
+
+/// Result intake; the secret of its ids is made once, then the same for every node of the store.
+async fn laboratory(store: &Arc<SqliteStore>, config: &Config) -> Result<Laboratory, OpenError> {
+    let mut fresh = vec![0; 32];
+    aws_lc_rs::rand::fill(&mut fresh).map_err(|_| OpenError::Setting("the system has no random numbers".to_owned()))?;
+    let secret = store.setting_or("lab-key", fresh).await?;
+    let lab = &config.lab;
+    let feed = |feed: &config::Feed| {
+        let thumbprint = super::fingerprint(&feed.certificate);
+        thumbprint
+            .map(|thumbprint| (thumbprint, feed.client.clone()))
+            .map_err(|error| OpenError::Setting(format!("lab.feeds: {error}")))
+    };
+    let rules = LabRules {
+        tables: Arc::clone(&lab.tables),
+        zone: lab.time_zone.clone(),
+        charset: lab.charset,
+        threshold: lab.match_threshold,
+        message_bytes: lab.message_bytes,
+        known_senders_only: lab.known_senders_only,
+        processing: lab.processing.clone(),
+        feeds: lab.feeds.iter().map(feed).collect::<Result<_, _>>()?,
+        plain_client: lab.mllp_client.clone(),
+    };
+    Ok(Laboratory::new(Arc::clone(store) as Arc<dyn LabStore>, rules, secret))
 }
 
 fn emergency_rules(config: &Config) -> EmergencyRules {

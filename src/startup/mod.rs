@@ -1,6 +1,7 @@
 //! From a configuration to a serving gateway, in order: logs, certificates, gateway, listeners. Tests start it the same way.
 
 mod assembly;
+mod mllp;
 mod tls;
 
 pub use assembly::{Assembly, OpenError, assemble, assemble_over};
@@ -57,6 +58,9 @@ pub struct Running {
     servers: [ServerHandle; 2],
     reload: Arc<Notify>,
     tasks: Vec<JoinHandle<()>>,
+    /// Where MLLP is spoken, when it is.
+    pub mllp: Option<SocketAddr>,
+    feeds: Option<mllp::Listening>,
 }
 
 impl std::fmt::Debug for Running {
@@ -75,6 +79,10 @@ impl Running {
     pub async fn stop(self) {
         self.health.stop();
         let [public, management] = self.servers;
+        // Messages that are being taken are finished, and acknowledged.
+        if let Some(feeds) = self.feeds {
+            feeds.stop().await;
+        }
         public.stop(true).await;
         // What looks at the store now and then must not look at a closed one.
         for task in self.tasks {
@@ -97,6 +105,7 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running, StartError> 
     let certificates = config.tls.as_ref().map(Certificates::load).transpose()?;
     let (public, https) = listen(config.server.listen)?;
     let (private, management) = listen(config.server.management_listen)?;
+    let feeds = config.lab.mllp_listen.map(listen).transpose()?;
     let assembly = Arc::new(assemble(&config, &clock).await?);
     let gateway = Arc::clone(&assembly.gateway);
     gateway.note(Event::Start).await;
@@ -112,13 +121,17 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running, StartError> 
     // A bench measures what requests cost, and nothing beside them.
     #[cfg(not(feature = "bench"))]
     tasks.push(tokio::spawn(async move { gateway.follow_trail().await }));
+    tasks.push(tokio::spawn(mllp::tend(Arc::clone(&assembly.gateway))));
+    let mllp = feeds.as_ref().map(|(_, address)| *address);
+    let feeds =
+        feeds.map(|(listener, _)| mllp::listen(listener, &assembly.gateway, &config.lab, certificates.as_ref())).transpose()?;
     if let Some(certificates) = certificates {
         tasks.push(tokio::spawn(follow(certificates, Arc::clone(&reload))));
     }
     // Workers and accept threads begin with the first poll of the servers, which must not wait for the caller's next pause.
     tokio::task::yield_now().await;
     tracing::info!(address = %https, management = %management, base = %config.server.base_url, "serving");
-    Ok(Running { https, management, assembly, health, servers, reload, tasks })
+    Ok(Running { https, management, assembly, health, servers, reload, tasks, mllp, feeds })
 }
 
 fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {

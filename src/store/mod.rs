@@ -1,6 +1,7 @@
 //! The record store port. Behind it: `sql` (an embedded database) and, later, a FHIR server.
 
 pub mod emergency;
+pub mod lab;
 pub mod sql;
 
 use crate::access::Permit;

@@ -15,9 +15,10 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("store", &["disclosure", "audit", "access", "fhir", "clock"]),
     ("identity", &["access", "fhir", "clock"]),
     ("smart", &["store", "identity", "audit", "access", "fhir", "clock"]),
-    ("gateway", &["smart", "store", "identity", "disclosure", "consent", "audit", "access", "fhir", "clock", "telemetry"]),
+    ("lab", &["disclosure", "fhir"]),
+    ("gateway", &["lab", "smart", "store", "identity", "disclosure", "consent", "audit", "access", "fhir", "clock", "telemetry"]),
     ("telemetry", &["clock", "fhir"]),
-    ("config", &["consent", "fhir"]),
+    ("config", &["consent", "lab", "fhir"]),
     ("portal", &["gateway", "smart", "access", "fhir"]),
     ("http", &["portal", "gateway", "identity", "smart", "disclosure", "fhir", "config", "telemetry"]),
     (
@@ -25,6 +26,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         &[
             "http",
             "gateway",
+            "lab",
             "smart",
             "store",
             "identity",
@@ -44,6 +46,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "startup",
             "config",
             "gateway",
+            "lab",
             "smart",
             "store",
             "identity",
@@ -75,7 +78,9 @@ const GUESTS: &[(&str, &[&str])] = &[
     ("askama", &["portal"]),
     ("argon2", &["smart/password.rs"]),
     ("clap", &["cli", "main"]),
-    ("tokio", &["store", "identity", "smart", "gateway", "http", "startup", "cli", "telemetry"]),
+    ("tokio_rustls", &["lab", "startup", "cli"]),
+    ("encoding_rs", &["lab"]),
+    ("tokio", &["lab", "store", "identity", "smart", "gateway", "http", "startup", "cli", "telemetry"]),
 ];
 
 /// Words that name no room.

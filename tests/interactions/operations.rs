@@ -14,6 +14,8 @@ pub(super) const OPERATIONS: &[(&str, &str, &str)] = &[
     ("POST", "Patient/p1/$acknowledge-notice", "user/Patient.r"),
     ("GET", "Patient/p1/$explain-access", "user/Patient.r"),
     ("POST", "Patient/p1/$explain-access", "user/Patient.r"),
+    ("POST", "Patient/$match", "user/Patient.s"),
+    ("POST", "$process-message", "user/MessageHeader.c"),
     ("POST", "Consent/$fileConsent", "user/Consent.cu"),
     ("POST", "Consent/$revokeConsent", "user/Consent.u"),
     ("GET", "Observation/$lastn", "user/Observation.s"),
@@ -115,7 +117,7 @@ fn the_statement_lists_every_operation_where_it_is_called() {
         let names = row["operation"].as_array().into_iter().flatten().map(|one| one["name"].as_str().unwrap().to_owned());
         names.collect::<Vec<_>>()
     };
-    let patients = ["break-glass", "end-break-glass", "break-glass-notices", "acknowledge-notice", "explain-access"];
+    let patients = ["break-glass", "end-break-glass", "break-glass-notices", "acknowledge-notice", "explain-access", "match"];
     assert_eq!(listed("Patient"), patients);
     assert_eq!(listed("Consent"), ["fileConsent", "revokeConsent"]);
     assert_eq!(listed("Observation"), ["lastn"]);

@@ -28,6 +28,7 @@ pub(crate) async fn begin(folder: &Path, settings: &str, clock: Clock) -> Runnin
 pub(crate) struct Served {
     pub(crate) address: SocketAddr,
     pub(crate) management: SocketAddr,
+    pub(crate) mllp: Option<SocketAddr>,
     assembly: Arc<Assembly>,
     clock: Clock,
     stop: Option<oneshot::Sender<()>>,
@@ -42,13 +43,13 @@ impl Served {
         let thread = std::thread::spawn(move || {
             wait_for(async {
                 let running = begin(&folder, &settings, hands).await;
-                ready.send((running.https, running.management, Arc::clone(&running.assembly))).unwrap();
+                ready.send((running.https, running.management, running.mllp, Arc::clone(&running.assembly))).unwrap();
                 drop(stopped.await);
                 running.stop().await;
             });
         });
-        let (address, management, assembly) = readied.recv().unwrap();
-        Self { address, management, assembly, clock: clock.clone(), stop: Some(stop), thread: Some(thread) }
+        let (address, management, mllp, assembly) = readied.recv().unwrap();
+        Self { address, management, mllp, assembly, clock: clock.clone(), stop: Some(stop), thread: Some(thread) }
     }
 
     /// Registers a client; the gateway takes it over within a second, or by [`Served::look_at_registry`].

@@ -81,6 +81,16 @@ impl Server {
         self.served.management
     }
 
+    /// Where it speaks MLLP.
+    pub(crate) fn mllp(&self) -> SocketAddr {
+        self.served.mllp.unwrap()
+    }
+
+    /// The folder of its settings.
+    pub(crate) fn folder(&self) -> &std::path::Path {
+        self.folder.path()
+    }
+
     /// The file of the embedded store.
     pub(crate) fn database(&self) -> PathBuf {
         self.folder.path().join("amanat.db")

@@ -23,8 +23,7 @@ pub(super) struct Member {
 /// # Errors
 /// When no key can be made.
 pub(super) fn clients() -> Result<Vec<Member>, Failure> {
-    let lab =
-        "system/Patient.rs system/ServiceRequest.rs system/Observation.cruds system/DiagnosticReport.cruds system/Specimen.cruds";
+    let lab = "system/Patient.rs system/ServiceRequest.rs system/Observation.cruds system/DiagnosticReport.cruds system/Specimen.cruds system/DocumentReference.cu system/MessageHeader.c";
     Ok(vec![
         backend("hospital", "City Hospital", "system/*.cruds", HOSPITAL, true)?,
         backend("lab", "Laboratory", lab, LABORATORY, true)?,

@@ -11,8 +11,24 @@ use std::path::{Path, PathBuf};
 const HEAD: &str = "# Written by `amanat demo`; changes are lost at its next start.";
 
 /// Everything that a demo leaves.
-const OWN: [&str; 9] =
-    [DEMO_MARK, "ca.pem", "cert.pem", "key.pem", "records.db", "records.db-wal", "records.db-shm", LABELS, SETTINGS];
+const OWN: [&str; 12] = [
+    DEMO_MARK,
+    LAB_TABLES,
+    "lab-cert.pem",
+    "lab-key.pem",
+    "ca.pem",
+    "cert.pem",
+    "key.pem",
+    "records.db",
+    "records.db-wal",
+    "records.db-shm",
+    LABELS,
+    SETTINGS,
+];
+
+/// What its laboratory's messages are mapped by.
+const LAB_TABLES: &str = "lab-tables.toml";
+const LAB_TABLES_TEXT: &str = include_str!("../../../fhir-profiles/lab/demo.toml");
 
 /// The rules by which its records are labelled, and what they say.
 const LABELS: &str = "labels.toml";
@@ -67,22 +83,31 @@ impl Folder {
     ///
     /// # Errors
     /// When a file cannot be written.
-    pub(super) fn write_settings(&self, port: u16, management: u16) -> Result<(), Failure> {
+    pub(super) fn write_settings(&self, port: u16, management: u16, mllp: u16) -> Result<(), Failure> {
         let text = format!(
             "{HEAD}\n[server]\nlisten = \"127.0.0.1:{port}\"\nmanagement_listen = \"127.0.0.1:{management}\"\n\
              base_url = \"https://localhost:{port}/fhir\"\nexposure = \"demo\"\n\n\
-             [tls]\ncertificate = \"cert.pem\"\nkey = \"key.pem\"\n\n[store]\nurl = \"sqlite:records.db\"\n\n\
+             [tls]\ncertificate = \"cert.pem\"\nkey = \"key.pem\"\nclient_ca = \"ca.pem\"\n\n[store]\nurl = \"sqlite:records.db\"\n\n\
              [consent]\nimplicit_policy = \"Policy-all-normal\"\nlabel_rules = \"{LABELS}\"\n\n[audit]\nnode = \"amanat-demo\"\n\n\
+             # The laboratory sends HL7 v2 with a certificate of its own.\n[lab]\nmllp_listen = \"127.0.0.1:{mllp}\"\ntables = [\"{LAB_TABLES}\"]\n\
+             [[lab.feeds]]\nclient = \"lab\"\ncertificate = \"lab-cert.pem\"\n\n\
              # Long enough to try things without fetching a new one.\n[smart]\ntoken_lifetime_seconds = 3600\n"
         );
         places::write_private(&self.settings(), &text, false)?;
         places::write_private(&self.0.join(LABELS), LABEL_RULES, false)?;
-        if self.authority().exists() {
+        // What somebody tried out stays.
+        if !self.0.join(LAB_TABLES).exists() {
+            places::write_private(&self.0.join(LAB_TABLES), LAB_TABLES_TEXT, false)?;
+        }
+        if self.authority().exists() && self.0.join("lab-cert.pem").exists() {
             return Ok(());
         }
         let names = ["localhost", "127.0.0.1", "::1"].map(str::to_owned);
-        let issued = certificates::issue("Amanat demo authority", &names, Clock::system().now())?;
-        for (name, text) in [("key.pem", issued.key), ("cert.pem", issued.certificate), ("ca.pem", issued.authority)] {
+        let issued = certificates::issue("Amanat demo authority", &names, &["lab"], Clock::system().now())?;
+        let laboratory =
+            issued.clients.into_iter().flat_map(|(certificate, key)| [("lab-cert.pem", certificate), ("lab-key.pem", key)]);
+        let own = [("key.pem", issued.key), ("cert.pem", issued.certificate), ("ca.pem", issued.authority)];
+        for (name, text) in own.into_iter().chain(laboratory) {
             places::write_private(&self.0.join(name), &text, false)?;
         }
         Ok(())
@@ -140,12 +165,12 @@ mod tests {
     fn a_second_start_keeps_the_folder_and_a_reset_empties_it() {
         let place = tempfile::tempdir().unwrap();
         let folder = Folder::open(place.path(), false).unwrap();
-        folder.write_settings(8443, 9443).unwrap();
+        folder.write_settings(8443, 9443, 2575).unwrap();
         folder.write_story(&json!({ "clients": {} })).unwrap();
         let authority = std::fs::read(folder.authority()).unwrap();
 
         let folder = Folder::open(place.path(), false).unwrap();
-        folder.write_settings(8444, 9444).unwrap();
+        folder.write_settings(8444, 9444, 2576).unwrap();
         assert_eq!(std::fs::read(folder.authority()).unwrap(), authority);
         assert_eq!(folder.story().unwrap(), Some(json!({ "clients": {} })));
 
@@ -157,7 +182,7 @@ mod tests {
     #[test]
     fn an_unfinished_folder_begins_anew() {
         let place = tempfile::tempdir().unwrap();
-        Folder::open(place.path(), false).unwrap().write_settings(8443, 9443).unwrap();
+        Folder::open(place.path(), false).unwrap().write_settings(8443, 9443, 2575).unwrap();
         std::fs::write(place.path().join("records.db"), "half").unwrap();
         Folder::open(place.path(), false).unwrap();
         assert!(!place.path().join("records.db").exists());

@@ -38,10 +38,10 @@ pub(super) struct Demo {
 impl Demo {
     /// Prepares the folder, serves, greets, and waits to be stopped.
     pub(super) fn run(self, screen: &mut Screen<'_>) -> Result<(), Failure> {
-        let (port, management) = (free(self.port)?, free(management_port(self.port))?);
+        let (port, management, mllp) = (free(self.port)?, free(management_port(self.port))?, free(mllp_port(self.port))?);
         let usual = self.data.is_none();
         let folder = Folder::open(&self.data.unwrap_or_else(places::demo_folder), self.reset)?;
-        folder.write_settings(port, management)?;
+        folder.write_settings(port, management, mllp)?;
         let config = Config::load(Sources { file: Some(folder.settings()), ..Sources::default() })?;
         let base = config.server.base_url.as_str().to_owned();
         let settings = config.clone();
@@ -56,6 +56,7 @@ impl Demo {
                 "base": base,
                 "ca_file": folder.authority(),
                 "management": format!("http://{}", running.management),
+                "mllp": running.mllp.map(|address| address.to_string()),
                 "clients": story.get("clients"),
                 "users": story.get("users"),
                 "tokens": tokens(&desk).await?,
@@ -64,7 +65,7 @@ impl Demo {
             if self.quiet || !std::io::stdout().is_terminal() {
                 screen.json(&json!({ "base": base, "ca_file": folder.authority(), "management": document.get("management"), "demo_file": folder.mark() }))?;
             } else {
-                greet(&folder, usual, &base, screen)?;
+                greet(&folder, usual, &base, mllp, screen)?;
             }
             screen.out.flush()?;
             until_stopped(running, HangUp::Stops).await
@@ -77,6 +78,16 @@ const fn management_port(port: u16) -> u16 {
         0 => 0,
         1..=64_535 => port + 1000,
         _ => port - 1000,
+    }
+}
+
+/// 2575, which IANA names for HL7, beside the usual port; else two thousand higher than the other.
+const fn mllp_port(port: u16) -> u16 {
+    match port {
+        0 => 0,
+        8443 => 2575,
+        1..=63_535 => port + 2000,
+        _ => port - 2000,
     }
 }
 
@@ -119,7 +130,7 @@ async fn tokens(desk: &Desk) -> Result<Value, Failure> {
     Ok(tokens.into())
 }
 
-fn greet(folder: &Folder, usual: bool, base: &str, screen: &mut Screen<'_>) -> Result<(), Failure> {
+fn greet(folder: &Folder, usual: bool, base: &str, mllp: u16, screen: &mut Screen<'_>) -> Result<(), Failure> {
     let (program, version) = (places::program(), env!("CARGO_PKG_VERSION"));
     let path = |path: PathBuf| places::quoted(&path.display().to_string());
     let (ca, settings) = (path(folder.authority()), path(folder.settings()));
@@ -134,6 +145,7 @@ fn greet(folder: &Folder, usual: bool, base: &str, screen: &mut Screen<'_>) -> R
     screen.line(format_args!("  settings {settings}"))?;
     screen.line(format_args!("  data     {}   (elsewhere with --data DIR, fresh with --reset)", path(folder.path())))?;
     screen.line(format_args!("  FHIR     {base}"))?;
+    screen.line(format_args!("  HL7 v2   MLLP in TLS at localhost:{mllp}, with the certificate lab-cert.pem"))?;
     screen.line(format_args!("  TLS      own authority: {ca}"))?;
     screen.line(format_args!("  scripts  keys, users and ready tokens: {}", path(folder.mark())))?;
     screen.line("\nTry:")?;

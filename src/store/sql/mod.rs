@@ -16,6 +16,7 @@ mod history;
 mod include;
 mod index;
 mod judge;
+mod lab;
 mod ledger;
 mod marks;
 mod names;
