@@ -50,7 +50,8 @@ impl Gateway {
 
     /// A search for patients, as it would be asked for.
     pub(super) fn patient_search(&self, condition: &str) -> Result<SearchQuery, Refusal> {
-        let options = RouteOptions { base: &self.parts.base, now: self.parts.clock.now(), max_count: CANDIDATES };
+        let options =
+            RouteOptions { base: &self.parts.base, now: self.parts.clock.now(), max_count: CANDIDATES, known: self.known() };
         match interaction(&Request::get(&format!("Patient?{condition}")), &options)? {
             Interaction::Search(search) => Ok(*search),
             _ => Err(Refusal::Internal),

@@ -136,7 +136,7 @@ impl Gateway {
 
     /// The one live record that a condition finds.
     async fn found_by(&self, of: ResourceType, condition: &str) -> Result<Option<Key>, Failed> {
-        let options = RouteOptions { base: &self.parts.base, now: self.parts.clock.now(), max_count: 2 };
+        let options = RouteOptions { base: &self.parts.base, now: self.parts.clock.now(), max_count: 2, known: self.known() };
         let Interaction::Search(search) = interaction(&Request::get(&format!("{of}?{condition}")), &options)? else {
             return Err(Refusal::Internal.into());
         };
