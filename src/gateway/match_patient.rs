@@ -37,6 +37,7 @@ impl Gateway {
         }
         found.truncate(usize::try_from(count).unwrap_or(0));
         let rows: Vec<_> = found.into_iter().map(|one| (one.row, one.compared.likeness)).collect();
-        matches(&permit, &rows, &errand.rendering, &errand.visit, &self.redaction())
+        let hidden = self.hidden(&permit, rows.iter().map(|(row, _)| row)).await?;
+        matches(&permit, &rows, &errand.rendering, &errand.visit, &self.redaction().hiding(&hidden))
     }
 }
