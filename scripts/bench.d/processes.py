@@ -56,6 +56,15 @@ def status_megabytes(pid, field):
     return 0.0
 
 
+def answers(port):
+    """Whether somebody listens on a port of this machine."""
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+    except OSError:
+        return False
+    return True
+
+
 class Server:
     """One server process with its descendants, pinned to the server's core."""
 
@@ -64,6 +73,8 @@ class Server:
         self.port = port
         self.log = log or os.devnull
         self.patience = patience
+        if answers(port):
+            raise Failed(f"{name} cannot be started: something else listens on port {port}")
         started = time.monotonic()
         with open(self.log, "ab") as out:
             self.process = subprocess.Popen(
@@ -81,11 +92,9 @@ class Server:
         while time.monotonic() - started < self.patience:
             if self.process.poll() is not None:
                 raise Failed(f"{self.name} ended with {self.process.returncode} while starting:\n{self._tail()}")
-            try:
-                socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
+            if answers(self.port):
                 return
-            except OSError:
-                time.sleep(0.005)
+            time.sleep(0.005)
         self.stop()
         raise Failed(f"{self.name} did not listen on port {self.port} within {self.patience} seconds:\n{self._tail()}")
 
