@@ -7,7 +7,7 @@
 //! * [`disclosure`]: the vault, the only reader of record content.
 //! * [`store`]: where records live. [`identity`]: who asks. [`smart`]: who gets a token.
 //! * [`lab`]: what laboratories push, read and mapped.
-//! * [`gateway`]: the order of things. Begin to read there.
+//! * [`watch`]: what follows the trail: checkpoints, feeds, alarms. [`gateway`]: the order of things. Begin to read there.
 //! * [`http`], [`startup`], [`config`], [`telemetry`], [`cli`]: how it travels and how it runs.
 
 pub mod access;
@@ -29,3 +29,4 @@ pub mod smart;
 pub mod startup;
 pub mod store;
 pub mod telemetry;
+pub mod watch;

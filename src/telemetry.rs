@@ -33,6 +33,15 @@ pub const BREAK_GLASS_GRANTS: &str = "amanat_breakglass_grants_total";
 /// Cases of emergency access that should have been closed by now.
 pub const BREAK_GLASS_OVERDUE: &str = "amanat_breakglass_reviews_overdue";
 
+/// Entries that the newest checkpoint of the trail tells of.
+pub const CHECKPOINT_SIZE: &str = "amanat_trail_checkpoint_size";
+/// Seconds that a checkpoint has waited for a receiver; label `receiver`.
+pub const CHECKPOINT_WAITING: &str = "amanat_trail_checkpoint_push_waiting_seconds";
+/// Entries that a feed has not sent yet; label `feed`.
+pub const FEED_WAITING: &str = "amanat_trail_feed_waiting_entries";
+/// Alarms raised; label `rule`.
+pub const ALARMS: &str = "amanat_alarms_total";
+
 /// Bounds of the latency histogram, in seconds.
 const BUCKETS: [f64; 14] = [0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0, 30.0];
 

@@ -80,9 +80,12 @@ fn demand(interaction: &Interaction) -> Demand {
             | Operation::EndBreakGlass(_)
             | Operation::BreakGlassNotices(..)
             | Operation::AcknowledgeNotice(_)
-            | Operation::ExplainAccess(..) => on(ResourceType::Patient, &[Read]),
+            | Operation::ExplainAccess(..)
+            | Operation::Accounting(..)
+            | Operation::AccessLog(..) => on(ResourceType::Patient, &[Read]),
             Operation::Match => on(ResourceType::Patient, &[Search]),
             Operation::ProcessMessage => on(ResourceType::MessageHeader, &[Create]),
+            Operation::RecordDisclosure => on(ResourceType::AuditEvent, &[Create]),
             Operation::FileConsent => on(ResourceType::Consent, &[Create, Update]),
             Operation::IndexStatus => on(ResourceType::SearchParameter, &[Search]),
             Operation::LastN(_) => on(ResourceType::Observation, &[Search]),

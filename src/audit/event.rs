@@ -1,21 +1,22 @@
 //! An entry as FHIR shows it: one AuditEvent for each patient (IHE BALP 1.1, R4).
 
+use super::decision;
 use super::participants::participants;
 use super::pattern::{Coded, Pattern, Subject, code, pattern, profile};
 use super::{Entry, Event};
-use crate::fhir::{Id, Outcome};
+use crate::fhir::{Id, Outcome, ResourceType};
 use amanat_documents::{AuditEventParts, EntityParts, Pointer, audit_event};
 
 const BREAK_THE_GLASS: Coded = ("http://terminology.hl7.org/CodeSystem/v3-ActReason", "BTG");
-const PERSON: Coded = ("http://terminology.hl7.org/CodeSystem/audit-entity-type", "1");
+pub(super) const PERSON: Coded = ("http://terminology.hl7.org/CodeSystem/audit-entity-type", "1");
 const SYSTEM_OBJECT: Coded = ("http://terminology.hl7.org/CodeSystem/audit-entity-type", "2");
 const OBJECT_ROLE: &str = "http://terminology.hl7.org/CodeSystem/object-role";
-const PATIENT: Coded = (OBJECT_ROLE, "1");
+pub(super) const PATIENT: Coded = (OBJECT_ROLE, "1");
 const DOMAIN_RESOURCE: Coded = (OBJECT_ROLE, "4");
 const SECURITY_RESOURCE: Coded = (OBJECT_ROLE, "13");
 const QUERY: Coded = (OBJECT_ROLE, "24");
 const REQUEST_ID: Coded = ("https://profiles.ihe.net/ITI/BALP/CodeSystem/BasicAuditEntityType", "XrequestId");
-const APPLICATION_SERVER: Coded = ("http://terminology.hl7.org/CodeSystem/security-source-type", "4");
+pub(super) const APPLICATION_SERVER: Coded = ("http://terminology.hl7.org/CodeSystem/security-source-type", "4");
 const TOKEN_USE: &str = "IHE.BasicAudit.OAUTHaccessTokenUse.Comprehensive";
 
 /// The place that observes: what every AuditEvent of this gateway has in common.
@@ -48,6 +49,10 @@ impl Site {
         &self.base
     }
 
+    pub(super) fn tenant(&self) -> Option<&str> {
+        self.tenant.as_deref()
+    }
+
     pub(super) fn pointer(&self) -> Pointer {
         Pointer { display: Some(self.observer.clone()), ..Pointer::default() }
     }
@@ -65,7 +70,8 @@ impl Site {
     }
 }
 
-/// Each `AuditEvent` of an entry, with its id: one for each patient, or one without when there is none.
+/// Each `AuditEvent` of an entry, with its id: one for each patient, or one without when there is none; then one for each patient whose
+/// consents decided.
 /// The form of the token request is closed (BALP, ITI-71): it never names a patient.
 pub fn audit_events(seq: i64, entry: &Entry, site: &Site) -> Vec<(Id, String)> {
     let pattern = pattern(&entry.event);
@@ -79,7 +85,14 @@ pub fn audit_events(seq: i64, entry: &Entry, site: &Site) -> Vec<(Id, String)> {
         let text = audit_event(&parts(&id, entry, patient, &pattern, site));
         Some((id, text))
     };
-    patients.into_iter().enumerate().filter_map(written).collect()
+    let count = patients.len();
+    let mut events: Vec<(Id, String)> = patients.into_iter().enumerate().filter_map(written).collect();
+    for (nth, decided) in entry.decided.iter().enumerate() {
+        let Some(id) = site.event_id(seq, count + nth) else { continue };
+        let text = audit_event(&decision::parts(&id, entry, decided, site));
+        events.push((id, text));
+    }
+    events
 }
 
 fn parts(id: &Id, entry: &Entry, patient: Option<&Id>, pattern: &Pattern, site: &Site) -> AuditEventParts {
@@ -104,7 +117,7 @@ fn parts(id: &Id, entry: &Entry, patient: Option<&Id>, pattern: &Pattern, site: 
 }
 
 /// What was done under emergency access says so of the event itself, not only of who did it (`audit` § 3).
-fn emergency(entry: &Entry) -> Vec<amanat_documents::Code> {
+pub(super) fn emergency(entry: &Entry) -> Vec<amanat_documents::Code> {
     let emergency = entry.agent.purposes.iter().any(|purpose| purpose == "BTG");
     if emergency { vec![code(BREAK_THE_GLASS)] } else { Vec::new() }
 }
@@ -115,7 +128,8 @@ fn profiles(entry: &Entry, patient: Option<&Id>, pattern: &Pattern) -> Vec<Strin
     let subject = match pattern.subject {
         Subject::Record => entry.records.len() == 1,
         Subject::Query | Subject::QueryAlone => entry.query.is_some(),
-        Subject::Any | Subject::Note => false,
+        Subject::Any => patient.is_some(),
+        Subject::Note => false,
     };
     let whole = subject && entry.outcome == Outcome::Success && !agent.client.is_empty() && !agent.address.is_empty();
     let name = if patient.is_some() { pattern.patient_profile } else { pattern.profile };
@@ -146,7 +160,7 @@ fn entities(entry: &Entry, patient: Option<&Id>, pattern: &Pattern) -> Vec<Entit
     entities
 }
 
-fn entity(kind: Coded, role: Coded) -> EntityParts {
+pub(super) fn entity(kind: Coded, role: Coded) -> EntityParts {
     EntityParts { kind: Some(code(kind)), role: Some(code(role)), ..EntityParts::default() }
 }
 
@@ -156,9 +170,18 @@ fn records(entry: &Entry) -> impl Iterator<Item = EntityParts> {
         let reference = format!("{}/{}{version}", record.resource_type, record.id);
         EntityParts {
             what: Some(Pointer { reference: Some(reference), ..Pointer::default() }),
-            ..entity(SYSTEM_OBJECT, DOMAIN_RESOURCE)
+            ..entity(SYSTEM_OBJECT, role_of(record.resource_type))
         }
     })
+}
+
+/// A report, a job, or a record of any other kind.
+fn role_of(resource_type: ResourceType) -> Coded {
+    match resource_type {
+        ResourceType::DiagnosticReport => (OBJECT_ROLE, "3"),
+        ResourceType::Task => (OBJECT_ROLE, "20"),
+        _ => DOMAIN_RESOURCE,
+    }
 }
 
 fn query(entry: &Entry) -> Option<EntityParts> {

@@ -3,7 +3,7 @@
 //! A leaf is canonical JSON (RFC 8785: members sorted, one way to write each value). What is empty is left out.
 
 use super::canonical::{self, Members};
-use super::{Agent, Entry, Event};
+use super::{Agent, Decided, Entry, Event};
 use crate::fhir::json::{Document, Element};
 use crate::fhir::{Id, Instant, Key, Outcome, ResourceType, Touched, Version};
 use std::fmt::Write as _;
@@ -34,6 +34,7 @@ pub(super) fn encode(entry: &Entry, seq: i64, node: &str, previous: &[u8; 32]) -
     let mut out = String::with_capacity(640 + entry.query.as_ref().map_or(0, String::len) + 40 * entry.records.len());
     let mut leaf = Members::open(&mut out);
     agent(&entry.agent, leaf.name("agent"));
+    leaf.list("decided", &entry.decided, decided);
     event(&entry.event, leaf.name("event"));
     leaf.text("node", node);
     leaf.text("outcome", entry.outcome.code());
@@ -87,6 +88,13 @@ fn event(event: &Event, out: &mut String) {
     members.close();
 }
 
+fn decided(decided: &Decided, out: &mut String) {
+    let mut members = Members::open(out);
+    members.list("consents", &decided.consents, |key, out| canonical::string(&key.to_string(), out));
+    members.text("patient", decided.patient.as_str());
+    members.close();
+}
+
 /// Types and ids hold nothing that would need an escape.
 fn touched(record: &Touched, out: &mut String) {
     for part in ["\"", record.resource_type.name(), "/", record.id.as_str()] {
@@ -118,6 +126,7 @@ impl Leaf {
             patients: list(root, "patients", Id::parse).ok_or(LeafError("patients"))?,
             records: list(root, "records", read_touched).ok_or(LeafError("records"))?,
             query: optional(root, "query"),
+            decided: read_decided(root).ok_or(LeafError("decided"))?,
         };
         Ok(Self { seq: place.seq, node: text(root, "node"), previous: place.previous, entry })
     }
@@ -156,6 +165,15 @@ fn text(element: Element<'_>, name: &str) -> String {
 fn list<T>(element: Element<'_>, name: &str, read: impl Fn(&str) -> Option<T>) -> Option<Vec<T>> {
     let Some(list) = element.get(name) else { return Some(Vec::new()) };
     list.items().map(|item| item.as_str().and_then(|text| read(&text))).collect()
+}
+
+fn read_decided(root: Element<'_>) -> Option<Vec<Decided>> {
+    let Some(list) = root.get("decided") else { return Some(Vec::new()) };
+    let one = |item: Element<'_>| {
+        let patient = item.text_at("patient").and_then(|id| Id::parse(&id))?;
+        Some(Decided { patient, consents: self::list(item, "consents", Key::parse)? })
+    };
+    list.items().map(one).collect()
 }
 
 fn read_event(root: Element<'_>) -> Option<Event> {

@@ -58,6 +58,7 @@ impl Entry {
             patients: Vec::new(),
             records: Vec::new(),
             query: None,
+            decided: Vec::new(),
         }
     }
 

@@ -7,7 +7,7 @@ use super::{Agent, Entry, Event, Site};
 use amanat_documents::{AgentParts, Code, Pointer};
 
 const REASONS: &str = "http://terminology.hl7.org/CodeSystem/v3-ActReason";
-const PROVIDER: Coded = ("http://terminology.hl7.org/CodeSystem/v3-RoleClass", "PROV");
+pub(super) const PROVIDER: Coded = ("http://terminology.hl7.org/CodeSystem/v3-RoleClass", "PROV");
 
 /// Kinds of network address.
 const IP_ADDRESS: &str = "2";
@@ -72,8 +72,10 @@ fn user(agent: &Agent, pattern: &Pattern) -> Option<AgentParts> {
     })
 }
 
+pub(super) const IP: &str = IP_ADDRESS;
+
 /// An organization stands as a reference, as a URL, or as `system|value`.
-fn organization(agent: &Agent) -> Option<AgentParts> {
+pub(super) fn organization(agent: &Agent) -> Option<AgentParts> {
     let organization = agent.organization.as_ref()?;
     let who = match organization.split_once('|') {
         Some((system, value)) => identified(system, value),
@@ -83,16 +85,16 @@ fn organization(agent: &Agent) -> Option<AgentParts> {
     Some(AgentParts { kinds: vec![code(PROVIDER)], who, ..AgentParts::default() })
 }
 
-fn identified(system: &str, value: &str) -> Pointer {
+pub(super) fn identified(system: &str, value: &str) -> Pointer {
     Pointer { identifier: Some((system.to_owned(), value.to_owned())), ..Pointer::default() }
 }
 
 /// The token by its `jti`: names it, cannot be used as it.
-fn token(agent: &Agent) -> Vec<String> {
+pub(super) fn token(agent: &Agent) -> Vec<String> {
     agent.token_id.iter().map(|id| format!("urn:ietf:params:oauth:jti:{id}")).collect()
 }
 
-fn purposes(agent: &Agent) -> Vec<Code> {
+pub(super) fn purposes(agent: &Agent) -> Vec<Code> {
     let split = |purpose: &String| match purpose.split_once('|') {
         Some((system, code)) => Code { system: system.to_owned(), code: code.to_owned() },
         None => Code { system: REASONS.to_owned(), code: purpose.clone() },

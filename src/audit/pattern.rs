@@ -12,6 +12,7 @@ pub(super) const USER_AGENT_TYPES: &str = "https://profiles.ihe.net/ITI/BALP/Cod
 pub(super) const PARTICIPATION: &str = "http://terminology.hl7.org/CodeSystem/v3-ParticipationType";
 const PROFILES: &str = "https://profiles.ihe.net/ITI/BALP/StructureDefinition/";
 
+pub(super) const AUTHORIZER: Coded = ("http://terminology.hl7.org/CodeSystem/extra-security-role-type", "authserver");
 pub(super) const APPLICATION: Coded = (DCM, "110150");
 const DESTINATION: Coded = (DCM, "110152");
 const SOURCE: Coded = (DCM, "110153");
@@ -81,7 +82,9 @@ pub(super) fn pattern(event: &Event) -> Pattern {
                 Some((_, "removed")) => "D",
                 _ => "U",
             };
-            Pattern { kind: (DCM, "110113"), subtype: Some((DCM, "110137")), ..local(action) }
+            // Security Roles Changed, User Security Attributes Changed.
+            let subtype = if word.starts_with("role-") { "110136" } else { "110137" };
+            alert(subtype, action)
         }
         Event::TrailUse(word) => {
             let action = if *word == "read" { "R" } else { "E" };
@@ -97,6 +100,47 @@ pub(super) fn pattern(event: &Event) -> Pattern {
             };
             Pattern { kind: (DCM, "110113"), subtype, subject: Subject::Any, ..local("E") }
         }
+        Event::Policy(_) => alert("110129", "U"),
+        Event::Software(_) => alert("110131", "U"),
+        Event::Recording(word) => alert(if *word == "stopped" { "110133" } else { "110134" }, "E"),
+        Event::Data(_) => alert("110135", "E"),
+        Event::Guard(_) | Event::Incident(_) => {
+            Pattern { kind: (DCM, "110113"), subtype: None, subject: Subject::Any, ..local("E") }
+        }
+        Event::Export(_) => Pattern {
+            kind: (DCM, "110106"),
+            subtype: None,
+            client: DESTINATION,
+            server: SOURCE,
+            subject: Subject::Any,
+            ..local("R")
+        },
+        Event::Disclosure("recipient") => Pattern {
+            kind: (DCM, "110107"),
+            client: SOURCE,
+            server: DESTINATION,
+            patient_profile: Some("IHE.BasicAudit.PrivacyDisclosure.Recipient"),
+            ..disclosed("C")
+        },
+        Event::Disclosure(_) => disclosed("R"),
+    }
+}
+
+/// A change of what protects.
+fn alert(subtype: &'static str, action: &'static str) -> Pattern {
+    Pattern { kind: (DCM, "110113"), subtype: Some((DCM, subtype)), ..local(action) }
+}
+
+/// A disclosure at its source.
+fn disclosed(action: &'static str) -> Pattern {
+    Pattern {
+        kind: (DCM, "110106"),
+        subtype: Some(("http://terminology.hl7.org/CodeSystem/iso-21089-lifecycle", "disclose")),
+        client: DESTINATION,
+        server: SOURCE,
+        subject: Subject::Any,
+        patient_profile: Some("IHE.BasicAudit.PrivacyDisclosure.Source"),
+        ..local(action)
     }
 }
 

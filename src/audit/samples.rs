@@ -1,6 +1,6 @@
 //! Entries for the tests of this room.
 
-use super::{Agent, Entry, Event};
+use super::{Agent, Decided, Entry, Event};
 use crate::fhir::{Id, Instant, Key, Outcome, ResourceType, Touched, Version};
 use proptest::prelude::*;
 
@@ -16,6 +16,7 @@ pub(super) fn read(patient: &str) -> Entry {
         patients: vec![Id::parse(patient).unwrap()],
         records: vec![touched("Observation/o1", Some(3))],
         query: None,
+        decided: Vec::new(),
     }
 }
 
@@ -50,15 +51,12 @@ fn types() -> impl Strategy<Value = ResourceType> {
 }
 
 fn events() -> impl Strategy<Value = Event> {
+    let worded = prop::sample::select(Event::WORDED).prop_flat_map(|(of, words)| prop::sample::select(words).prop_map(of));
     prop_oneof![
-        prop::sample::select(Event::REST).prop_map(Event::Rest),
-        prop::sample::select(Event::REGISTRY).prop_map(Event::Registry),
-        prop::sample::select(Event::TRAIL_USE).prop_map(Event::TrailUse),
-        prop::sample::select(Event::OVERRIDE).prop_map(Event::Override),
-        prop::sample::select(Event::SIGN_ON).prop_map(Event::SignOn),
-        Just(Event::Token),
-        Just(Event::Start),
-        Just(Event::Stop),
+        10 => worded,
+        1 => Just(Event::Token),
+        1 => Just(Event::Start),
+        1 => Just(Event::Stop),
     ]
 }
 
@@ -82,8 +80,11 @@ pub(super) fn entries() -> impl Strategy<Value = Entry> {
         all.into_iter().map(|(resource_type, id, version)| Touched { resource_type, id, version }).collect::<Vec<_>>()
     });
     let patients = prop::collection::vec(ids(), 0..3);
-    (events(), outcomes, moments, any::<[String; 2]>(), agents(), patients, records, prop::option::of(any::<String>())).prop_map(
-        |(event, outcome, recorded, [reason, request_id], agent, patients, records, query)| Entry {
+    let consents = prop::collection::vec(ids().prop_map(|id| Key::new(ResourceType::Consent, id)), 0..3);
+    let decided = prop::collection::vec((ids(), consents).prop_map(|(patient, consents)| Decided { patient, consents }), 0..2);
+    let told = (prop::option::of(any::<String>()), decided);
+    (events(), outcomes, moments, any::<[String; 2]>(), agents(), patients, records, told).prop_map(
+        |(event, outcome, recorded, [reason, request_id], agent, patients, records, (query, decided))| Entry {
             event,
             recorded,
             outcome,
@@ -93,6 +94,7 @@ pub(super) fn entries() -> impl Strategy<Value = Entry> {
             patients,
             records,
             query,
+            decided,
         },
     )
 }

@@ -3,8 +3,8 @@
 mod conformance;
 
 use super::samples::{person, read, system, touched};
-use super::{Agent, Entry, Event, Site, audit_events};
-use crate::fhir::{Id, Instant, Outcome, Refusal};
+use super::{Agent, Decided, Entry, Event, Site, audit_events};
+use crate::fhir::{Id, Instant, Key, Outcome, Refusal};
 use conformance::{Conformance, corpora};
 use serde_json::Value;
 use std::io::Read as _;
@@ -35,12 +35,17 @@ fn golden() -> Vec<Entry> {
             entries.push(event(code, Agent { organization: Some("https://h|1".into()), ..agent }, &[]));
         }
     }
-    let other = Event::REGISTRY.iter().copied().map(Event::Registry).chain(Event::TRAIL_USE.iter().copied().map(Event::TrailUse));
-    let other = other.chain(Event::OVERRIDE.iter().copied().map(Event::Override));
-    let other = other.chain(Event::SIGN_ON.iter().copied().map(Event::SignOn));
+    let worded = Event::WORDED.iter().flat_map(|(of, words)| words.iter().map(|word| of(word)));
+    let other = worded.filter(|event| !matches!(event, Event::Rest(_)));
     for kind in other.chain([Event::Token, Event::Start, Event::Stop]) {
-        let entry = Entry::concluded(kind, system(), Instant(0), "req-1");
-        entries.push(entry.asking("POST token grant_type=client_credentials"));
+        for patient in [None, Id::parse("p1")] {
+            let entry = Entry::concluded(kind.clone(), system(), Instant(0), "req-1").concerning(patient);
+            entries.push(entry.asking("POST token grant_type=client_credentials"));
+        }
+    }
+    let decided = Decided { patient: Id::parse("p1").unwrap(), consents: vec![Key::parse("Consent/c1").unwrap()] };
+    for agent in [person(), system(), Agent { organization: Some("Organization/h1".into()), ..person() }] {
+        entries.push(Entry { decided: vec![decided.clone()], ..event("read", agent, &["p1"]) });
     }
     let agent = Agent { organization: Some("Organization/h1".into()), ..person() };
     let token = Entry::concluded(Event::Token, agent, Instant(0), "req-1").concerning(Id::parse("p1"));
@@ -194,8 +199,8 @@ fn every_event_conforms_to_each_profile_that_it_claims() {
             claimed.extend(event["meta"]["profile"].as_array().into_iter().flatten().map(ToString::to_string));
         }
     }
-    // Create, Read, Update, Delete, Query, each also for a patient; token use; token request.
-    assert_eq!(claimed.len(), 12, "{claimed:?}");
+    // Create, Read, Update, Delete, Query, each also for a patient; token use; token request; consent decision; disclosure, twice.
+    assert_eq!(claimed.len(), 15, "{claimed:?}");
 }
 
 #[test]
@@ -205,5 +210,49 @@ fn success_on_one_record_always_claims_its_pattern() {
         let covered = !matches!(code, "capabilities" | "operation" | "batch" | "transaction") && !code.starts_with("history");
         let profiles = shown(entry)[0]["meta"]["profile"].as_array().map_or(0, Vec::len);
         assert_eq!(profiles, if covered { 2 } else { 1 }, "{code}");
+    }
+}
+
+#[test]
+fn a_decision_by_consent_is_an_event_of_its_own_with_nothing_else_in_it() {
+    let decided = |patient: &str, consents: &[&str]| Decided {
+        patient: Id::parse(patient).unwrap(),
+        consents: consents.iter().map(|key| Key::parse(key).unwrap()).collect(),
+    };
+    let decided = vec![decided("p1", &["Consent/c1", "Consent/c2"]), decided("p2", &["Consent/c3"])];
+    let entry = Entry { decided, ..event("search-type", system(), &["p1", "p2", "p3"]) };
+    let events = audit_events(7, &entry, &site());
+    let ids: Vec<_> = events.iter().map(|(id, _)| id.as_str()).collect();
+    assert_eq!(ids, ["n1-7-0", "n1-7-1", "n1-7-2", "n1-7-3", "n1-7-4"]);
+    let first: Value = serde_json::from_str(&events[3].1).unwrap();
+    assert_eq!((&first["type"]["code"], &first["subtype"][0]["code"]), (&"110113".into(), &"AuthZ-Consent".into()));
+    let kinds: Vec<&str> = first["entity"].as_array().unwrap().iter().map(|one| one["type"]["code"].as_str().unwrap()).collect();
+    assert_eq!(kinds, ["1", "Consent", "Consent", "UserOauthAgent"], "the set is closed");
+    assert_eq!(first["entity"][3]["what"]["identifier"]["value"], "urn:ietf:params:oauth:jti:jti-1");
+    let user = coded(&first["agent"], "IRCP").unwrap();
+    assert_eq!(user["who"]["identifier"]["value"], "app", "a system that acts alone is named by its client");
+    assert_eq!(coded(&first["agent"], "authserver").unwrap()["who"], first["source"]["observer"]);
+}
+
+#[test]
+fn administration_has_the_codes_of_dicom() {
+    for (kind, of_type, subtype) in [
+        (Event::Registry("role-changed"), "110113", "110136"),
+        (Event::Registry("client-added"), "110113", "110137"),
+        (Event::Policy("label-rules-changed"), "110113", "110129"),
+        (Event::Software("updated"), "110113", "110131"),
+        (Event::Recording("stopped"), "110113", "110133"),
+        (Event::Recording("started"), "110113", "110134"),
+        (Event::Data("backup"), "110113", "110135"),
+        (Event::SignOn("login"), "110114", "110122"),
+        (Event::SignOn("logout"), "110114", "110123"),
+        (Event::Disclosure("source"), "110106", "disclose"),
+        (Event::Disclosure("recipient"), "110107", "disclose"),
+    ] {
+        let event = &shown(&Entry::concluded(kind.clone(), system(), Instant(0), "r"))[0];
+        assert_eq!((&event["type"]["code"], &event["subtype"][0]["code"]), (&of_type.into(), &subtype.into()), "{kind:?}");
+    }
+    for (kind, of_type) in [(Event::TrailUse("read"), "110101"), (Event::Export("download"), "110106")] {
+        assert_eq!(shown(&Entry::concluded(kind, system(), Instant(0), "r"))[0]["type"]["code"], of_type);
     }
 }

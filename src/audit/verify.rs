@@ -33,6 +33,11 @@ pub enum Fault {
     NotAnchored,
     /// The trail ends before the anchor: its tail was cut off, or an old copy restored.
     CutOff,
+    /// The chain is whole and yet is not what a checkpoint was made of: from here up to the checkpoint something was rewritten.
+    Rewritten {
+        /// The last entry that the checkpoint tells of.
+        until: i64,
+    },
 }
 
 /// The first thing that is wrong.
@@ -59,6 +64,12 @@ impl fmt::Display for Finding {
             Fault::Unlinked => write!(f, "entry {seq}: it was written behind another entry than the one before it"),
             Fault::NotAnchored => write!(f, "entry {seq}: it is not the one that the checkpoint was made of"),
             Fault::CutOff => write!(f, "entry {seq} and what followed are missing, up to the checkpoint at least"),
+            Fault::Rewritten { until } => {
+                write!(
+                    f,
+                    "entry {seq}: between here and entry {until} the trail is not what the checkpoint was made of; it was rewritten"
+                )
+            }
         }
     }
 }

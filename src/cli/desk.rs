@@ -6,7 +6,7 @@ use crate::audit::{Agent, Entry, Event, TAIL_CAVEAT, Verifier};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::disclosure::Sealed;
-use crate::fhir::{Headers, Id, Instant, Interaction, Key, Method, Refusal, Request, RouteOptions, interaction};
+use crate::fhir::{Headers, Id, Instant, Interaction, Key, Method, Outcome, Refusal, Request, RouteOptions, interaction};
 use crate::gateway::{Draft, Explained, Inbound, Shift, Somebody};
 use crate::identity::{Reach, normalised_purpose};
 use crate::smart::{Client, ClientKeys, ClientStore, Grant, issue};
@@ -75,6 +75,18 @@ impl Desk {
     pub(super) fn of(parts: &Arc<Assembly>, config: &Config) -> Self {
         let origin = config.server.base_url.origin().to_owned();
         Self { parts: Arc::clone(parts), origin, lifetime: config.smart.token_lifetime_seconds, clock: Clock::system() }
+    }
+
+    /// The parts of the gateway.
+    pub(super) fn parts(&self) -> &Arc<Assembly> {
+        &self.parts
+    }
+
+    /// Writes an entry about what was done here with the trail.
+    pub(super) async fn note_trail_use(&self, word: &'static str, outcome: Outcome, what: &str) {
+        let agent = Agent { client: "amanat".to_owned(), ..Agent::default() };
+        let entry = Entry::concluded(Event::TrailUse(word), agent, self.clock.now(), uuid::Uuid::now_v7().to_string());
+        self.parts.gateway.record(Entry { outcome, ..entry.asking(what) }).await;
     }
 
     /// Closes what [`Desk::open`] opened.

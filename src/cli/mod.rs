@@ -8,6 +8,7 @@ mod demo;
 mod desk;
 mod doctor;
 mod explain;
+mod incident;
 mod init;
 mod lab;
 mod lab_desk;
@@ -60,6 +61,8 @@ enum Command {
     Explain(Box<explain::Explain>),
     /// Emergency access: the cases to review, and its end.
     BreakGlass(break_glass::BreakGlass),
+    /// An incident: open it, see what was touched, contain it, report it, close it.
+    Incident(incident::Incident),
     /// Results of laboratories: try a mapping, see what waits, fix it.
     Lab(lab::Lab),
     /// Try the gateway itself, against stores of its own.
@@ -88,6 +91,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, out: &mut dyn Write, e
         Command::Audit(audit) => audit.run(&mut screen),
         Command::Explain(explain) => explain.run(&mut screen),
         Command::BreakGlass(glass) => glass.run(&mut screen),
+        Command::Incident(incident) => incident.run(&mut screen),
         Command::Lab(lab) => lab.run(&mut screen),
         Command::Selftest(selftest) => selftest.run(&mut screen),
     };

@@ -1,5 +1,7 @@
 //! Settings, parsed once into types. Precedence: flags, then `AMANAT_SECTION__KEY`, then the file, then defaults.
 
+mod alarms;
+mod audit;
 mod base_url;
 mod consents;
 mod emergency;
@@ -10,10 +12,12 @@ mod settings;
 #[cfg(test)]
 mod tests;
 
+pub use alarms::Alarms;
+pub use audit::{Audit, Checkpoints, Feed, FeedFormat, Retention, Target};
 pub use base_url::BaseUrl;
 pub use emergency::Emergency;
-pub use lab::{Feed, Lab};
-pub use sections::{Audit, Exposure, Issuer, JwksSource, Limits, Server, Smart, Store, Tls};
+pub use lab::{Feed as LabFeed, Lab};
+pub use sections::{Exposure, Issuer, JwksSource, Limits, Server, Smart, Store, Tls};
 pub use settings::Effective;
 
 use crate::consent::{ConsentSettings, Labelling};
@@ -44,6 +48,8 @@ pub struct Config {
     pub lab: Lab,
     /// `[audit]`
     pub audit: Audit,
+    /// `[alarms]`
+    pub alarms: Alarms,
     /// `[limits]`
     pub limits: Limits,
     /// `[smart]`
@@ -139,6 +145,12 @@ impl Sources {
 }
 
 impl Config {
+    /// The name of the log in the checkpoints of the trail.
+    pub fn trail_origin(&self) -> String {
+        let base = self.server.base_url.as_str();
+        self.audit.origin.clone().unwrap_or_else(|| base.split_once("://").map_or(base, |(_, place)| place).to_owned())
+    }
+
     /// Reads and checks the settings.
     ///
     /// # Errors

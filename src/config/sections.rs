@@ -1,8 +1,7 @@
 //! The sections of the file as types, with their defaults and the rules between them.
 
 use super::settings::Settings;
-use super::{BaseUrl, Config, emergency, lab, labels};
-use crate::fhir::Id;
+use super::{BaseUrl, Config, alarms, audit, emergency, lab, labels};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use std::net::SocketAddr;
@@ -86,13 +85,6 @@ pub enum JwksSource {
     Uri(String),
 }
 
-/// `[audit]`
-#[derive(Debug, Clone)]
-pub struct Audit {
-    /// The name of this gateway in the trail (AuditEvent.source.observer).
-    pub node: String,
-}
-
 /// `[limits]`: a bound for everything that comes from outside.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
@@ -149,7 +141,7 @@ pub(super) fn read(settings: &mut Settings) -> Option<Config> {
     let (emergency, purpose_required) = (emergency::read(settings, &consent), settings.or("consent.purpose_required", false));
     let labelling = labels::read(settings, &consent);
     let lab = lab::read(settings, consent.time_zone.rules());
-    let audit = audit(settings);
+    let (audit, alarms) = (audit::read(settings), alarms::read(settings));
     let (limits, smart) = (limits(settings), smart(settings));
     let config = Config {
         server: server?,
@@ -162,6 +154,7 @@ pub(super) fn read(settings: &mut Settings) -> Option<Config> {
         labelling,
         lab,
         audit,
+        alarms,
         limits,
         smart,
         effective: Vec::new(),
@@ -319,14 +312,6 @@ fn is_origin(text: &str) -> bool {
 }
 
 /// The name of a node is part of the ids of its AuditEvents.
-fn audit(settings: &mut Settings) -> Audit {
-    let audit = Audit { node: settings.or("audit.node", "amanat".to_owned()) };
-    if audit.node.len() > 20 || Id::parse(&audit.node).is_none() {
-        settings.fault("audit.node", "must be 1 to 20 letters, digits, dots or hyphens");
-    }
-    audit
-}
-
 /// What may be reachable by others must be encrypted and must not be a demo.
 fn check_exposure(config: &Config, settings: &mut Settings) {
     let Server { listen, base_url, exposure, .. } = &config.server;

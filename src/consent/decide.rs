@@ -81,6 +81,32 @@ fn boundaries(directory: &Directory, patient: &Id, now: Instant) -> impl Iterato
     directory.consents(patient).map(move |consent| consent.next_boundary(now))
 }
 
+/// The consents of a patient that permit something to the requester, in the order of their addresses: what a disclosure rests on. None
+/// where the site's own policy, or the patient's right to their own record, decides. With the moment until which that holds.
+pub fn deciding(directory: &Directory, question: &Question<'_>, patient: &Id) -> (Vec<Key>, Instant) {
+    let mut found: Vec<Key> = Vec::new();
+    let held: Vec<(&Key, &Compiled)> = directory.held(patient).collect();
+    for asked in question.asked() {
+        if question.requester.own_patient() == Some(patient) && asked.purpose == Some("PATRQT") {
+            continue;
+        }
+        let in_force = question.in_force_of(held.iter().map(|(_, consent)| *consent));
+        let speaks = |consent: &Compiled| {
+            let Spoken { permit, base, .. } = spoken(consent, asked);
+            permit != Condition::None || base != Condition::None
+        };
+        let permitting = in_force.iter().filter(|(consent, may_permit)| *may_permit && speaks(consent));
+        found.extend(
+            permitting.filter_map(|(consent, _)| {
+                held.iter().find(|(_, one)| std::ptr::eq(*one, *consent)).map(|(key, _)| (*key).clone())
+            }),
+        );
+    }
+    found.sort();
+    found.dedup();
+    (found, boundaries(directory, patient, question.now).min().unwrap_or(Instant(i64::MAX)))
+}
+
 /// The permit on those rows alone of which every patient permits it.
 pub fn narrow(permit: Permit, verdicts: &Verdicts) -> Permit {
     if verdicts.permit_all() {
@@ -104,12 +130,7 @@ impl<'q> Question<'q> {
     }
 
     fn each_purpose(&'q self, mut decided: impl FnMut(Asked<'q>) -> Condition) -> Condition {
-        let purposes = self.requester.purposes();
-        if purposes.is_empty() {
-            return decided(Asked { question: self, purpose: None });
-        }
-        let known = |one: &'q String| self.site.knows_purpose(one).then_some(one.as_str());
-        purposes.iter().fold(Condition::All, |all, one| all.and(decided(Asked { question: self, purpose: known(one) })))
+        self.asked().into_iter().fold(Condition::All, |all, asked| all.and(decided(asked)))
     }
 
     fn for_purpose<'c>(&self, patient: &Id, asked: Asked<'_>, consents: impl Iterator<Item = &'c Compiled>) -> Condition {
@@ -117,13 +138,7 @@ impl<'q> Question<'q> {
         if self.requester.own_patient() == Some(patient) && asked.purpose == Some("PATRQT") {
             return overruled(asked, Condition::Test(Test::Handled(handling_of("NOPAT"))).negated());
         }
-        let applicable: Vec<Applicable<'c>> =
-            consents.filter_map(|consent| self.applies(consent).map(|may_permit| (consent, may_permit))).collect();
-        let combine = self.site.settings.combine;
-        let in_force: Vec<Applicable<'c>> = applicable
-            .chunk_by(|(one, _), (other, _)| combine != Combine::Default || one.family == other.family)
-            .flat_map(|family| in_force(family, combine))
-            .collect();
+        let in_force = self.in_force_of(consents);
         let represents = self.requester.represents(patient);
         let implicit = if represents { Condition::None } else { self.implicit_for(patient, asked.purpose) };
         let mut decided = self.combined(asked, &in_force, implicit);
@@ -134,6 +149,27 @@ impl<'q> Question<'q> {
             decided = decided.and(Condition::Test(Test::SensitiveToAny(self.site.words.closure_of("ADOL"))).negated());
         }
         overruled(asked, decided)
+    }
+
+    /// The consents that apply and are not superseded.
+    fn in_force_of<'c>(&self, consents: impl Iterator<Item = &'c Compiled>) -> Vec<Applicable<'c>> {
+        let applicable: Vec<Applicable<'c>> =
+            consents.filter_map(|consent| self.applies(consent).map(|may_permit| (consent, may_permit))).collect();
+        let combine = self.site.settings.combine;
+        applicable
+            .chunk_by(|(one, _), (other, _)| combine != Combine::Default || one.family == other.family)
+            .flat_map(|family| in_force(family, combine))
+            .collect()
+    }
+
+    /// The question for each purpose by itself.
+    fn asked(&'q self) -> Vec<Asked<'q>> {
+        let purposes = self.requester.purposes();
+        if purposes.is_empty() {
+            return vec![Asked { question: self, purpose: None }];
+        }
+        let known = |one: &'q String| self.site.knows_purpose(one).then_some(one.as_str());
+        purposes.iter().map(|one| Asked { question: self, purpose: known(one) }).collect()
     }
 
     /// `None` when it does not apply now to these records; else whether it may permit.

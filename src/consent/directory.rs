@@ -71,6 +71,11 @@ impl Directory {
         touched
     }
 
+    /// Whether there is any consent of this patient.
+    pub fn knows(&self, patient: &Id) -> bool {
+        self.patients.find(patient).is_some()
+    }
+
     /// The consents of a patient, grouped by family.
     pub(super) fn consents(&self, patient: &Id) -> impl Iterator<Item = &Compiled> + Clone {
         self.patients.find(patient).into_iter().flat_map(|held| held.iter()).map(|held| &*held.consent)

@@ -49,7 +49,7 @@ mod vectors_tests;
 pub use codes::canonical as canonical_system;
 pub use compile::compile;
 pub use compiled::Compiled;
-pub use decide::{Question, Ruling, narrow, verdict_of, verdicts};
+pub use decide::{Question, Ruling, deciding, narrow, verdict_of, verdicts};
 pub use directory::Directory;
 pub use labels::{LabelRules, LabelRulesError, Labelling};
 pub use memberships::Memberships;

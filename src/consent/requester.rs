@@ -47,7 +47,9 @@ impl Actions {
                 | Operation::LastN(_)
                 | Operation::IndexStatus
                 | Operation::ExplainAccess(..)
-                | Operation::Match,
+                | Operation::Match
+                | Operation::Accounting(..)
+                | Operation::AccessLog(..),
             ) => Self::ACCESS,
             Interaction::Create(..)
             | Interaction::Update(..)
@@ -56,7 +58,9 @@ impl Actions {
             | Interaction::ConditionalPatch(..)
             | Interaction::Delete(..)
             | Interaction::ConditionalDelete(_)
-            | Interaction::Operate(Operation::FileConsent | Operation::RevokeConsent | Operation::ProcessMessage)
+            | Interaction::Operate(
+                Operation::FileConsent | Operation::RevokeConsent | Operation::ProcessMessage | Operation::RecordDisclosure,
+            )
             | Interaction::Bundle => Self::CORRECT,
         }
     }

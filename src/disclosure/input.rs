@@ -16,7 +16,12 @@ pub struct Input(Parameters);
 pub fn input(body: &Sealed, operation: &Operation) -> Result<Input, Refusal> {
     let slots = operation.slots();
     let read = match operation {
-        Operation::ExplainAccess(_, query) | Operation::BreakGlassNotices(_, query) if !query.is_empty() || body.is_empty() => {
+        Operation::ExplainAccess(_, query)
+        | Operation::BreakGlassNotices(_, query)
+        | Operation::Accounting(_, query)
+        | Operation::AccessLog(_, query)
+            if !query.is_empty() || body.is_empty() =>
+        {
             Parameters::of_query(query, slots)
         }
         _ if body.is_empty() => Parameters::of_query(&[], slots),

@@ -20,6 +20,7 @@ mod redact;
 mod released;
 mod sealed;
 mod terms;
+mod traits;
 mod visit;
 mod written;
 
@@ -44,5 +45,6 @@ pub use redact::Redaction;
 pub use released::{Answer, HeaderWord, Refused, Released};
 pub use sealed::{Row, Sealed};
 pub use terms::{code_system_of, parameter_of, value_set_of, values_under};
+pub use traits::{Traits, period_end};
 pub use visit::Visit;
 pub use written::written;

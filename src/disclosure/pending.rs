@@ -2,9 +2,9 @@
 
 use super::outcome;
 use super::{Answer, HeaderWord, Refused, Released, Visit};
-use crate::audit::{Entry, Receipt, Trail};
+use crate::audit::{Decided, Entry, Event, Receipt, Trail};
 use crate::fhir::pretty::pretty;
-use crate::fhir::{Refusal, Rendering};
+use crate::fhir::{Id, Key, Outcome, Refusal, Rendering, ResourceType};
 use futures_util::future::join_all;
 
 /// An answer that is decided and rendered, and cannot be read before [`release`].
@@ -33,6 +33,23 @@ impl Pending {
     /// One of the gateway's own documents, which holds nothing of any record.
     pub fn public(document: String) -> Self {
         Self { status: 200, headers: Vec::new(), body: document.into_bytes(), proof: Proof::Public }
+    }
+
+    /// Tells the entries that are owed on which consents of each patient the disclosure rests. The trail itself is not the patients' to
+    /// permit.
+    #[must_use]
+    pub fn resting_on(mut self, consents: impl Fn(&[Id]) -> Vec<(Id, Vec<Key>)>) -> Self {
+        let Proof::Owed(entries) = &mut self.proof else { return self };
+        let shows = |entry: &&mut Entry| {
+            matches!(entry.event, Event::Rest(_))
+                && entry.outcome == Outcome::Success
+                && entry.records.iter().any(|one| one.resource_type != ResourceType::AuditEvent)
+        };
+        for entry in entries.iter_mut().filter(shows) {
+            let decided = consents(&entry.patients).into_iter();
+            entry.decided = decided.map(|(patient, consents)| Decided { patient, consents }).collect();
+        }
+        self
     }
 
     /// HTTP status that this will have.

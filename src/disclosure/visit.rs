@@ -33,6 +33,7 @@ impl Visit {
             patients,
             records,
             query: self.query.clone(),
+            decided: Vec::new(),
         }
     }
 

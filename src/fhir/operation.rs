@@ -20,6 +20,12 @@ pub enum Operation {
     Match,
     /// `$process-message`: a FHIR message.
     ProcessMessage,
+    /// `Patient/id/$accounting-of-disclosures`: whom records were disclosed to; the query of a GET with it.
+    Accounting(Id, Vec<(String, String)>),
+    /// `Patient/id/$access-log`: the same for the patient, in plain words.
+    AccessLog(Id, Vec<(String, String)>),
+    /// `AuditEvent/$recordDisclosure` (HL7 FAST Consent Management).
+    RecordDisclosure,
     /// `Consent/$fileConsent` (HL7 FAST Consent Management).
     FileConsent,
     /// `Consent/$revokeConsent` (HL7 FAST Consent Management).
@@ -63,7 +69,7 @@ const CONSENT: Called = Called::OnType(ResourceType::Consent);
 const PAPERS: &[ResourceType] = &[ResourceType::DocumentReference, ResourceType::QuestionnaireResponse];
 
 /// Every operation.
-pub const OPERATIONS: [Defined; 11] = [
+pub const OPERATIONS: [Defined; 14] = [
     Defined {
         name: "index-status",
         called: Called::OnType(ResourceType::SearchParameter),
@@ -144,6 +150,41 @@ pub const OPERATIONS: [Defined; 11] = [
         slots: &[],
     },
     Defined {
+        name: "accounting-of-disclosures",
+        called: PATIENT,
+        reads: true,
+        definition: "urn:amanat:operation:accounting-of-disclosures",
+        slots: &[
+            Slot::optional("start", Takes::Text),
+            Slot::optional("end", Takes::Text),
+            Slot::optional("mode", Takes::Text),
+            Slot::optional("format", Takes::Text),
+        ],
+    },
+    Defined {
+        name: "access-log",
+        called: PATIENT,
+        reads: true,
+        definition: "urn:amanat:operation:access-log",
+        slots: &[Slot::optional("start", Takes::Text), Slot::optional("end", Takes::Text)],
+    },
+    Defined {
+        name: "recordDisclosure",
+        called: Called::OnType(ResourceType::AuditEvent),
+        reads: false,
+        definition: "http://hl7.org/fhir/us/consent-management/OperationDefinition/record-disclosure",
+        slots: &[
+            Slot::required("patient", Takes::Reference),
+            Slot::required("recipient", Takes::Text),
+            Slot::optional("when", Takes::Text),
+            Slot::optional("what", Takes::Text),
+            Slot::optional("purpose", Takes::Code),
+            Slot::optional("outcome", Takes::Code),
+            Slot::repeated("record", Takes::Reference),
+            Slot::repeated("consent", Takes::Reference),
+        ],
+    },
+    Defined {
         name: "fileConsent",
         called: CONSENT,
         reads: false,
@@ -184,6 +225,9 @@ impl Operation {
             ("explain-access", Some(id)) => Self::ExplainAccess(id, query),
             ("match", None) => Self::Match,
             ("process-message", None) => Self::ProcessMessage,
+            ("accounting-of-disclosures", Some(id)) => Self::Accounting(id, query),
+            ("access-log", Some(id)) => Self::AccessLog(id, query),
+            ("recordDisclosure", None) => Self::RecordDisclosure,
             ("fileConsent", None) => Self::FileConsent,
             ("revokeConsent", None) => Self::RevokeConsent,
             ("index-status", None) => Self::IndexStatus,
@@ -202,6 +246,9 @@ impl Operation {
             Self::ExplainAccess(..) => "explain-access",
             Self::Match => "match",
             Self::ProcessMessage => "process-message",
+            Self::Accounting(..) => "accounting-of-disclosures",
+            Self::AccessLog(..) => "access-log",
+            Self::RecordDisclosure => "recordDisclosure",
             Self::FileConsent => "fileConsent",
             Self::RevokeConsent => "revokeConsent",
             Self::LastN(_) => "lastn",
@@ -221,10 +268,16 @@ impl Operation {
             | Self::EndBreakGlass(id)
             | Self::BreakGlassNotices(id, _)
             | Self::AcknowledgeNotice(id)
-            | Self::ExplainAccess(id, _) => Some(id),
-            Self::Match | Self::ProcessMessage | Self::FileConsent | Self::RevokeConsent | Self::LastN(_) | Self::IndexStatus => {
-                None
-            }
+            | Self::ExplainAccess(id, _)
+            | Self::Accounting(id, _)
+            | Self::AccessLog(id, _) => Some(id),
+            Self::Match
+            | Self::ProcessMessage
+            | Self::FileConsent
+            | Self::RevokeConsent
+            | Self::LastN(_)
+            | Self::IndexStatus
+            | Self::RecordDisclosure => None,
         }
     }
 }

@@ -89,6 +89,10 @@ pub enum Refusal {
     MethodNotAllowed(&'static str),
     /// FHIR knows it, this server does not do it (an unknown operation, for example).
     NotSupported(String),
+    /// Somebody was locked out: the client, the user, the address or everybody; the word is for the trail.
+    Suspended(&'static str),
+    /// Nothing is written while an alarm or an incident is dealt with.
+    WriteLocked,
     /// The rate is exceeded; in so many seconds there is room again.
     TooManyRequests(u32),
     /// The trail cannot be written, so nothing is sent.
@@ -181,6 +185,8 @@ impl Refusal {
                 )),
                 ..table::NOT_SUPPORTED
             },
+            Self::Suspended(what) => Told { reason: Cow::Owned(format!("suspended:{what}")), ..table::SUSPENDED },
+            Self::WriteLocked => table::WRITE_LOCKED,
             Self::TooManyRequests(_) => table::TOO_MANY_REQUESTS,
             Self::TrailUnavailable => table::TRAIL_UNAVAILABLE,
             Self::StoreUnavailable => table::STORE_UNAVAILABLE,

@@ -29,6 +29,15 @@ pub struct ConsentOffice {
     state: ArcSwap<State>,
     writing: Mutex<()>,
     verdicts: Cache<Context, Arc<Kept>>,
+    deciding: Cache<(usize, Id), Arc<Deciding>>,
+}
+
+/// The consents of one patient that disclosures to one caller rest on. Holds the caller, so that its address stays its own.
+struct Deciding {
+    epochs: (u64, u64),
+    valid_until: Instant,
+    consents: Vec<Key>,
+    _caller: Arc<Caller>,
 }
 
 /// What decisions are made with, of one moment.
@@ -81,7 +90,13 @@ impl State {
 impl ConsentOffice {
     /// An office without consents yet.
     pub fn new(site: Site) -> Self {
-        Self { site, state: ArcSwap::default(), writing: Mutex::new(()), verdicts: Cache::new(CONTEXTS) }
+        Self {
+            site,
+            state: ArcSwap::default(),
+            writing: Mutex::new(()),
+            verdicts: Cache::new(CONTEXTS),
+            deciding: Cache::new(CONTEXTS),
+        }
     }
 
     /// Reads every current Consent, and who belongs to what.
@@ -232,6 +247,41 @@ impl ConsentOffice {
         let mut standing = state.memberships.standing(caller.user.as_ref(), caller.organization.as_deref(), None, now);
         standing.grants.extend(grants.into_iter().cloned());
         standing
+    }
+
+    /// The consents of these patients that a disclosure to this caller rests on, under this grant if there is one. Kept like the verdicts:
+    /// the same caller asks for the same patients again and again.
+    pub(super) fn deciding(
+        &self,
+        caller: &Arc<Caller>,
+        patients: &[Id],
+        grant: Option<&BreakGlass>,
+        now: Instant,
+    ) -> Vec<(Id, Vec<Key>)> {
+        let state = self.state.load();
+        let epochs = state.epochs();
+        let mut found = Vec::new();
+        let mut standing = None;
+        for patient in patients.iter().filter(|patient| state.directory.knows(patient)) {
+            let name = (Arc::as_ptr(caller) as usize, patient.clone());
+            let kept = self.deciding.get(&name).filter(|kept| kept.epochs == epochs && now < kept.valid_until);
+            let consents = kept.unwrap_or_else(|| {
+                let standing =
+                    standing.get_or_insert_with(|| Self::standing_in(&state, caller, grant.map(|grant| &grant.patient), now));
+                let requester = Requester::of(caller, Actions::ACCESS, standing);
+                let resolves = |key: &Key| state.memberships.resolves(key);
+                let question = Question { requester: &requester, site: &self.site, resolves: &resolves, now };
+                let (consents, until) = consent::deciding(&state.directory, &question, patient);
+                let valid_until = until.min(standing.valid_until);
+                let fresh = Arc::new(Deciding { epochs, valid_until, consents, _caller: Arc::clone(caller) });
+                self.deciding.insert(name, Arc::clone(&fresh));
+                fresh
+            });
+            if !consents.consents.is_empty() {
+                found.push((patient.clone(), consents.consents.clone()));
+            }
+        }
+        found
     }
 
     /// Why a record is shown to a caller, or is not. `look` gives the facts of other records.

@@ -1,6 +1,7 @@
 //! create, conditional create (<https://hl7.org/fhir/R4/http.html#create>).
 
-use super::write::{Failed, new_id, until_settled};
+use super::accounting::registered_source;
+use super::write::{Failed, new_id, received_id, until_settled};
 use super::{Errand, Gateway};
 use crate::access::Permit;
 use crate::disclosure::{Draft, Pending, found as existing};
@@ -34,11 +35,17 @@ impl Gateway {
             }
             guards.push(selected.none_or_one(permit, condition)?);
         }
+        // What others report of themselves is kept apart from what this gateway saw: by its id, which is none of an entry.
+        let id = if resource_type == ResourceType::AuditEvent {
+            registered_source(permit.caller())?;
+            received_id()
+        } else {
+            new_id()
+        };
         let draft = Draft::read(&errand.body, resource_type, None)?;
         let draft = self.resolved(permit, draft, &mut guards).await?;
         let warnings = self.directed(permit, &draft, None, errand.visit.now)?;
-        let change =
-            draft.change(permit, Need::Create, Key::new(resource_type, new_id()), None, &self.marking(), errand.visit.now)?;
+        let change = draft.change(permit, Need::Create, Key::new(resource_type, id), None, &self.marking(), errand.visit.now)?;
         self.conclude(permit, (change, None), guards, &warnings, errand).await
     }
 }

@@ -101,7 +101,7 @@ impl Gateway {
         for at in 0..standings.len() {
             self.index_by(at, &mut standings).await?;
         }
-        self.keep(&standings).await?;
+        self.keep_standings(&standings).await?;
         self.publish(&standings, &proposals);
         Ok(standings.iter().filter(|one| one.indexed).count())
     }
@@ -145,7 +145,7 @@ impl Gateway {
         Ok(state.and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default())
     }
 
-    async fn keep(&self, standings: &[Standing]) -> Result<(), Refusal> {
+    async fn keep_standings(&self, standings: &[Standing]) -> Result<(), Refusal> {
         let state = serde_json::to_vec(standings).map_err(|_| Refusal::Internal)?;
         Ok(self.parts.store.keep_parameter_state(state).await?)
     }
@@ -177,7 +177,7 @@ impl Gateway {
             if !entries.is_empty() {
                 self.parts.store.index(entries).await?;
             }
-            self.keep(standings).await?;
+            self.keep_standings(standings).await?;
             if done {
                 return Ok(());
             }

@@ -3,6 +3,8 @@
 //! `Inbound -> Interaction -> Caller -> Permit -> rows -> Answer`. [`Gateway::answer`] is the whole path of a request; what an
 //! interaction does between permit and answer is its own file.
 
+mod accounting;
+mod acquaintance;
 mod batch;
 mod break_glass;
 mod capabilities;
@@ -29,6 +31,7 @@ mod rate;
 mod read;
 mod references;
 mod relabel;
+mod restrictions;
 mod search;
 mod shadow;
 mod sign_on;
@@ -46,6 +49,7 @@ pub use inbound::Inbound;
 pub use lab::{Finding, LabRules, Laboratory, Queued};
 pub use page::LinkKey;
 pub use rate::Rate;
+pub use restrictions::Restrictions;
 pub use shadow::{Draft, Shift};
 pub use sign_on::{
     AppView, Browser, ConnectedApp, ConsentPage, HomePage, PatientRow, PatientsPage, PhonePage, SessionRow, SetUpPage,
@@ -59,7 +63,7 @@ use crate::audit::{Agent, Site, Trail};
 use crate::clock::Clock;
 use crate::consent::Labelling;
 use crate::disclosure::{Answer, Marking, Pending, Redaction, Row, Sealed, Visit, refuse, release, throttle};
-use crate::fhir::{Instant, Interaction, Key, Need, Refusal, Rendering, RouteOptions, interaction, rendering};
+use crate::fhir::{Id, Instant, Interaction, Key, Need, Refusal, Rendering, RouteOptions, interaction, rendering};
 use crate::identity::Authenticator;
 use crate::smart::{Endpoints, People, TokenEndpoint};
 use crate::store::{PageBounds, RecordStore};
@@ -120,6 +124,8 @@ pub struct Parts {
     pub labelling: Labelling,
     /// Who has emergency access.
     pub emergency: Emergency,
+    /// Whom the gateway does not serve now.
+    pub restrictions: Restrictions,
     /// A token without any purpose of use is refused.
     pub purpose_required: bool,
     /// Seals page links.
@@ -178,6 +184,7 @@ impl Gateway {
         let gateway = Self { parts, capabilities, shown, turned_away, rates, purposes, known: custom::Known::default() };
         gateway.parts.consent.load(gateway.parts.store.as_ref()).await?;
         gateway.parts.emergency.load(gateway.parts.clock.now()).await?;
+        gateway.parts.restrictions.load(gateway.parts.clock.now()).await?;
         Ok(gateway)
     }
 
@@ -225,19 +232,35 @@ impl Gateway {
         let caller = match self.caller(inbound, visit.now).await {
             Ok(caller) => caller,
             Err(refusal) => {
+                // One bad neighbour behind an address must not slow down those who have a token.
+                self.parts.restrictions.address(&inbound.address, visit.now)?;
                 self.rates.stranger(&inbound.address, visit.now)?;
                 return Err(refusal.into());
             }
         };
         visit.agent = Agent::of(&caller, inbound.address.clone());
         telemetry::note_client(&caller.client);
+        self.parts.restrictions.suspends(&inbound.address, visit.now)?;
+        self.parts.restrictions.caller(&caller, visit.now)?;
         self.rates.client(&caller, visit.now)?;
         let caller = self.purposes.of(caller, inbound.request.headers.purposes.as_deref())?;
         visit.agent.purposes.clone_from(&caller.purposes);
-        let interaction = parsed?;
+        let interaction = match accounting::mine(&inbound.request, &caller) {
+            Some(request) => {
+                let max_count = self.parts.limits.page_max;
+                let options = RouteOptions { base: &self.parts.base, now: errand.visit.now, max_count, known: self.known() };
+                crate::fhir::interaction(&request, &options)?
+            }
+            None => parsed?,
+        };
         errand.rendering = rendering(&inbound.request)?;
         errand.visit.record = inbound::named_record(&interaction);
-        Ok(self.perform(&caller, interaction, errand).await?)
+        let pending = self.perform(&caller, interaction, errand).await?;
+        // A grant that was just ended decides no more.
+        let now = errand.visit.now;
+        let grant = self.parts.emergency.of(&caller, now).unwrap_or_default();
+        let deciding = |patients: &[Id]| self.parts.consent.deciding(&caller, patients, grant.as_deref(), now);
+        Ok(pending.resting_on(deciding))
     }
 
     async fn caller(&self, inbound: &Inbound, now: Instant) -> Result<Arc<Caller>, Refusal> {
@@ -288,6 +311,7 @@ impl Gateway {
         // Before the scopes: no scope would help, so none must be named.
         write::changeable(&interaction)?;
         let permit = authorize(caller, interaction)?;
+        self.parts.restrictions.writes(caller, permit.interaction(), errand.visit.now)?;
         if let Some(query) = permit.interaction().query() {
             self.redaction().demand_blind(&permit, query)?;
         }
@@ -302,6 +326,11 @@ impl Gateway {
     /// The CapabilityStatement as it stands.
     fn told_capabilities(&self) -> String {
         self.capabilities.read().map_or_else(|poisoned| poisoned.into_inner().clone(), |told| told.clone())
+    }
+
+    /// What `AuditEvents` say of this gateway.
+    pub fn site(&self) -> &Site {
+        &self.parts.site
     }
 
     /// By which rules content is marked.

@@ -69,7 +69,7 @@ impl Rates {
 }
 
 /// One bound, held against each name by itself.
-struct Gate {
+pub(super) struct Gate {
     rate: Rate,
     hasher: RandomState,
     used: Cache<u64, Arc<Mutex<Used>>>,
@@ -86,12 +86,14 @@ struct Used {
 }
 
 impl Gate {
-    fn new(rate: Rate) -> Option<Self> {
+    /// `None` when there is no bound.
+    pub(super) fn new(rate: Rate) -> Option<Self> {
         let used = || Cache::new(COUNTED);
         (rate.per_second > 0).then(|| Self { rate, hasher: RandomState::new(), used: used() })
     }
 
-    fn pass(&self, name: impl std::hash::Hash, now: Instant) -> Result<(), Over> {
+    /// Counts a request of a name.
+    pub(super) fn pass(&self, name: impl std::hash::Hash, now: Instant) -> Result<(), Over> {
         let name = self.hasher.hash_one(name);
         let found = self.used.get_or_insert_with(&name, || Ok::<_, Infallible>(Arc::default()));
         let used = match found {

@@ -4,7 +4,7 @@ use super::Gateway;
 use super::rate::Denied;
 use crate::access::Caller;
 use crate::audit::{Agent, Entry, Event};
-use crate::fhir::{Instant, Refusal};
+use crate::fhir::{Instant, Outcome, Refusal};
 use crate::identity::PeerCertificate;
 use crate::smart::{self, TokenFacts};
 use std::sync::Arc;
@@ -61,7 +61,7 @@ impl Gateway {
             body: &request.body,
             peer: request.certificate.as_ref(),
         };
-        let answer = match endpoint {
+        let mut answer = match endpoint {
             Endpoint::Token => self.parts.tokens.answer(&asked, now).await,
             Endpoint::Introspection => self.introspected(asked, now).await,
             Endpoint::Revocation => {
@@ -69,6 +69,15 @@ impl Gateway {
                 self.parts.tokens.revoke(&asked, examined.as_deref(), now).await
             }
         };
+        if endpoint == Endpoint::Token
+            && answer.status == 200
+            && answer.facts.client.as_deref().is_some_and(|client| self.parts.restrictions.locks_out(client, now))
+        {
+            (answer.facts.outcome, answer.facts.reason) = (Outcome::Serious, "suspended:client".to_owned());
+            answer.facts.token_id = None;
+            (answer.status, answer.body) =
+                (401, r#"{"error":"invalid_client","error_description":"This client is locked out."}"#.to_owned());
+        }
         // Until it is proved, a client is only claimed.
         if answer.status == 200
             && let Some(client) = &answer.facts.client
@@ -232,12 +241,6 @@ impl Gateway {
     }
 
     /// Finishes what was taken: the last entries and the store.
-    pub async fn shut_down(&self) {
-        self.note(Event::Stop).await;
-        self.close().await;
-    }
-
-    /// The same without an entry, for a process that did not serve.
     pub async fn close(&self) {
         self.parts.store.close().await;
     }
@@ -247,22 +250,42 @@ impl Gateway {
         self.note_about(event, "amanat").await;
     }
 
+    /// Tells the trail that it could not be written for a while, once it can be again. To be called every second, with what the last call
+    /// left.
+    pub async fn tell_of_recording(&self, stopped: &mut Option<Instant>) {
+        let now = self.parts.clock.now();
+        match (self.ready(), *stopped) {
+            (Err(_), None) => *stopped = Some(now),
+            (Ok(()), Some(since)) => {
+                *stopped = None;
+                for (word, told) in [("stopped", format!("since={since}")), ("started", format!("after={since}"))] {
+                    let agent = Agent { client: "amanat".to_owned(), ..Agent::default() };
+                    let entry = Entry::concluded(Event::Recording(word), agent, now, uuid::Uuid::now_v7().to_string());
+                    self.record(entry.asking(&told)).await;
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Writes an entry about something that no request brought about.
+    pub async fn record(&self, entry: Entry) {
+        if self.parts.trail.append(entry).await.is_err() {
+            tracing::error!("the trail cannot be written");
+        }
+    }
+
     /// Writes an entry about a question that was put at the command line.
     pub async fn note_question(&self, question: &str) {
         let agent = Agent { client: "amanat".to_owned(), ..Agent::default() };
         let entry = Entry::concluded(Event::Rest("operation"), agent, self.parts.clock.now(), uuid::Uuid::now_v7().to_string());
-        if self.parts.trail.append(entry.asking(question)).await.is_err() {
-            tracing::error!("the trail cannot be written");
-        }
+        self.record(entry.asking(question)).await;
     }
 
     /// Writes an entry about a client.
     pub async fn note_about(&self, event: Event, client: &str) {
         let agent = Agent { client: client.to_owned(), ..Agent::default() };
-        let entry = Entry::concluded(event, agent, self.parts.clock.now(), uuid::Uuid::now_v7().to_string());
-        if self.parts.trail.append(entry).await.is_err() {
-            tracing::error!("the trail cannot be written");
-        }
+        self.record(Entry::concluded(event, agent, self.parts.clock.now(), uuid::Uuid::now_v7().to_string())).await;
     }
 }
 

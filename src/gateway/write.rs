@@ -151,6 +151,12 @@ pub(super) fn changeable(interaction: &Interaction) -> Result<(), Refusal> {
     refused.map_or(Ok(()), |allow| Err(Refusal::MethodNotAllowed(allow)))
 }
 
+/// A fresh id of an event that somebody else reports.
+pub(super) fn received_id() -> Id {
+    let fresh = Id::random();
+    Id::parse(&format!("received-{fresh}")).unwrap_or(fresh)
+}
+
 /// A fresh id.
 pub(super) fn new_id() -> Id {
     Id::random()

@@ -4,7 +4,9 @@ use crate::audit::{Site, Trail, TrailSource};
 use crate::clock::Clock;
 use crate::config::{self, Config, JwksSource};
 use crate::fhir::Refusal;
-use crate::gateway::{ConsentOffice, Emergency, EmergencyRules, Gateway, LabRules, Laboratory, Limits, LinkKey, Parts, Rate};
+use crate::gateway::{
+    ConsentOffice, Emergency, EmergencyRules, Gateway, LabRules, Laboratory, Limits, LinkKey, Parts, Rate, Restrictions,
+};
 use crate::identity::{Algorithm, Authenticator, IssuerSettings, Issuers, IssuersFault, KeysAt, PublishedKeys, Reach};
 use crate::smart::{
     AssertionRules, ClientStore, ClientStoreError, Endpoints, Kept, KeyRing, KeyRingFault, People, Registry, State, StateStore,
@@ -13,6 +15,7 @@ use crate::smart::{
 use crate::store::emergency::EmergencyStore;
 use crate::store::lab::LabStore;
 use crate::store::sql::{SqliteOptions, SqliteStore};
+use crate::store::watch::WatchStore;
 use crate::store::{RecordStore, StoreError};
 use std::sync::Arc;
 
@@ -34,6 +37,9 @@ pub enum OpenError {
     /// A setting that no check before could judge.
     #[error("{0}")]
     Setting(String),
+    /// What follows the trail.
+    #[error("the trail cannot be followed: {0}")]
+    Watch(crate::watch::KeeperError),
     /// What is stored cannot be taken up.
     #[error("the consents cannot be read: {}", .0.told().code)]
     Consents(Refusal),
@@ -127,6 +133,7 @@ async fn parts(
         consent: ConsentOffice::new(crate::consent::Site::new(&config.consent, &base)),
         labelling: config.labelling.clone(),
         emergency: Emergency::new(emergency_rules(config), Arc::clone(store) as Arc<dyn EmergencyStore>),
+        restrictions: Restrictions::new(Arc::clone(store) as Arc<dyn WatchStore>),
         purpose_required: config.purpose_required,
         lab: laboratory(store, config).await?,
         link_key: link_key(store).await?,
@@ -186,7 +193,7 @@ async fn laboratory(store: &Arc<SqliteStore>, config: &Config) -> Result<Laborat
     aws_lc_rs::rand::fill(&mut fresh).map_err(|_| OpenError::Setting("the system has no random numbers".to_owned()))?;
     let secret = store.setting_or("lab-key", fresh).await?;
     let lab = &config.lab;
-    let feed = |feed: &config::Feed| {
+    let feed = |feed: &config::LabFeed| {
         let thumbprint = super::fingerprint(&feed.certificate);
         thumbprint
             .map(|thumbprint| (thumbprint, feed.client.clone()))

@@ -1,6 +1,7 @@
 //! From a configuration to a serving gateway, in order: logs, certificates, gateway, listeners. Tests start it the same way.
 
 mod assembly;
+mod changes;
 mod mllp;
 mod tls;
 
@@ -13,7 +14,9 @@ use crate::config::Config;
 use crate::gateway::Gateway;
 use crate::http::{Front, Health, PeerAddress};
 use crate::identity::PeerCertificate;
+use crate::store::evidence::EvidenceStore;
 use crate::telemetry;
+use crate::watch::{Around, Watch};
 use actix_web::dev::{Extensions, ServerHandle};
 use actix_web::rt::net::TcpStream;
 use actix_web::{App, HttpServer};
@@ -55,6 +58,7 @@ pub struct Running {
     /// The gateway and its parts, for what the same process does beside HTTP.
     pub assembly: Arc<Assembly>,
     health: Arc<Health>,
+    watch: Watch,
     servers: [ServerHandle; 2],
     reload: Arc<Notify>,
     tasks: Vec<JoinHandle<()>>,
@@ -88,7 +92,9 @@ impl Running {
         for task in self.tasks {
             task.abort();
         }
-        self.assembly.gateway.shut_down().await;
+        self.assembly.gateway.note(Event::Stop).await;
+        self.watch.end().await;
+        self.assembly.gateway.close().await;
         management.stop(true).await;
         tracing::info!("stopped");
     }
@@ -108,8 +114,12 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running, StartError> 
     let feeds = config.lab.mllp_listen.map(listen).transpose()?;
     let assembly = Arc::new(assemble(&config, &clock).await?);
     let gateway = Arc::clone(&assembly.gateway);
-    gateway.note(Event::Start).await;
+    changes::tell(&gateway, &assembly.store, &config, &clock).await.map_err(OpenError::Store)?;
     let health = Arc::new(Health::new(&gateway));
+    let evidence = Arc::clone(&assembly.store) as Arc<dyn EvidenceStore>;
+    let trail = Arc::clone(&assembly.store) as _;
+    let around = Around { evidence, trail, store: Arc::clone(&assembly.store) as _, acquaintance: Arc::clone(&gateway) as _ };
+    let watch = Watch::open(around, &config, gateway.site(), &clock).await.map_err(OpenError::Watch)?;
     let config = Arc::new(config);
     let servers = [serve_api(&gateway, &config, public, certificates.as_ref())?, serve_management(&health, private, management)?];
     let reload = Arc::new(Notify::new());
@@ -118,6 +128,9 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running, StartError> 
     tasks.push(tokio::spawn(label(Arc::clone(&gateway))));
     let indexer = Arc::clone(&gateway);
     tasks.push(tokio::spawn(async move { indexer.follow_parameters().await }));
+    tasks.push(tokio::spawn(look_at_restrictions(Arc::clone(&gateway))));
+    #[cfg(not(feature = "bench"))]
+    tasks.extend(watch.begin().await);
     // A bench measures what requests cost, and nothing beside them.
     #[cfg(not(feature = "bench"))]
     tasks.push(tokio::spawn(async move { gateway.follow_trail().await }));
@@ -131,7 +144,7 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running, StartError> 
     // Workers and accept threads begin with the first poll of the servers, which must not wait for the caller's next pause.
     tokio::task::yield_now().await;
     tracing::info!(address = %https, management = %management, base = %config.server.base_url, "serving");
-    Ok(Running { https, management, assembly, health, servers, reload, tasks, mllp, feeds })
+    Ok(Running { https, management, assembly, health, watch, servers, reload, tasks, mllp, feeds })
 }
 
 fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {
@@ -233,9 +246,21 @@ fn stream_of(connection: &dyn Any) -> Option<&TcpStream> {
 /// Other processes on the same store (the command line, another node) may have changed clients and keys.
 async fn look_around(gateway: Arc<Gateway>) {
     let mut beat = tokio::time::interval(Duration::from_secs(1));
+    let mut stopped = None;
     loop {
         beat.tick().await;
         gateway.refresh().await;
+        gateway.tell_of_recording(&mut stopped).await;
+    }
+}
+
+/// A client that was locked out on any node is locked out here before a second is over.
+async fn look_at_restrictions(gateway: Arc<Gateway>) {
+    let mut beat = tokio::time::interval(Duration::from_millis(300));
+    beat.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        beat.tick().await;
+        gateway.look_at_restrictions().await;
     }
 }
 

@@ -1,8 +1,10 @@
 //! The record store port. Behind it: `sql` (an embedded database) and, later, a FHIR server.
 
 pub mod emergency;
+pub mod evidence;
 pub mod lab;
 pub mod sql;
+pub mod watch;
 
 use crate::access::Permit;
 pub use crate::disclosure::Row;

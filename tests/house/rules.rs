@@ -18,12 +18,15 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("lab", &["disclosure", "fhir"]),
     ("gateway", &["lab", "smart", "store", "identity", "disclosure", "consent", "audit", "access", "fhir", "clock", "telemetry"]),
     ("telemetry", &["clock", "fhir"]),
-    ("config", &["consent", "lab", "fhir"]),
+    ("watch", &["store", "audit", "access", "fhir", "clock", "config", "telemetry"]),
+    // The thresholds of the alert rules are the rules' own type.
+    ("config", &["audit", "consent", "lab", "fhir"]),
     ("portal", &["gateway", "smart", "access", "fhir"]),
     ("http", &["portal", "gateway", "identity", "smart", "disclosure", "fhir", "config", "telemetry"]),
     (
         "startup",
         &[
+            "watch",
             "http",
             "gateway",
             "lab",
@@ -43,6 +46,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
+            "watch",
             "startup",
             "config",
             "gateway",
@@ -71,16 +75,16 @@ const GUESTS: &[(&str, &[&str])] = &[
     ("diesel", &["store", "smart", "disclosure/column.rs"]),
     ("diesel_async", &["store"]),
     ("diesel_migrations", &["store"]),
-    ("hyper_util", &["identity"]),
+    ("hyper_util", &["identity", "watch"]),
     ("socket2", &["startup"]),
-    ("hyper_rustls", &["identity"]),
+    ("hyper_rustls", &["identity", "watch"]),
     ("jsonwebtoken", &["identity", "smart"]),
     ("askama", &["portal"]),
     ("argon2", &["smart/password.rs"]),
     ("clap", &["cli", "main"]),
-    ("tokio_rustls", &["lab", "startup", "cli"]),
+    ("tokio_rustls", &["lab", "startup", "cli", "watch"]),
     ("encoding_rs", &["lab"]),
-    ("tokio", &["lab", "store", "identity", "smart", "gateway", "http", "startup", "cli", "telemetry"]),
+    ("tokio", &["lab", "store", "identity", "smart", "gateway", "http", "startup", "cli", "telemetry", "watch"]),
 ];
 
 /// Words that name no room.

@@ -38,6 +38,9 @@ variants! {
     Interaction::Operate(Operation::ExplainAccess(..)) => "$explain-access",
     Interaction::Operate(Operation::Match) => "$match",
     Interaction::Operate(Operation::ProcessMessage) => "$process-message",
+    Interaction::Operate(Operation::Accounting(..)) => "$accounting-of-disclosures",
+    Interaction::Operate(Operation::AccessLog(..)) => "$access-log",
+    Interaction::Operate(Operation::RecordDisclosure) => "$recordDisclosure",
     Interaction::Operate(Operation::FileConsent) => "$fileConsent",
     Interaction::Operate(Operation::RevokeConsent) => "$revokeConsent",
     Interaction::Operate(Operation::LastN(_)) => "$lastn",
@@ -116,6 +119,9 @@ fn every_route_has_a_door_that_refuses() {
         "Patient/p1/$explain-access",
         "Patient/$match",
         "$process-message",
+        "Patient/p1/$accounting-of-disclosures",
+        "Patient/p1/$access-log",
+        "AuditEvent/$recordDisclosure",
         "Consent/$fileConsent",
         "Consent/$revokeConsent",
         "Observation/$lastn",
@@ -144,7 +150,7 @@ fn every_code_of_the_table_of_refusals_is_met_by_a_test() {
     let codes: BTreeSet<&str> = table.split('"').filter(|text| text.starts_with("AMANAT-")).collect();
     assert!(codes.len() > 20, "the table was not found");
     let mut tests = String::new();
-    for place in ["tests/interactions", "tests/promises"] {
+    for place in ["tests/interactions", "tests/promises", "tests/trail"] {
         for file in std::fs::read_dir(folder.join(place)).unwrap().map(|file| file.unwrap().path()) {
             if !file.ends_with("coverage.rs") {
                 tests.push_str(&std::fs::read_to_string(file).unwrap());

@@ -16,6 +16,11 @@ pub(super) const OPERATIONS: &[(&str, &str, &str)] = &[
     ("POST", "Patient/p1/$explain-access", "user/Patient.r"),
     ("POST", "Patient/$match", "user/Patient.s"),
     ("POST", "$process-message", "user/MessageHeader.c"),
+    ("GET", "Patient/p1/$accounting-of-disclosures", "user/Patient.r"),
+    ("POST", "Patient/p1/$accounting-of-disclosures", "user/Patient.r"),
+    ("GET", "Patient/p1/$access-log", "user/Patient.r"),
+    ("POST", "Patient/p1/$access-log", "user/Patient.r"),
+    ("POST", "AuditEvent/$recordDisclosure", "user/AuditEvent.c"),
     ("POST", "Consent/$fileConsent", "user/Consent.cu"),
     ("POST", "Consent/$revokeConsent", "user/Consent.u"),
     ("GET", "Observation/$lastn", "user/Observation.s"),
@@ -117,7 +122,16 @@ fn the_statement_lists_every_operation_where_it_is_called() {
         let names = row["operation"].as_array().into_iter().flatten().map(|one| one["name"].as_str().unwrap().to_owned());
         names.collect::<Vec<_>>()
     };
-    let patients = ["break-glass", "end-break-glass", "break-glass-notices", "acknowledge-notice", "explain-access", "match"];
+    let patients = [
+        "break-glass",
+        "end-break-glass",
+        "break-glass-notices",
+        "acknowledge-notice",
+        "explain-access",
+        "match",
+        "accounting-of-disclosures",
+        "access-log",
+    ];
     assert_eq!(listed("Patient"), patients);
     assert_eq!(listed("Consent"), ["fileConsent", "revokeConsent"]);
     assert_eq!(listed("Observation"), ["lastn"]);

@@ -70,7 +70,9 @@ impl<'s> Call<'s> {
         drop(stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(&self.body)));
         let mut bytes = Vec::new();
         drop(stream.read_to_end(&mut bytes));
-        Reply::read(&bytes).unwrap_or_else(|| panic!("no answer to {} {}", self.method, self.target))
+        let reply = Reply::read(&bytes).unwrap_or_else(|| panic!("no answer to {} {}", self.method, self.target));
+        self.server.coverage.note(&reply);
+        reply
     }
 }
 

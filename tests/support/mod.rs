@@ -1,6 +1,9 @@
 //! A gateway in this process, an issuer that signs whatever a test wants, and a client that sends bytes as they are told.
 
 mod call;
+#[path = "../../src/audit/tests/conformance.rs"]
+mod conformance;
+mod coverage;
 mod gateway;
 pub(crate) mod records;
 mod server;
@@ -8,6 +11,7 @@ mod signer;
 mod trail;
 
 pub(crate) use call::{Call, Reply};
+pub(crate) use coverage::Coverage;
 pub(crate) use gateway::{Served, begin};
 pub(crate) use server::{BASE, Server};
 pub(crate) use signer::{ISSUER, Signer};

@@ -1,6 +1,6 @@
 //! The gateway that a test talks to: in a thread and a folder of its own, on a free port, with a clock that stands still.
 
-use super::{Call, ISSUER, Reply, Served, Signer};
+use super::{Call, Coverage, ISSUER, Reply, Served, Signer};
 use amanat::clock::Clock;
 use amanat::fhir::Instant;
 use amanat::smart::{Account, Client, Context};
@@ -20,6 +20,8 @@ const MOMENT: &str = "2026-06-01T12:00:00Z";
 pub(crate) struct Server {
     // Before the folder, so that it stops before the folder goes.
     served: Served,
+    // Looks at the trail when it goes.
+    pub(super) coverage: Coverage,
     folder: TempDir,
     settings: String,
     pub(crate) clock: Clock,
@@ -60,16 +62,17 @@ impl Server {
         );
         let clock = Clock::fixed(Instant::parse(MOMENT).unwrap());
         let served = Served::new(folder.path(), settings.clone(), &clock);
-        Self { served, folder, settings, clock, signer }
+        let coverage = Coverage::of(folder.path().join("amanat.db"));
+        Self { served, coverage, folder, settings, clock, signer }
     }
 
     /// Stops, lets something happen to the store, and starts again.
     pub(crate) fn restart(self, meanwhile: impl FnOnce(&std::path::Path)) -> Self {
-        let Self { served, folder, settings, clock, signer } = self;
+        let Self { served, coverage, folder, settings, clock, signer } = self;
         drop(served);
         meanwhile(&folder.path().join("amanat.db"));
         let served = Served::new(folder.path(), settings.clone(), &clock);
-        Self { served, folder, settings, clock, signer }
+        Self { served, coverage, folder, settings, clock, signer }
     }
 
     pub(crate) fn address(&self) -> SocketAddr {

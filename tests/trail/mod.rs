@@ -1,6 +1,11 @@
 //! The trail: what is entered, what of it can be read, what is done when it cannot be written, and what an intruder cannot hide.
 
+mod accounting;
+mod alarms;
 mod entries;
+mod evidence;
+mod feeds;
+mod incident;
 mod manipulations;
 mod unwritable;
 mod view;

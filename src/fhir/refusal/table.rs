@@ -172,6 +172,22 @@ pub(super) const METHOD_NOT_ALLOWED: Told = told(
 pub(super) const NOT_SUPPORTED: Told = told(404, "not-supported", "AMANAT-IN-0008", Minor, "input:not-supported", "");
 pub(super) const TOO_MANY_REQUESTS: Told =
     told(429, "throttled", "AMANAT-RATE-0001", Minor, "rate", "Too many requests. Wait as long as `Retry-After` says.");
+pub(super) const SUSPENDED: Told = told(
+    403,
+    "security",
+    "AMANAT-HOLD-0001",
+    Serious,
+    "",
+    "Access is suspended while an incident is looked into. Ask the operator of this server.",
+);
+pub(super) const WRITE_LOCKED: Told = told(
+    503,
+    "transient",
+    "AMANAT-HOLD-0002",
+    Minor,
+    "suspended:writes",
+    "Nothing can be written here while an incident is looked into. Reading goes on; try again later.",
+);
 pub(super) const TRAIL_UNAVAILABLE: Told = told(
     503,
     "transient",

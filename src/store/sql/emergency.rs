@@ -96,7 +96,7 @@ fn insert(connection: &mut Connection, opening: &Opening) -> QueryResult<()> {
     Ok(())
 }
 
-fn close(writer: &mut Writer, review: &Review) -> Result<Receipt, ReviewError> {
+pub(super) fn close(writer: &mut Writer, review: &Review) -> Result<Receipt, ReviewError> {
     let failed = |error: diesel::result::Error| ReviewError::Store(error.into());
     let found = Statement::new("SELECT state, actor FROM review_case WHERE id = ?")
         .bind(review.case.as_str())

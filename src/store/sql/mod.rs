@@ -11,6 +11,7 @@ mod connection;
 mod cursor;
 mod dialect;
 mod emergency;
+mod evidence;
 mod gate;
 mod history;
 mod include;
@@ -35,6 +36,7 @@ mod terms;
 #[cfg(test)]
 mod tests;
 mod trail;
+mod watch;
 mod wording;
 mod words;
 mod writer;

@@ -137,6 +137,7 @@ fn entry() -> Entry {
         patients: Vec::new(),
         records: Vec::new(),
         query: None,
+        decided: Vec::new(),
     }
 }
 

@@ -1,0 +1,3 @@
+DROP TABLE trail_sealed;
+DROP TABLE follower;
+DROP TABLE checkpoint;
