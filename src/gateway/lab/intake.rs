@@ -141,11 +141,11 @@ impl Gateway {
             kept.reason = if arrival.too_large { "too-large" } else { reason(fault) }.to_owned();
             kept.detail = super::queue::findings(&faults, &[]);
         }
-        self.keep(kept).await
+        self.keep_message(kept).await
     }
 
     /// Stores a message, or finds it stored before: then what was answered is answered again.
-    async fn keep(&self, kept: Kept) -> Result<Taken, Trouble> {
+    async fn keep_message(&self, kept: Kept) -> Result<Taken, Trouble> {
         let agent = Agent::of(&Self::sending_caller(&kept.feed), kept.feed.address.clone());
         let asked = format!("lab received {} control={} message={}", kept.kind, kept.control, kept.id);
         let mut entry = Self::lab_entry(agent, kept.received, &kept.id, &asked);
@@ -202,7 +202,7 @@ impl Gateway {
         let (source, control, event) = said;
         let sender = [self.feed_name(&feed).as_str(), &source, ""].join("|");
         let feed = Feed { door: Door::Fhir.word().to_owned(), ..feed };
-        self.keep(blank(feed, sender, control, format!("FHIR^{event}"), sent, self.parts.clock.now(), bytes)).await
+        self.keep_message(blank(feed, sender, control, format!("FHIR^{event}"), sent, self.parts.clock.now(), bytes)).await
     }
 }
 
