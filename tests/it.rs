@@ -29,4 +29,5 @@ mod smart;
 mod support;
 mod trail;
 mod transport;
+mod upstream;
 mod vectors;

@@ -3,7 +3,7 @@
 use super::Verdicts;
 use super::formula::{Formula, decided, joined};
 use crate::fhir::search::{Criterion, IndexEntry};
-use crate::fhir::{Facts, Id};
+use crate::fhir::{Facts, Id, Key};
 use std::cell::OnceCell;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -33,13 +33,18 @@ pub enum Predicate {
 pub struct Look<'r> {
     facts: &'r Facts,
     values: OnceCell<Vec<IndexEntry>>,
-    compute: &'r dyn Fn() -> Vec<IndexEntry>,
+    compute: Option<&'r dyn Fn() -> Vec<IndexEntry>>,
 }
 
 impl<'r> Look<'r> {
     /// A look at a record with these facts, whose index values `compute` gives.
     pub fn new(facts: &'r Facts, compute: &'r dyn Fn() -> Vec<IndexEntry>) -> Self {
-        Self { facts, values: OnceCell::new(), compute }
+        Self { facts, values: OnceCell::new(), compute: Some(compute) }
+    }
+
+    /// A look at a version that has no index values (a superseded one, a deletion): a condition on values does not hold for it.
+    pub fn without_values(facts: &'r Facts) -> Self {
+        Self { facts, values: OnceCell::new(), compute: None }
     }
 
     /// The facts.
@@ -47,8 +52,8 @@ impl<'r> Look<'r> {
         self.facts
     }
 
-    fn values(&self) -> &[IndexEntry] {
-        self.values.get_or_init(self.compute)
+    fn values(&self) -> Option<&[IndexEntry]> {
+        self.compute.map(|compute| self.values.get_or_init(compute).as_slice())
     }
 }
 
@@ -116,16 +121,36 @@ impl Predicate {
     /// Decides, in memory, what the store decides in its query. A criterion that needs other records (a chain) does not hold; `None`
     /// when a consent asks for another record.
     pub fn holds(&self, look: &Look<'_>) -> Option<bool> {
+        self.holds_given(look, &mut |_| None)
+    }
+
+    /// The same for who can look: `refers` tells whether the live record of this key refers to the one decided on, `None` when that
+    /// is not known.
+    pub fn holds_given(&self, look: &Look<'_>, refers: &mut dyn FnMut(&Key) -> Option<bool>) -> Option<bool> {
         Some(match self {
             Self::All => true,
             Self::None => false,
-            Self::And(all) => return decided(all, false, |one| one.holds(look)),
-            Self::Or(any) => return decided(any, true, |one| one.holds(look)),
+            Self::And(all) => return decided(all, false, |one| one.holds_given(look, refers)),
+            Self::Or(any) => return decided(any, true, |one| one.holds_given(look, refers)),
             Self::Patient(patient) => look.facts.patients.contains(patient),
             Self::WithoutPatient => look.facts.patients.is_empty(),
             Self::Criteria(criteria) => criteria.iter().all(|one| criterion_holds(one, look)),
-            Self::EveryPatient(verdicts) => return verdicts.permit(look.facts),
+            Self::EveryPatient(verdicts) => return verdicts.permit_given(look.facts, refers),
         })
+    }
+
+    /// The patient to whose compartment this confines everything, if it does.
+    pub fn confined_to(&self) -> Option<&Id> {
+        match self {
+            Self::Patient(patient) => Some(patient),
+            Self::And(all) => all.iter().find_map(Self::confined_to),
+            Self::Or(any) => {
+                let mut patients = any.iter().map(Self::confined_to);
+                let first = patients.next()??;
+                patients.all(|other| other == Some(first)).then_some(first)
+            }
+            _ => None,
+        }
     }
 }
 
@@ -152,7 +177,8 @@ impl Formula for Predicate {
 }
 
 fn criterion_holds(criterion: &Criterion, look: &Look<'_>) -> bool {
-    crate::fhir::search::holds(criterion, &look.facts.key, look.facts.updated, look.values()).unwrap_or(false)
+    let holds = |values| crate::fhir::search::holds(criterion, &look.facts.key, look.facts.updated, values).unwrap_or(false);
+    look.values().is_some_and(holds)
 }
 
 #[cfg(test)]

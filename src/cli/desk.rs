@@ -13,6 +13,7 @@ use crate::smart::{Client, ClientKeys, ClientStore, Grant, issue};
 use crate::startup::{Assembly, assemble};
 use crate::store::emergency::{Case, Disposition, EmergencyStore as _, Kept, Recipient, Review, Which};
 use crate::store::sql::TrailRow;
+use crate::store::upstream::Noticed;
 use serde::Serialize;
 use std::fmt::Display;
 use std::sync::Arc;
@@ -97,6 +98,14 @@ impl Desk {
     /// The gateway.
     pub(super) fn gateway(&self) -> &crate::gateway::Gateway {
         &self.parts.gateway
+    }
+
+    /// Compares what the FHIR server behind says of itself with what it does; nothing when there is none.
+    pub(super) async fn probe_upstream(&self, writes: bool) -> Vec<Noticed> {
+        match &self.parts.upstream {
+            Some(upstream) => upstream.probe(writes).await,
+            None => Vec::new(),
+        }
     }
 
     /// Registers a client.

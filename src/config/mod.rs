@@ -11,6 +11,7 @@ mod sections;
 mod settings;
 #[cfg(test)]
 mod tests;
+mod upstream;
 
 pub use alarms::Alarms;
 pub use audit::{Audit, Checkpoints, Feed, FeedFormat, Retention, Target};
@@ -19,6 +20,7 @@ pub use emergency::Emergency;
 pub use lab::{Feed as LabFeed, Lab};
 pub use sections::{Exposure, Issuer, JwksSource, Limits, Server, Smart, Store, Tls};
 pub use settings::Effective;
+pub use upstream::{Compartments, ConsentsAt, Upstream, UpstreamAuth, UpstreamBounds};
 
 use crate::consent::{ConsentSettings, Labelling};
 use settings::Settings;

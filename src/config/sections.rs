@@ -48,8 +48,11 @@ pub struct Tls {
 /// `[store]`
 #[derive(Debug, Clone)]
 pub struct Store {
-    /// `sqlite:<path>`, the path absolute. May hold a password, so it is wrapped.
+    /// `sqlite:<path>`, the path absolute: where the gateway's own tables are, and the records unless they are behind. May hold a
+    /// password, so it is wrapped.
     pub url: SecretString,
+    /// The FHIR server that keeps the records, when `url` names one; then [`Store::url`] is `store.ledger`.
+    pub upstream: Option<super::Upstream>,
 }
 
 impl Store {
@@ -202,13 +205,20 @@ fn tls(settings: &mut Settings) -> Option<Option<Tls>> {
 
 fn store(settings: &mut Settings) -> Option<Store> {
     let key = "store.url";
-    let given = settings.optional_secret::<String>(key).unwrap_or_else(|| "sqlite:amanat.db".to_owned());
+    let mut given = settings.optional_secret::<String>(key).unwrap_or_else(|| "sqlite:amanat.db".to_owned());
+    let mut upstream = None;
+    let mut key = key;
+    if given.starts_with("https://") || given.starts_with("http://") {
+        upstream = Some(super::upstream::read(settings, &given)?);
+        key = "store.ledger";
+        given = settings.optional_secret::<String>(key).unwrap_or_else(|| "sqlite:amanat.db".to_owned());
+    }
     let Some(path) = given.strip_prefix("sqlite:").filter(|path| !path.is_empty()) else {
-        settings.fault(key, "must be `sqlite:<path>`; this version has no other store");
+        settings.fault(key, "must be `sqlite:<path>` (`store.url` may also be the base of a FHIR server, `https://...`)");
         return None;
     };
     let path = settings.place(path.as_ref());
-    Some(Store { url: SecretString::from(format!("sqlite:{}", path.display())) })
+    Some(Store { url: SecretString::from(format!("sqlite:{}", path.display())), upstream })
 }
 
 fn issuer(settings: &mut Settings, at: usize) -> Option<Issuer> {

@@ -76,6 +76,16 @@ impl Directory {
         self.patients.find(patient).is_some()
     }
 
+    /// The consents that stand, each with the version that put it there.
+    pub fn standing(&self) -> impl Iterator<Item = (&Key, Version)> {
+        self.placed.iter().filter(|(_, placed)| placed.patient.is_some()).map(|(key, placed)| (key, placed.version))
+    }
+
+    /// The version of a consent that is known, standing or not.
+    pub fn version_of(&self, key: &Key) -> Option<Version> {
+        self.placed.find(key).map(|placed| placed.version)
+    }
+
     /// The consents of a patient, grouped by family.
     pub(super) fn consents(&self, patient: &Id) -> impl Iterator<Item = &Compiled> + Clone {
         self.patients.find(patient).into_iter().flat_map(|held| held.iter()).map(|held| &*held.consent)

@@ -81,6 +81,11 @@ impl Memberships {
         self.epoch
     }
 
+    /// The records that stand, each with its version.
+    pub fn standing_records(&self) -> impl Iterator<Item = (&Key, Version)> {
+        self.records.iter().filter(|(_, placed)| placed.record.is_some()).map(|(key, placed)| (key, placed.version))
+    }
+
     /// Takes over a version of a record; `None` for its deletion. An older version than the one known, and a record of a type that
     /// does not matter, change nothing.
     pub fn put(&mut self, key: &Key, version: Version, document: Option<&Document>, site: &Site) {

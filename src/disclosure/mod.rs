@@ -4,6 +4,7 @@
 mod codings;
 mod column;
 mod contained;
+mod crossing;
 mod draft;
 mod forward;
 mod frame;
@@ -26,6 +27,7 @@ mod written;
 
 pub use codings::kinds_of;
 pub use column::{SealedColumn, SealedContent};
+pub use crossing::{Arrived, Crossing, CrossingFault, EntryMode, Envelope, Taken};
 pub use draft::{Draft, deletion, patched};
 pub use forward::{Change, Commit, Committed, Expected, Forwarded, Guard, Stored};
 pub use frame::{PageFrame, history, matches, responses, searchset};

@@ -76,7 +76,7 @@ fn headers(refusal: &Refusal, told: &Told) -> Vec<(HeaderWord, String)> {
         )),
         Refusal::ScopeMissing { needed } => challenge(&format!(", error=\"insufficient_scope\", scope=\"{needed}\"")),
         Refusal::MethodNotAllowed(allow) => vec![(HeaderWord::Allow, (*allow).to_owned())],
-        Refusal::TooManyRequests(seconds) => vec![(HeaderWord::RetryAfter, seconds.to_string())],
+        Refusal::TooManyRequests(seconds) | Refusal::UpstreamBusy(seconds) => vec![(HeaderWord::RetryAfter, seconds.to_string())],
         _ if told.status == 503 => vec![(HeaderWord::RetryAfter, "5".to_owned())],
         _ => Vec::new(),
     }

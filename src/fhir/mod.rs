@@ -19,6 +19,7 @@ pub mod partial;
 pub mod patch;
 pub mod prefer;
 pub mod pretty;
+pub mod rebase;
 mod refusal;
 mod request;
 mod resource_type;

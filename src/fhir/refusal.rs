@@ -99,6 +99,14 @@ pub enum Refusal {
     TrailUnavailable,
     /// The record store cannot be reached or does not answer in time.
     StoreUnavailable,
+    /// The server behind the gateway did not answer in time.
+    UpstreamSlow,
+    /// The server behind the gateway sent what cannot be believed, or refuses the gateway.
+    UpstreamUntrusted,
+    /// The server behind the gateway is busy, or left alone after failures; in so many seconds it may be otherwise.
+    UpstreamBusy(u32),
+    /// What the patients allow could not be read again in time.
+    ConsentsStale,
     /// A defect: told with the request id, detailed in the log.
     Internal,
 }
@@ -190,6 +198,10 @@ impl Refusal {
             Self::TooManyRequests(_) => table::TOO_MANY_REQUESTS,
             Self::TrailUnavailable => table::TRAIL_UNAVAILABLE,
             Self::StoreUnavailable => table::STORE_UNAVAILABLE,
+            Self::UpstreamSlow => table::UPSTREAM_SLOW,
+            Self::UpstreamUntrusted => table::UPSTREAM_UNTRUSTED,
+            Self::UpstreamBusy(_) => table::UPSTREAM_BUSY,
+            Self::ConsentsStale => table::CONSENTS_STALE,
             Self::Internal => table::INTERNAL,
         }
     }

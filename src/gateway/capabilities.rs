@@ -3,13 +3,20 @@
 use crate::fhir::definitions::search_parameters;
 use crate::fhir::search::{CustomParameters, ParameterType, SearchParameter};
 use crate::fhir::{Called, Instant, OPERATIONS, ResourceType, methods};
+use crate::store::Served as Behind;
 use amanat_documents::{Capability, Parameter, Security, Served, capability_statement};
 
 const COMPARTMENTS: [&str; 5] = ["device", "encounter", "patient", "practitioner", "relatedPerson"];
 
 /// The statement for a FHIR base.
-pub(super) fn statement(base: &str, endpoints: Vec<(String, String)>, now: Instant, known: &CustomParameters) -> String {
-    capability_statement(&Capability {
+pub(super) fn statement(
+    base: &str,
+    endpoints: Vec<(String, String)>,
+    now: Instant,
+    known: &CustomParameters,
+    behind: Option<&Behind>,
+) -> String {
+    let mut statement = Capability {
         software: "Amanat".to_owned(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         description: "FHIR R4 gateway: scopes, consent and trail on every path".to_owned(),
@@ -30,7 +37,43 @@ pub(super) fn statement(base: &str, endpoints: Vec<(String, String)>, now: Insta
         interactions: words(&["transaction", "batch", "search-system", "history-system"]),
         parameters: common(),
         compartments: COMPARTMENTS.iter().map(|name| format!("http://hl7.org/fhir/CompartmentDefinition/{name}")).collect(),
-    })
+    };
+    if let Some(behind) = behind {
+        reduced(&mut statement, behind);
+    }
+    capability_statement(&statement)
+}
+
+/// Only what the server behind can do too. The trail is the gateway's own.
+fn reduced(statement: &mut Capability, behind: &Behind) {
+    statement.resources.retain_mut(|served| {
+        let Some(of) = ResourceType::parse(&served.resource_type).filter(|of| *of != ResourceType::AuditEvent) else {
+            return true;
+        };
+        let Some(can) = behind.types.get(&of) else { return false };
+        let creates = can.creates_by_update;
+        served.interactions.retain(|code| match code.as_str() {
+            "create" => creates,
+            // A patch is read, applied here, and put.
+            "patch" => can.interactions.contains("update"),
+            code => can.interactions.contains(code),
+        });
+        served.parameters.retain(|parameter| parameter.name.starts_with('_') || can.parameters.contains(&parameter.name));
+        served.update_create &= creates;
+        served.conditional_create &= creates;
+        served.conditional_update &= can.interactions.contains("update");
+        if !can.interactions.contains("delete") {
+            "not-supported".clone_into(&mut served.conditional_delete);
+        }
+        served.read_history &= can.interactions.contains("vread");
+        if !can.versions {
+            "no-version".clone_into(&mut served.versioning);
+        }
+        true
+    });
+    if !behind.transactions {
+        statement.interactions.retain(|code| code != "transaction");
+    }
 }
 
 fn served(resource_type: ResourceType, known: &CustomParameters) -> Served {

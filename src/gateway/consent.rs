@@ -11,7 +11,7 @@ use crate::fhir::{Facts, Id, Instant, Key, Problem, Refusal, ResourceType, Versi
 use crate::store::RecordStore;
 use arc_swap::ArcSwap;
 use quick_cache::sync::Cache;
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeSet, HashSet, VecDeque};
 use std::sync::{Arc, Mutex};
 
 /// Contexts whose verdicts are kept.
@@ -75,6 +75,18 @@ impl State {
         (self.directory.epoch(), self.memberships.epoch())
     }
 
+    /// Takes one change of the directory over, and remembers whom it concerns.
+    fn put(&mut self, key: &Key, version: Version, compiled: Option<Compiled>) {
+        let before = self.directory.epoch();
+        let touched = self.directory.put(key, version, compiled);
+        if self.directory.epoch() != before {
+            self.recent.push_back((self.directory.epoch(), Arc::new(touched)));
+        }
+        while self.recent.len() > CHANGES {
+            self.recent.pop_front();
+        }
+    }
+
     /// Whom the changes since an epoch concern; `None` when they are not remembered that far, or are too many.
     fn changed_since(&self, epoch: u64) -> Option<BTreeSet<&Id>> {
         let behind = self.recent.front().is_none_or(|(first, _)| *first > epoch + 1);
@@ -116,6 +128,39 @@ impl ConsentOffice {
         Ok(())
     }
 
+    /// Takes over what others have changed since: new versions, and what is no longer there. What changed meanwhile stays.
+    pub(super) async fn reload(&self, store: &dyn RecordStore) -> Result<(), Refusal> {
+        let before = self.state.load_full();
+        let rows = store.consents().await?;
+        let mut members = Vec::new();
+        for of in Memberships::TYPES {
+            members.extend(store.current(of).await?);
+        }
+        let _writing = self.writing.lock();
+        let mut state = State::clone(&self.state.load());
+        let mut there = HashSet::new();
+        for row in &rows {
+            there.insert(&row.facts.key);
+            if state.directory.version_of(&row.facts.key).is_none_or(|known| known < row.facts.version) {
+                state.put(&row.facts.key, row.facts.version, Some(consent_of(row, &self.site)?));
+            }
+        }
+        for (key, version) in before.directory.standing().filter(|(key, _)| !there.contains(key)) {
+            if state.directory.version_of(key) == Some(version) {
+                state.put(key, version.next(), None);
+            }
+        }
+        for row in &members {
+            there.insert(&row.facts.key);
+            take_membership(&mut state.memberships, (&row.facts.key, row.facts.version), row.content.as_ref(), &self.site)?;
+        }
+        for (key, version) in before.memberships.standing_records().filter(|(key, _)| !there.contains(key)) {
+            take_membership(&mut state.memberships, (key, version.next()), None, &self.site)?;
+        }
+        self.state.store(Arc::new(state));
+        Ok(())
+    }
+
     /// The site, as consents are read.
     pub(super) fn site(&self) -> &Site {
         &self.site
@@ -145,14 +190,7 @@ impl ConsentOffice {
             take_membership(&mut state.memberships, (&one.key, one.version), one.content.as_ref(), &self.site)?;
         }
         for (key, version, compiled) in changes {
-            let before = state.directory.epoch();
-            let touched = state.directory.put(&key, version, compiled);
-            if state.directory.epoch() != before {
-                state.recent.push_back((state.directory.epoch(), Arc::new(touched)));
-            }
-        }
-        while state.recent.len() > CHANGES {
-            state.recent.pop_front();
+            state.put(&key, version, compiled);
         }
         self.state.store(Arc::new(state));
         Ok(())

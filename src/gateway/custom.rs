@@ -199,7 +199,9 @@ impl Gateway {
         }
         if let Ok(mut statement) = self.capabilities.write() {
             let parts = &self.parts;
-            *statement = capabilities::statement(&parts.base, parts.endpoints.legacy(), parts.clock.now(), known);
+            let behind = parts.store.served();
+            let (base, legacy) = (&parts.base, parts.endpoints.legacy());
+            *statement = capabilities::statement(base, legacy, parts.clock.now(), known, behind.as_ref());
         }
         tracing::info!(parameters = known.all().len(), "the site's search parameters have changed");
     }

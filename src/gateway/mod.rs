@@ -17,6 +17,7 @@ mod directive;
 mod emergency;
 mod explain;
 mod explain_words;
+mod freshness;
 mod history;
 mod inbound;
 mod lab;
@@ -158,6 +159,7 @@ pub struct Gateway {
     rates: Rates,
     purposes: purpose::Purposes,
     known: custom::Known,
+    freshness: freshness::Freshness,
 }
 
 /// One request on its way: what every stage may need of it.
@@ -175,13 +177,21 @@ impl Gateway {
     /// # Errors
     /// When the store cannot be read.
     pub async fn open(parts: Parts) -> Result<Self, Refusal> {
-        let statement =
-            capabilities::statement(&parts.base, parts.endpoints.legacy(), parts.clock.now(), &crate::fhir::search::STANDARD);
+        let served = parts.store.served();
+        let statement = capabilities::statement(
+            &parts.base,
+            parts.endpoints.legacy(),
+            parts.clock.now(),
+            &crate::fhir::search::STANDARD,
+            served.as_ref(),
+        );
         let capabilities = RwLock::new(statement);
         let shown = tokio::sync::Mutex::new(parts.ledger.shown().await.map_err(|_| Refusal::TrailUnavailable)?);
         let rates = Rates::new(parts.limits.clients, parts.limits.strangers);
         let (turned_away, purposes) = (turned_away::Allowance::default(), purpose::Purposes::new(parts.purpose_required));
-        let gateway = Self { parts, capabilities, shown, turned_away, rates, purposes, known: custom::Known::default() };
+        let freshness = freshness::Freshness::new(parts.store.as_ref(), parts.clock.now());
+        let known = custom::Known::default();
+        let gateway = Self { parts, capabilities, shown, turned_away, rates, purposes, known, freshness };
         gateway.parts.consent.load(gateway.parts.store.as_ref()).await?;
         gateway.parts.emergency.load(gateway.parts.clock.now()).await?;
         gateway.parts.restrictions.load(gateway.parts.clock.now()).await?;
@@ -254,6 +264,7 @@ impl Gateway {
             None => parsed?,
         };
         errand.rendering = rendering(&inbound.request)?;
+        self.demand_fresh_consents(errand.visit.now).await?;
         errand.visit.record = inbound::named_record(&interaction);
         let pending = self.perform(&caller, interaction, errand).await?;
         // A grant that was just ended decides no more.

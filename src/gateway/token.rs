@@ -227,6 +227,9 @@ impl Gateway {
         if let Err(error) = self.parts.tokens.keys.reload(self.parts.tokens.registry.store(), self.parts.clock.now()).await {
             tracing::warn!(%error, "the signing keys could not be read again");
         }
+        if let Err(refusal) = self.tend_consents().await {
+            tracing::warn!(code = refusal.told().code, "the consents could not be read again");
+        }
         if let Err(refusal) = self.tend_emergencies().await {
             tracing::warn!(code = refusal.told().code, "the grants of emergency access could not be read again");
         }

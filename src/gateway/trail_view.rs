@@ -7,7 +7,6 @@ use super::Gateway;
 use crate::audit::{TrailRow, audit_events};
 use crate::disclosure::{Change, Commit, own_record};
 use crate::fhir::{Key, Refusal, ResourceType};
-use crate::store::CommitError;
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
@@ -88,12 +87,7 @@ impl Gateway {
         }
         match self.parts.store.commit(Commit { guards: Vec::new(), changes, entries: Vec::new() }).await {
             Ok(_) => Ok(()),
-            Err(CommitError::Stale) => Err(Refusal::Conflict),
-            Err(CommitError::Trail) => Err(Refusal::TrailUnavailable),
-            Err(CommitError::Unavailable(reason)) => {
-                tracing::error!(reason, "the record store failed");
-                Err(Refusal::StoreUnavailable)
-            }
+            Err(error) => Err(error.into()),
         }
     }
 }

@@ -38,6 +38,17 @@ impl From<crate::store::StoreError> for Refusal {
                 tracing::error!(reason, "the record store failed");
                 Self::StoreUnavailable
             }
+            crate::store::StoreError::Slow(reason) => {
+                tracing::error!(reason, "the upstream is slow");
+                Self::UpstreamSlow
+            }
+            crate::store::StoreError::Untrusted(reason) => {
+                tracing::error!(reason, "the upstream is not to be believed");
+                Self::UpstreamUntrusted
+            }
+            crate::store::StoreError::Busy(seconds) => Self::UpstreamBusy(seconds),
+            crate::store::StoreError::Costly(why) => Self::Invalid(vec![Problem::of("too-costly", why)]),
+            crate::store::StoreError::Rejected(why) => Self::Unprocessable(vec![Problem::of("processing", why)]),
         }
     }
 }
@@ -51,6 +62,7 @@ impl From<CommitError> for Refusal {
                 tracing::error!(reason, "the record store failed");
                 Self::StoreUnavailable
             }
+            CommitError::Store(error) => error.into(),
         }
     }
 }

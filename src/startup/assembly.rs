@@ -15,6 +15,7 @@ use crate::smart::{
 use crate::store::emergency::EmergencyStore;
 use crate::store::lab::LabStore;
 use crate::store::sql::{SqliteOptions, SqliteStore};
+use crate::store::upstream::{Ledger, UpstreamStore};
 use crate::store::watch::WatchStore;
 use crate::store::{RecordStore, StoreError};
 use std::sync::Arc;
@@ -51,6 +52,8 @@ pub struct Assembly {
     pub gateway: Arc<Gateway>,
     /// The embedded store.
     pub store: Arc<SqliteStore>,
+    /// The FHIR server behind, where there is one.
+    pub upstream: Option<Arc<UpstreamStore>>,
     /// The clients.
     pub registry: Arc<Registry>,
     /// The gateway's own keys.
@@ -91,9 +94,11 @@ pub async fn assemble_over(
     let authenticator = Authenticator::new(issuers(config, &issuer, keys.published())?, Arc::clone(&registry) as _);
     registry.revocations().load(people.state(), clock.now()).await.map_err(OpenError::Clients)?;
     let parts = parts(config, clock, &store, (&registry, &keys, &people), authenticator).await?;
-    let parts = Parts { store: over(Arc::clone(&parts.store)), ..parts };
+    let ledger = Ledger { records: Arc::clone(&parts.store), trail: Arc::clone(&parts.trail), labels: Arc::clone(&store) as _ };
+    let (records, upstream) = super::records::records(config, clock, &keys, ledger).await?;
+    let parts = Parts { store: over(records), ..parts };
     let gateway = Arc::new(Gateway::open(parts).await.map_err(OpenError::Consents)?);
-    Ok(Assembly { gateway, store, registry, keys, people, issuer })
+    Ok(Assembly { gateway, store, upstream, registry, keys, people, issuer })
 }
 
 async fn parts(

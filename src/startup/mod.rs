@@ -3,6 +3,7 @@
 mod assembly;
 mod changes;
 mod mllp;
+mod records;
 mod tls;
 
 pub use assembly::{Assembly, OpenError, assemble, assemble_over};

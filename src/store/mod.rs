@@ -1,9 +1,10 @@
-//! The record store port. Behind it: `sql` (an embedded database) and, later, a FHIR server.
+//! The record store port. Behind it: `sql` (a database) and `upstream` (a FHIR server).
 
 pub mod emergency;
 pub mod evidence;
 pub mod lab;
 pub mod sql;
+pub mod upstream;
 pub mod watch;
 
 use crate::access::Permit;
@@ -11,6 +12,7 @@ pub use crate::disclosure::Row;
 use crate::disclosure::{Commit, Committed};
 use crate::fhir::search::{IndexEntry, ParameterId, SearchQuery};
 use crate::fhir::{Facts, HistoryQuery, Id, Key, Marks, Need, Problem, ResourceType, Version};
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::pin::Pin;
 
@@ -65,6 +67,21 @@ pub enum StoreError {
     /// A cursor that is not one of ours.
     #[error("not a cursor of this store")]
     Cursor,
+    /// The server behind did not answer in time.
+    #[error("{0}")]
+    Slow(String),
+    /// It is busy, or left alone after failures, for so many seconds.
+    #[error("the record store is busy for {0} seconds")]
+    Busy(u32),
+    /// What the server behind sent cannot be believed.
+    #[error("{0}")]
+    Untrusted(String),
+    /// It would take more than a request may: why, and what to do, for the caller.
+    #[error("{0}")]
+    Costly(&'static str),
+    /// The server behind does not take the content, or does not do this: what, for the caller.
+    #[error("{0}")]
+    Rejected(&'static str),
 }
 
 /// Why nothing was committed.
@@ -79,6 +96,9 @@ pub enum CommitError {
     /// The store failed.
     #[error("the record store failed: {0}")]
     Unavailable(String),
+    /// The same, in a way that is told apart.
+    #[error(transparent)]
+    Store(StoreError),
 }
 
 /// A record that other rules marked, or none did.
@@ -110,6 +130,37 @@ pub struct Marked {
     pub marks: Vec<(Version, Marks)>,
     /// Whose record it is, where that was found anew; those of a version that is current no more stay.
     pub patients: Option<Vec<Id>>,
+}
+
+/// How a store whose records others write too is followed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Shared {
+    /// Between two looks at the consents and at who belongs to what.
+    pub poll: std::time::Duration,
+    /// How old what is known of them may be before nothing is decided by it any more.
+    pub oldest: std::time::Duration,
+}
+
+/// What a server behind says that it can do.
+#[derive(Debug, Clone, Default)]
+pub struct Served {
+    /// By type; what is not here it does not have.
+    pub types: BTreeMap<ResourceType, ServedType>,
+    /// Whether several changes can be made all or nothing.
+    pub transactions: bool,
+}
+
+/// What it can do with one type.
+#[derive(Debug, Clone, Default)]
+pub struct ServedType {
+    /// Codes of `http://hl7.org/fhir/restful-interaction`.
+    pub interactions: BTreeSet<String>,
+    /// Names of search parameters.
+    pub parameters: BTreeSet<String>,
+    /// Whether a PUT to a free id creates: how the gateway creates.
+    pub creates_by_update: bool,
+    /// Whether versions are kept.
+    pub versions: bool,
 }
 
 /// A future of the port.
@@ -203,6 +254,16 @@ pub trait RecordStore: Send + Sync {
 
     /// Whether reads and writes work.
     fn ready(&self) -> bool;
+
+    /// Whether others write the records too, so that those that decisions are made with must be read again now and then.
+    fn shared(&self) -> Option<Shared> {
+        None
+    }
+
+    /// What a server behind can do, where that is less than everything.
+    fn served(&self) -> Option<Served> {
+        None
+    }
 
     /// Finishes what was taken and lets go.
     fn close(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>>;

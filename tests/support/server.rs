@@ -1,6 +1,6 @@
 //! The gateway that a test talks to: in a thread and a folder of its own, on a free port, with a clock that stands still.
 
-use super::{Call, Coverage, ISSUER, Reply, Served, Signer};
+use super::{Behind, Call, Coverage, ISSUER, Plain, Reply, Served, Signer};
 use amanat::clock::Clock;
 use amanat::fhir::Instant;
 use amanat::smart::{Account, Client, Context};
@@ -22,6 +22,8 @@ pub(crate) struct Server {
     served: Served,
     // Looks at the trail when it goes.
     pub(super) coverage: Coverage,
+    /// What keeps the records, where the gateway stands in front of something.
+    pub(crate) behind: Option<Behind>,
     folder: TempDir,
     settings: String,
     pub(crate) clock: Clock,
@@ -39,6 +41,21 @@ impl Server {
         Self::made(implicit_policy, "", sections)
     }
 
+    /// In front of something that answers HTTP; `settings` are those of `[upstream]`.
+    pub(crate) fn before(behind: Behind, implicit_policy: &str, settings: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let clock = Clock::fixed(Instant::parse(MOMENT).unwrap());
+        Self::served(folder, clock, Some(behind), implicit_policy, "", &format!("[upstream]\n{settings}\n"))
+    }
+
+    /// In front of a plain FHIR server.
+    pub(crate) fn before_plain(implicit_policy: &str, settings: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let clock = Clock::fixed(Instant::parse(MOMENT).unwrap());
+        let behind = Plain::start(folder.path(), &clock);
+        Self::served(folder, clock, Some(behind), implicit_policy, "", &format!("[upstream]\n{settings}\n"))
+    }
+
     /// With further settings of the issuer.
     pub(crate) fn with_issuer(settings: &str) -> Self {
         Self::made("Policy-all-normal", settings, "")
@@ -52,27 +69,61 @@ impl Server {
         server
     }
 
+    /// With `AMANAT_TEST_STORE=upstream` every gateway of the tests stands in front of a plain FHIR server.
     fn made(implicit_policy: &str, issuer: &str, sections: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
+        let clock = Clock::fixed(Instant::parse(MOMENT).unwrap());
+        let upstream = std::env::var("AMANAT_TEST_STORE").is_ok_and(|store| store == "upstream");
+        let behind = upstream.then(|| Plain::start(folder.path(), &clock));
+        Self::served(folder, clock, behind, implicit_policy, issuer, sections)
+    }
+
+    fn served(
+        folder: TempDir,
+        clock: Clock,
+        behind: Option<Behind>,
+        implicit_policy: &str,
+        issuer: &str,
+        sections: &str,
+    ) -> Self {
+        let store = behind.as_ref().map(|behind| format!("[store]\nurl = \"{}\"\n", behind.base())).unwrap_or_default();
+        Self::configured(folder, clock, behind, implicit_policy, issuer, &format!("{sections}\n{store}"))
+    }
+
+    /// In front of a server that runs already, at this base.
+    pub(crate) fn before_peer(base: &str, settings: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let clock = Clock::fixed(Instant::parse(MOMENT).unwrap());
+        let sections = format!("[store]\nurl = \"{base}\"\n[upstream]\n{settings}\n");
+        Self::configured(folder, clock, None, "Policy-all-normal", "", &sections)
+    }
+
+    fn configured(
+        folder: TempDir,
+        clock: Clock,
+        behind: Option<Behind>,
+        implicit_policy: &str,
+        issuer: &str,
+        sections: &str,
+    ) -> Self {
         let signer = Signer::new("k1");
         std::fs::write(folder.path().join("jwks.json"), signer.key_set().to_string()).unwrap();
         let settings = format!(
             "[[issuers]]\nissuer = \"{ISSUER}\"\naudience = [\"{BASE}\"]\njwks_file = \"jwks.json\"\nalgorithms = [\"ES256\"]\n{issuer}\n\
              [consent]\nimplicit_policy = \"{implicit_policy}\"\n{sections}\n"
         );
-        let clock = Clock::fixed(Instant::parse(MOMENT).unwrap());
         let served = Served::new(folder.path(), settings.clone(), &clock);
         let coverage = Coverage::of(folder.path().join("amanat.db"));
-        Self { served, coverage, folder, settings, clock, signer }
+        Self { served, coverage, behind, folder, settings, clock, signer }
     }
 
     /// Stops, lets something happen to the store, and starts again.
     pub(crate) fn restart(self, meanwhile: impl FnOnce(&std::path::Path)) -> Self {
-        let Self { served, coverage, folder, settings, clock, signer } = self;
+        let Self { served, coverage, behind, folder, settings, clock, signer } = self;
         drop(served);
         meanwhile(&folder.path().join("amanat.db"));
         let served = Served::new(folder.path(), settings.clone(), &clock);
-        Self { served, coverage, folder, settings, clock, signer }
+        Self { served, coverage, behind, folder, settings, clock, signer }
     }
 
     pub(crate) fn address(&self) -> SocketAddr {

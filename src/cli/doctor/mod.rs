@@ -4,6 +4,7 @@ mod files;
 mod ledger;
 mod settings;
 mod transport;
+mod upstream;
 
 use super::places::SETTINGS;
 use super::screen::{Failure, Screen};
@@ -23,6 +24,9 @@ pub(super) struct Doctor {
     /// Answer with JSON.
     #[arg(long)]
     json: bool,
+    /// Try conditional writes on the FHIR server behind too, on a record that is made for it and deleted.
+    #[arg(long)]
+    try_writes: bool,
 }
 
 /// What a check may look at.
@@ -30,6 +34,7 @@ struct Patient<'a> {
     file: &'a Path,
     config: &'a Config,
     now: Instant,
+    try_writes: bool,
 }
 
 /// How a check ended.
@@ -120,7 +125,7 @@ impl Check for Row {
 
 /// Every check that needs a configuration, in order of number.
 fn checks() -> impl Iterator<Item = Box<dyn Check>> {
-    let rows = [settings::CHECKS, files::CHECKS, transport::CHECKS, ledger::CHECKS].into_iter().flatten();
+    let rows = [settings::CHECKS, files::CHECKS, transport::CHECKS, ledger::CHECKS, upstream::CHECKS].into_iter().flatten();
     rows.map(|row| Box::new(Row { ..*row }) as Box<dyn Check>)
 }
 
@@ -136,7 +141,7 @@ struct Told {
 impl Doctor {
     /// Checks all, tells all.
     pub(super) fn run(self, screen: &mut Screen<'_>) -> Result<(), Failure> {
-        let told = examine(&self.config);
+        let told = examine(&self.config, self.try_writes);
         let found = told.iter().filter(|told| matches!(told.finding, Finding::Wrong { .. })).count();
         if self.json {
             screen.json(&serde_json::json!({ "checks": told, "found": found }))?;
@@ -150,13 +155,13 @@ impl Doctor {
     }
 }
 
-fn examine(file: &Path) -> Vec<Told> {
+fn examine(file: &Path, try_writes: bool) -> Vec<Told> {
     let first = |finding| Told { number: 1, title: "the settings can be read", finding };
     let config = match Config::load(Sources::file_and_environment(file)) {
         Ok(config) => config,
         Err(error) => return vec![first(Finding::error(error.to_string(), "correct the file, or make one with `amanat init`"))],
     };
-    let patient = Patient { file, config: &config, now: Clock::system().now() };
+    let patient = Patient { file, config: &config, now: Clock::system().now(), try_writes };
     let mut told = vec![first(Finding::fine(file.display().to_string()))];
     told.extend(checks().map(|check| Told { number: check.number(), title: check.title(), finding: check.look(&patient) }));
     told
@@ -188,7 +193,7 @@ mod tests {
 
     #[test]
     fn settings_that_cannot_be_read_are_the_one_finding() {
-        let told = examine(std::path::Path::new("/nowhere/amanat.toml"));
+        let told = examine(std::path::Path::new("/nowhere/amanat.toml"), false);
         assert!(matches!(told.as_slice(), [only] if matches!(only.finding, Finding::Wrong { .. })));
     }
 }

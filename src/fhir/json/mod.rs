@@ -6,10 +6,12 @@
 mod copies;
 mod document;
 mod parse;
+mod pieces;
 mod strings;
 
 pub use document::{Document, Element, Items, Kind, Members};
 pub use parse::{JsonError, JsonFault, MAX_DEPTH};
+pub use pieces::{Piece, Pieces, PiecesFault};
 pub use strings::{quote, quote_into, unquote};
 
 #[cfg(test)]

@@ -204,6 +204,38 @@ pub(super) const STORE_UNAVAILABLE: Told = told(
     "store",
     "The record store does not answer. Nothing was done; try again later.",
 );
+pub(super) const UPSTREAM_SLOW: Told = told(
+    504,
+    "timeout",
+    "AMANAT-UP-0001",
+    Major,
+    "upstream:slow",
+    "The server that keeps the records did not answer in time. A read can be repeated; before repeating a change, read what is there.",
+);
+pub(super) const UPSTREAM_UNTRUSTED: Told = told(
+    502,
+    "exception",
+    "AMANAT-UP-0002",
+    Major,
+    "upstream:untrusted",
+    "The server that keeps the records sent an answer that cannot be relied on, so nothing of it is passed on. Tell the operator the request id.",
+);
+pub(super) const UPSTREAM_BUSY: Told = told(
+    503,
+    "transient",
+    "AMANAT-UP-0003",
+    Major,
+    "upstream:busy",
+    "The server that keeps the records has too much to do. Wait as long as `Retry-After` says.",
+);
+pub(super) const CONSENTS_STALE: Told = told(
+    503,
+    "transient",
+    "AMANAT-UP-0004",
+    Major,
+    "upstream:consents",
+    "What the patients allow could not be read again in time, so nothing is shown or changed. Try again later.",
+);
 pub(super) const INTERNAL: Told = told(
     500,
     "exception",

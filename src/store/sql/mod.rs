@@ -36,6 +36,7 @@ mod terms;
 #[cfg(test)]
 mod tests;
 mod trail;
+mod upstream_labels;
 mod watch;
 mod wording;
 mod words;

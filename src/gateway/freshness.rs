@@ -1,0 +1,67 @@
+//! Where others write the records too: consents, and who belongs to what, are read again now and then, and nothing is decided by what is
+//! too old.
+
+use super::{ConsentOffice, Gateway};
+use crate::fhir::{Instant, Refusal};
+use crate::store::{RecordStore, Shared};
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+use tokio::sync::Mutex;
+
+/// When the consents were last read, and who reads them.
+#[derive(Debug)]
+pub(super) struct Freshness {
+    shared: Option<Shared>,
+    /// Milliseconds; when the last reading that succeeded began.
+    read: AtomicI64,
+    reading: Mutex<()>,
+}
+
+impl Freshness {
+    /// They were read just now.
+    pub(super) fn new(store: &dyn RecordStore, now: Instant) -> Self {
+        Self { shared: store.shared(), read: AtomicI64::new(now.0), reading: Mutex::new(()) }
+    }
+
+    fn is_within(&self, age: Duration, now: Instant) -> bool {
+        let age = i64::try_from(age.as_millis()).unwrap_or(i64::MAX);
+        now.0.saturating_sub(self.read.load(Ordering::Acquire)) < age
+    }
+
+    /// Reads them again, unless somebody has meanwhile.
+    async fn refresh(&self, age: Duration, now: Instant, office: &ConsentOffice, store: &dyn RecordStore) -> Result<(), Refusal> {
+        let _reading = self.reading.lock().await;
+        if self.is_within(age, now) {
+            return Ok(());
+        }
+        office.reload(store).await?;
+        self.read.store(now.0, Ordering::Release);
+        Ok(())
+    }
+}
+
+impl Gateway {
+    /// To be called before a decision: what it will be made with is not older than the site permits.
+    ///
+    /// # Errors
+    /// [`Refusal::ConsentsStale`] when it is, and cannot be read again.
+    pub(super) async fn demand_fresh_consents(&self, now: Instant) -> Result<(), Refusal> {
+        let Some(shared) = self.freshness.shared.filter(|shared| !self.freshness.is_within(shared.oldest, now)) else {
+            return Ok(());
+        };
+        let refreshed = self.freshness.refresh(shared.oldest, now, &self.parts.consent, self.parts.store.as_ref()).await;
+        refreshed.map_err(|refusal| {
+            tracing::error!(code = refusal.told().code, "the consents are too old and cannot be read again");
+            Refusal::ConsentsStale
+        })
+    }
+
+    /// Reads what others may have changed, when it is time to. To be called every second.
+    pub(super) async fn tend_consents(&self) -> Result<(), Refusal> {
+        let now = self.parts.clock.now();
+        match self.freshness.shared.filter(|shared| !self.freshness.is_within(shared.poll, now)) {
+            Some(shared) => self.freshness.refresh(shared.poll, now, &self.parts.consent, self.parts.store.as_ref()).await,
+            None => Ok(()),
+        }
+    }
+}

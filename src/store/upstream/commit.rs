@@ -1,0 +1,271 @@
+//! Writes, exactly once in front of a server that may not be exact.
+//!
+//! Writers of the same thing take turns. Under the lock the conditions are asked again, the versions compared again, an opening entry is
+//! made durable, and then the change is sent: under an address that was chosen before, so that sending it twice is writing it once, and
+//! that a doubtful end can be looked up. The concluding entries are durable before anybody hears of it. Without them the answer is 503,
+//! and the opening entry tells what was begun.
+
+use super::UpstreamStore;
+use super::fault::Fault;
+use super::fetch::Current;
+use super::labels::beyond;
+use super::locks::{Held, identities_of};
+use super::round::Round;
+use super::wire::{Answer, Ask};
+use crate::audit::{Entry, Receipt};
+use crate::disclosure::{Change, Commit, Committed, Expected, Guard, Stored, Taken};
+use crate::fhir::{Key, Marks, Version};
+use crate::store::{CommitError, StoreError};
+use futures_util::future::join_all;
+
+/// What a change made, and the labels that the content tells by itself.
+type Written = (Stored, Option<Marks>);
+
+/// What is under an address before a change: its version, whether that is a deletion, and whether it can be named in a condition.
+type Before = Option<(Version, bool, bool)>;
+
+const BOTH: &str = "a change that concerns records behind and records of the gateway's own store cannot be made all or nothing; send them one after the other";
+const REFUSED: &str = "the server that keeps the records does not take this content or this change; its log says why";
+
+impl UpstreamStore {
+    /// Applies a commit.
+    pub(super) async fn apply(&self, commit: Commit) -> Result<Committed, CommitError> {
+        let own = commit.changes.iter().filter(|change| self.is_own(change.key.resource_type)).count();
+        if own > 0 && own < commit.changes.len() {
+            return Err(CommitError::Store(StoreError::Rejected(BOTH)));
+        }
+        let held = self.locks.take(&commit).await;
+        for guard in &commit.guards {
+            self.recheck(guard).await?;
+        }
+        if own > 0 || commit.changes.is_empty() {
+            return self.own.commit(Commit { guards: Vec::new(), ..commit }).await;
+        }
+        let mut before = Vec::with_capacity(commit.changes.len());
+        for change in &commit.changes {
+            before.push(self.expected(change).await?);
+        }
+        let Commit { changes, entries, .. } = commit;
+        let mut entries = entries;
+        self.announce(&entries).await?;
+        let stored = self.send(&changes, &before).await?;
+        self.keep_labels(&changes, &stored).await?;
+        for one in &stored {
+            tell_version(&mut entries, &one.0);
+        }
+        let receipt = self.conclude(entries, held).await?;
+        Ok(Committed { stored: stored.into_iter().map(|(stored, _)| stored).collect(), receipt })
+    }
+
+    /// One more than the condition selected suffices to see a difference.
+    async fn recheck(&self, guard: &Guard) -> Result<(), CommitError> {
+        let limit = u32::try_from(guard.selected.len()).unwrap_or(u32::MAX).saturating_add(1);
+        let rows = self.selected(&guard.permit, guard.need, &guard.query, limit).await?;
+        let mut keys: Vec<Key> = rows.into_iter().map(|row| row.facts.key).collect();
+        keys.sort();
+        if keys == guard.selected { Ok(()) } else { Err(CommitError::Stale) }
+    }
+
+    /// What a change meets, when that is what it was decided on.
+    async fn expected(&self, change: &Change) -> Result<Before, CommitError> {
+        let before = match self.current(&change.key, &mut Round::default()).await? {
+            Current::Live(taken) => Some((taken.facts.version, false, taken.numbered)),
+            Current::Deleted(facts) => Some((facts.version, true, false)),
+            Current::Absent => None,
+        };
+        match (before, change.expected) {
+            (None, Expected::Absent) => Ok(None),
+            (Some((found, ..)), Expected::Version(wanted)) if found == wanted => Ok(before),
+            _ => Err(CommitError::Stale),
+        }
+    }
+
+    /// One entry that says what is about to be sent.
+    async fn announce(&self, entries: &[Entry]) -> Result<(), CommitError> {
+        let mut opening = entries.last().cloned().ok_or(CommitError::Trail)?;
+        "opened".clone_into(&mut opening.reason);
+        opening = opening.concerning(entries.iter().flat_map(|entry| entry.patients.iter().cloned()));
+        opening.records = entries.iter().flat_map(|entry| entry.records.iter().cloned()).collect();
+        self.trail.append(opening).await.map(drop).map_err(|_| CommitError::Trail)
+    }
+
+    /// The entries that say how it ended.
+    async fn conclude(&self, entries: Vec<Entry>, held: Held) -> Result<Receipt, CommitError> {
+        let receipts = join_all(entries.into_iter().map(|entry| self.trail.append(entry))).await;
+        drop(held);
+        let receipts: Result<Vec<Receipt>, _> = receipts.into_iter().collect();
+        receipts.ok().and_then(|mut receipts| receipts.pop()).ok_or(CommitError::Trail)
+    }
+
+    /// Sends the changes; gives what is there now, with the content that was read back.
+    async fn send(&self, changes: &[Change], before: &[Before]) -> Result<Vec<Written>, CommitError> {
+        let [only] = changes else { return self.send_together(changes).await };
+        let answer = self.wire.ask(&self.request(only, before.first().copied().flatten())).await;
+        let stored = match answer {
+            Ok(answer) => match answer.status {
+                200 | 201 | 204 => self.outcome(only, answer).await,
+                409 | 412 => return Err(CommitError::Stale),
+                status => return Err(refused(status)),
+            },
+            Err(fault) => self.doubtful(only, fault).await,
+        };
+        Ok(vec![stored?])
+    }
+
+    fn request(&self, change: &Change, before: Before) -> Ask {
+        let place = change.key.to_string();
+        let ask = match &change.content {
+            Some(content) => {
+                Ask::put(place, self.crossing.outgoing(change, content, self.clock.now())).prefer("return=representation")
+            }
+            None => Ask::delete(place),
+        };
+        match before {
+            Some((version, false, true)) => ask.only_if(&version.etag()),
+            _ => ask,
+        }
+    }
+
+    /// What a change that was accepted has made.
+    async fn outcome(&self, change: &Change, answer: Answer) -> Result<Written, CommitError> {
+        let told = answer.header("etag").and_then(Version::parse);
+        if change.content.is_none() {
+            return Ok((self.removed(change, told), None));
+        }
+        let body = if answer.status == 204 || answer.demand_json().is_err() {
+            None
+        } else {
+            answer.whole(self.options.record_bytes).await.ok().filter(|body| !body.is_empty())
+        };
+        // A server that answers with an OperationOutcome, or with nothing, is asked for the record.
+        let taken = body.and_then(|body| self.crossing.record(&body).ok()).filter(|taken| *taken.key() == change.key);
+        match taken {
+            Some(taken) => self.as_decided(change, taken),
+            None => self.read_back(change).await,
+        }
+    }
+
+    fn removed(&self, change: &Change, told: Option<Version>) -> Stored {
+        let version = told.unwrap_or_else(|| change.facts(self.clock.now()).version);
+        Stored { key: change.key.clone(), version, updated: self.clock.now(), content: None }
+    }
+
+    async fn read_back(&self, change: &Change) -> Result<Written, CommitError> {
+        match self.current(&change.key, &mut Round::default()).await? {
+            Current::Live(taken) => self.as_decided(change, *taken),
+            _ => Err(Fault::wrong("a record that was accepted is not there").into()),
+        }
+    }
+
+    /// The server may add to a record, but not make it somebody else's.
+    fn as_decided(&self, change: &Change, taken: Taken) -> Result<Written, CommitError> {
+        let decided = |patient| change.patients.contains(patient);
+        if !taken.facts.patients.iter().all(decided) {
+            return Err(Fault::wrong("a record that was written belongs to somebody else than was decided").into());
+        }
+        self.claims.note(&change.key, identities_of(change));
+        let (version, updated, key) = (taken.facts.version, taken.facts.updated, change.key.clone());
+        let marks = taken.facts.marks.clone();
+        Ok((Stored { key, version, updated, content: taken.into_row().content }, Some(marks)))
+    }
+
+    /// Nobody knows whether it was done: the record itself is asked. What is not there may still come, so it is not called undone.
+    async fn doubtful(&self, change: &Change, fault: Fault) -> Result<Written, CommitError> {
+        if let Fault::Busy(_) = fault {
+            return Err(fault.into());
+        }
+        tracing::warn!(%fault, record = %change.key, "a change ended in doubt; the record is asked");
+        let found = self.current(&change.key, &mut Round::default()).await;
+        let version = change.facts(self.clock.now()).version;
+        match found {
+            Ok(Current::Live(taken)) if self.is_this(change, &taken) => self.as_decided(change, *taken),
+            Ok(Current::Deleted(facts)) if change.content.is_none() && facts.version >= version => {
+                Ok((self.removed(change, Some(facts.version)), None))
+            }
+            _ => Err(fault.into()),
+        }
+    }
+
+    /// Under an address that nobody else knows there is nothing but what was sent.
+    fn is_this(&self, change: &Change, taken: &Taken) -> bool {
+        let same = |content| self.crossing.is_same(content, taken);
+        change.content.as_ref().is_some_and(|content| change.expected == Expected::Absent || same(content))
+    }
+
+    /// Several changes are one transaction of the server behind: all of them or none.
+    async fn send_together(&self, changes: &[Change]) -> Result<Vec<Written>, CommitError> {
+        let bundle = self.crossing.transaction(changes, self.clock.now());
+        let answer = self.wire.ask(&Ask::post("", bundle).prefer("return=representation")).await;
+        let answer = match answer {
+            Ok(answer) if answer.status == 200 => answer,
+            Ok(answer) if matches!(answer.status, 409 | 412) => return Err(CommitError::Stale),
+            Ok(answer) => return Err(refused(answer.status)),
+            Err(fault) => {
+                let first = changes.first().ok_or(CommitError::Stale)?;
+                self.doubtful(first, fault).await?;
+                return self.read_all(changes, Vec::new()).await;
+            }
+        };
+        let mut page = self.bundle(answer)?;
+        let mut answers = Vec::with_capacity(changes.len());
+        while let Some(arrived) = page.entry().await? {
+            answers.push(arrived);
+        }
+        page.close().await?;
+        if answers.len() != changes.len() {
+            return Err(Fault::wrong("a transaction that was answered with another number of entries").into());
+        }
+        self.read_all(changes, answers).await
+    }
+
+    async fn read_all(&self, changes: &[Change], answers: Vec<crate::disclosure::Arrived>) -> Result<Vec<Written>, CommitError> {
+        let mut answers = answers.into_iter();
+        let mut stored = Vec::with_capacity(changes.len());
+        for change in changes {
+            let answer = answers.next();
+            let told = answer.as_ref().and_then(super::fetch::told_version);
+            if change.content.is_none() {
+                stored.push((self.removed(change, told), None));
+                continue;
+            }
+            let taken = answer.and_then(|answer| answer.record).filter(|taken| *taken.key() == change.key);
+            stored.push(match taken {
+                Some(taken) => self.as_decided(change, taken)?,
+                None => self.read_back(change).await?,
+            });
+        }
+        Ok(stored)
+    }
+
+    /// Labels that the new content no longer tells.
+    async fn keep_labels(&self, changes: &[Change], stored: &[Written]) -> Result<(), CommitError> {
+        let mut labels = Vec::new();
+        for (change, (_, own)) in changes.iter().zip(stored) {
+            let raised = own.as_ref().and_then(|own| beyond(&change.marks, own));
+            labels.extend(raised.map(|marks| (change.key.clone(), marks)));
+        }
+        if labels.is_empty() {
+            return Ok(());
+        }
+        self.labels.put(&labels);
+        self.label_ledger.keep_labels(labels).await
+    }
+}
+
+fn refused(status: u16) -> CommitError {
+    tracing::warn!(status, "the upstream refused a change");
+    match status {
+        400 | 405 | 422 | 501 => CommitError::Store(StoreError::Rejected(REFUSED)),
+        413 => CommitError::Store(StoreError::Rejected("the server that keeps the records does not take so much at once")),
+        status => Fault::Status(status).into(),
+    }
+}
+
+/// The version that a change has made, where the entry tells the one that it was expected to make.
+fn tell_version(entries: &mut [Entry], stored: &Stored) {
+    for touched in entries.iter_mut().flat_map(|entry| entry.records.iter_mut()) {
+        if touched.resource_type == stored.key.resource_type && touched.id == stored.key.id {
+            touched.version = Some(stored.version);
+        }
+    }
+}

@@ -1,0 +1,224 @@
+//! Going through what a search finds, record by record: each is held to every condition and to the permit before anybody hears of it.
+
+use super::UpstreamStore;
+use super::fault::Fault;
+use super::hunt::{Hunt, Leg, Source};
+use super::needle::Needle;
+use super::page::demand_carried;
+use super::place::Place;
+use super::round::Round;
+use super::wire::Ask;
+use crate::access::Permit;
+use crate::disclosure::{EntryMode, Taken};
+use crate::fhir::Key;
+use crate::store::{Cursor, PageBounds};
+use std::collections::HashSet;
+
+/// Records of one page of the server behind, when all are gone through.
+const MANY: usize = 250;
+
+/// Records that an exchange counts as.
+const PAGE: usize = 20;
+
+/// What comes after a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Step {
+    /// The next one.
+    On,
+    /// This one is left for another time.
+    Stop,
+}
+
+/// Called with each record, in order, that matches and may be seen.
+pub(super) type Take<'t> = dyn FnMut(Taken) -> Result<Step, Fault> + Send + 't;
+
+/// Through what, from where, and how.
+pub(super) struct Walk<'w> {
+    pub(super) permit: &'w Permit,
+    pub(super) hunts: &'w [Hunt],
+    pub(super) from: Option<&'w Place>,
+    /// Records of one page of the server behind.
+    pub(super) page: usize,
+    /// Whether it must come to the end, or may be ended by the bound on records looked at.
+    pub(super) all: bool,
+}
+
+impl UpstreamStore {
+    /// Goes through everything that these find. The callback says false to end it.
+    pub(super) async fn each(
+        &self,
+        permit: &Permit,
+        hunts: &[Hunt],
+        round: &mut Round,
+        mut take: impl FnMut(Taken) -> Result<bool, Fault> + Send,
+    ) -> Result<(), Fault> {
+        let walk = Walk { permit, hunts, from: None, page: MANY, all: true };
+        self.walk(&walk, round, &mut |taken| take(taken).map(|on| if on { Step::On } else { Step::Stop })).await.map(drop)
+    }
+
+    /// Goes through what a walk finds. Gives where it stopped, when it did not come to the end.
+    pub(super) async fn walk(&self, walk: &Walk<'_>, round: &mut Round, take: &mut Take<'_>) -> Result<Option<Place>, Fault> {
+        let mut seen = HashSet::new();
+        let mut place = walk.from.cloned();
+        for hunt in walk.hunts {
+            if place.as_ref().is_some_and(|place| place.of != hunt.of.name()) {
+                continue;
+            }
+            for (at, leg) in hunt.legs.iter().enumerate() {
+                let from = match &place {
+                    Some(before) if before.leg > at => continue,
+                    Some(_) => place.take().unwrap_or_default(),
+                    None => Place { of: hunt.of.name().to_owned(), leg: at, page: None, skip: 0 },
+                };
+                let one = One { walk, hunt, leg, earlier: hunt.legs.get(..at).unwrap_or_default() };
+                let stopped = match &leg.source {
+                    Source::Own(query) => self.through_own(&one, query, from, &mut seen, round, take).await?,
+                    Source::Behind(..) => self.through(&one, from, &mut seen, round, take).await?,
+                };
+                if stopped.is_some() {
+                    return Ok(stopped);
+                }
+            }
+        }
+        if place.is_some() {
+            return Err(Fault::Cursor);
+        }
+        Ok(None)
+    }
+
+    /// Goes through one query of the server behind, page by page.
+    async fn through(
+        &self,
+        one: &One<'_>,
+        mut from: Place,
+        seen: &mut HashSet<Key>,
+        round: &mut Round,
+        take: &mut Take<'_>,
+    ) -> Result<Option<Place>, Fault> {
+        let mut first = from.page.is_none();
+        loop {
+            let address = from.page.clone().unwrap_or_else(|| one.leg.source.place(one.walk.page));
+            let Some(mut page) = self.page(&Ask::search(address.clone())).await? else {
+                // A page that is no more; or nothing of this type or compartment is there.
+                return if first { Ok(None) } else { Err(Fault::Cursor) };
+            };
+            // A page counts too, as it takes an exchange, and there may be nothing on it.
+            round.looked += PAGE;
+            let (mut at, mut stopped) = (0, None);
+            while let Some(arrived) = page.entry().await? {
+                if arrived.mode != EntryMode::Match {
+                    continue;
+                }
+                at += 1;
+                if at <= from.skip {
+                    continue;
+                }
+                round.looked += 1;
+                let Some(taken) = arrived.record else { continue };
+                let Some(taken) = self.found(one, taken, seen, round).await? else { continue };
+                if take(taken)? == Step::Stop {
+                    stopped = Some(at - 1);
+                    break;
+                }
+            }
+            // Read to the end even so: what it says of itself may stand there, and the connection can be used again.
+            let links = page.close().await?;
+            if first
+                && self.options.demand_self_link
+                && let Source::Behind(_, pairs) = &one.leg.source
+            {
+                demand_carried(pairs, links.own.as_deref())?;
+            }
+            if let Some(skip) = stopped {
+                return Ok(Some(Place { skip, ..from }));
+            }
+            let Some(next) = links.next else { return Ok(None) };
+            if next == address {
+                return Err(Fault::wrong("pages that lead nowhere"));
+            }
+            first = false;
+            from = Place { page: Some(next), skip: 0, ..from };
+            if round.looked >= self.options.looked_at {
+                return if one.walk.all { Err(Fault::Costly(TOO_MANY)) } else { Ok(Some(from)) };
+            }
+        }
+    }
+
+    /// Goes through one query of the gateway's own store.
+    async fn through_own(
+        &self,
+        one: &One<'_>,
+        query: &crate::fhir::search::SearchQuery,
+        mut from: Place,
+        seen: &mut HashSet<Key>,
+        round: &mut Round,
+        take: &mut Take<'_>,
+    ) -> Result<Option<Place>, Fault> {
+        let count = u32::try_from(one.walk.page).unwrap_or(u32::MAX);
+        let bounds = PageBounds { count, included: 0, bytes: self.options.answer_bytes };
+        loop {
+            let cursor = from.page.clone().map(Cursor);
+            let page = self.own.search(one.walk.permit, query, cursor.as_ref(), bounds).await?;
+            for (at, row) in page.matches.into_iter().enumerate().skip(from.skip) {
+                round.looked += 1;
+                let taken = self.crossing.reopened(row)?;
+                let Some(taken) = self.found(one, taken, seen, round).await? else { continue };
+                if take(taken)? == Step::Stop {
+                    return Ok(Some(Place { skip: at, ..from }));
+                }
+            }
+            let Some(next) = page.next else { return Ok(None) };
+            from = Place { page: Some(next.0), skip: 0, ..from };
+            if round.looked >= self.options.looked_at {
+                return if one.walk.all { Err(Fault::Costly(TOO_MANY)) } else { Ok(Some(from)) };
+            }
+        }
+    }
+
+    /// A record that came, when it is what was asked for and may be seen. What is neither stays inside, without a word.
+    async fn found(
+        &self,
+        one: &One<'_>,
+        taken: Taken,
+        seen: &mut HashSet<Key>,
+        round: &mut Round,
+    ) -> Result<Option<Taken>, Fault> {
+        let withheld = |why: &'static str| {
+            metrics::counter!("amanat_upstream_withheld_total", "reason" => why).increment(1);
+            Ok(None)
+        };
+        if taken.key().resource_type != one.hunt.of || seen.contains(taken.key()) {
+            return withheld("not-asked-for");
+        }
+        let taken = self.settled(taken, round).await?;
+        if one.is_earlier(&taken) {
+            return Ok(None);
+        }
+        if !one.hunt.needles.iter().all(|needle| needle.holds(&taken)) {
+            return withheld("no-match");
+        }
+        if !self.shows(&one.hunt.predicate, &taken.facts, Some(&taken), round).await? {
+            return withheld("permit");
+        }
+        seen.insert(taken.key().clone());
+        Ok(Some(taken))
+    }
+}
+
+const TOO_MANY: &str =
+    "this needs more records to be looked at than one request may; narrow it, by a patient or a date for example";
+
+/// One query of one hunt.
+struct One<'w> {
+    walk: &'w Walk<'w>,
+    hunt: &'w Hunt,
+    leg: &'w Leg,
+    earlier: &'w [Leg],
+}
+
+impl One<'_> {
+    /// Whether a query before this one has found it.
+    fn is_earlier(&self, taken: &Taken) -> bool {
+        self.earlier.iter().filter_map(|leg| leg.mine.as_ref()).any(|mine: &Needle| mine.holds(taken))
+    }
+}
