@@ -63,6 +63,8 @@ pub enum ConsentsAt {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Compartments {
+    /// By path, unless the server does not know it.
+    Auto,
     /// By `Patient/p1/Observation`.
     Path,
     /// By each parameter that makes a member.
@@ -115,7 +117,7 @@ pub(super) fn read(settings: &mut Settings, address: &str) -> Option<Upstream> {
         ca: settings.path("upstream.ca"),
         certificate: certificate.zip(key),
         consents: settings.or("upstream.consents", ConsentsAt::Upstream),
-        compartments: settings.or("upstream.compartments", Compartments::Path),
+        compartments: settings.or("upstream.compartments", Compartments::Auto),
         self_link_required: settings.or("upstream.self_link_required", true),
         bounds: bounds(settings),
     };

@@ -43,6 +43,7 @@ pub(super) fn options(upstream: &Upstream, clock: &Clock, keys: &Arc<KeyRing>) -
             ConsentsAt::Ledger => vec![ResourceType::Consent],
         },
         narrowing: match upstream.compartments {
+            Compartments::Auto => Narrowing::Auto,
             Compartments::Path => Narrowing::Path,
             Compartments::Parameters => Narrowing::Parameters,
         },

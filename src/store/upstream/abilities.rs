@@ -10,6 +10,8 @@ use std::collections::{BTreeMap, BTreeSet};
 pub(super) struct Abilities {
     /// What its CapabilityStatement says; `None` before it was asked, or when it says nothing that can be used.
     pub(super) served: Option<Served>,
+    /// Whether it knows no `Patient/p1/Observation`.
+    pub(super) without_compartments: bool,
 }
 
 impl Abilities {
@@ -46,7 +48,8 @@ pub(super) fn read(statement: &Value) -> Result<Served, String> {
         let one = ServedType {
             interactions: codes(&resource["interaction"], "code"),
             parameters: codes(&resource["searchParam"], "name"),
-            creates_by_update: resource["updateCreate"] == true,
+            // Many say nothing of it and do it.
+            creates_by_update: resource["updateCreate"] != false,
             versions: resource["versioning"] != "no-version",
         };
         types.insert(of, one);
@@ -68,7 +71,7 @@ mod tests {
         let statement = json!({"resourceType": "CapabilityStatement", "fhirVersion": "4.0.1", "rest": [{"mode": "server",
             "interaction": [{"code": "transaction"}], "resource": [{"type": "Patient", "updateCreate": true,
             "searchParam": [{"name": "name"}], "interaction": [{"code": "read"}, {"code": "update"}]}]}]});
-        let abilities = Abilities { served: Some(read(&statement).unwrap()) };
+        let abilities = Abilities { served: Some(read(&statement).unwrap()), ..Abilities::default() };
         assert!(abilities.serves(ResourceType::Patient) && !abilities.serves(ResourceType::Observation));
         assert!(abilities.searches(ResourceType::Patient, "name") && !abilities.searches(ResourceType::Patient, "gender"));
         assert!(abilities.searches(ResourceType::Patient, "_id"));

@@ -218,7 +218,12 @@ impl UpstreamStore {
         if codes.is_empty() {
             return Some(smallest.unwrap_or_else(|| vec![leg(of.to_string(), None, None)]));
         }
-        if self.options.narrowing == Narrowing::Path {
+        let by_path = match self.options.narrowing {
+            Narrowing::Auto => !self.abilities().without_compartments,
+            Narrowing::Path => true,
+            Narrowing::Parameters => false,
+        };
+        if by_path {
             return Some(vec![leg(format!("{key}/{of}"), None, None)]);
         }
         let parameters = codes.iter().filter_map(|code| search_parameter(of, code));

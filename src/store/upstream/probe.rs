@@ -44,7 +44,8 @@ impl UpstreamStore {
     pub async fn learn(&self) -> Result<Served, String> {
         let statement = self.statement().await.map_err(|fault| fault.to_string())?;
         let served = abilities::read(&statement)?;
-        self.abilities.store(Arc::new(Abilities { served: Some(served.clone()) }));
+        let before = self.abilities().without_compartments;
+        self.abilities.store(Arc::new(Abilities { served: Some(served.clone()), without_compartments: before }));
         Ok(served)
     }
 
@@ -178,11 +179,13 @@ impl UpstreamStore {
         match self.tried(&format!("Patient/{NOBODY}/Observation?_count=1")).await {
             Ok((200 | 404, 0, _)) => noticed(what, true, "understood"),
             Ok((200, ..)) => noticed(what, false, "finds records of nobody; each record is checked"),
-            Ok((status, ..)) => noticed(
-                what,
-                self.options.narrowing != super::Narrowing::Path,
-                format!("ends with status {status}: set `upstream.compartments = \"parameters\"`"),
-            ),
+            Ok((status, ..)) => {
+                let known = Abilities::clone(&self.abilities());
+                self.abilities.store(Arc::new(Abilities { without_compartments: true, ..known }));
+                let good = self.options.narrowing != super::Narrowing::Path;
+                let advice = if good { "asked by parameters instead" } else { "set `upstream.compartments = \"auto\"`" };
+                noticed(what, good, format!("not known (status {status}): {advice}"))
+            }
             Err(fault) => noticed(what, false, fault.to_string()),
         }
     }

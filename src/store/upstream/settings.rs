@@ -44,8 +44,10 @@ impl std::fmt::Debug for Credentials {
 /// How members of a compartment are asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Narrowing {
-    /// By the compartment's own path, `Patient/p1/Observation`.
+    /// By path, unless the server was seen not to know it; then by parameters.
     #[default]
+    Auto,
+    /// By the compartment's own path, `Patient/p1/Observation`.
     Path,
     /// By each parameter that makes a member, one query after the other.
     Parameters,
@@ -107,7 +109,7 @@ impl UpstreamOptions {
             authorities: None,
             certificate: None,
             own_types: Vec::new(),
-            narrowing: Narrowing::Path,
+            narrowing: Narrowing::Auto,
             demand_self_link: true,
             connect: seconds(5),
             answer: seconds(30),
