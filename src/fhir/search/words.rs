@@ -216,6 +216,8 @@ pub(super) fn content(resource: Element<'_>) -> String {
 
 fn collect(element: Element<'_>, all: &mut String) {
     match element.kind() {
+        // What a reference says of a record is withheld with the record, and an index knows no callers.
+        Kind::Object if is_reference(element) => {}
         Kind::Object => {
             for (name, value) in element.members() {
                 if !NO_WORDS.contains(&name.as_ref()) {
@@ -235,6 +237,12 @@ fn collect(element: Element<'_>, all: &mut String) {
         }
         _ => {}
     }
+}
+
+fn is_reference(element: Element<'_>) -> bool {
+    let own = |name: &str| matches!(name, "id" | "extension" | "reference" | "type" | "identifier" | "display");
+    let names = element.get("reference").is_some() || element.get("identifier").is_some_and(|one| one.kind() == Kind::Object);
+    names && element.members().all(|(name, _)| own(name.trim_start_matches('_')))
 }
 
 /// XHTML without its tags; entities become what they stand for, unknown ones a gap.
