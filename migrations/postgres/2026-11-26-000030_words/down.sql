@@ -1,0 +1,2 @@
+DROP TABLE text_content;
+DROP TABLE text_narrative;
