@@ -126,7 +126,7 @@ pub struct Limits {
 }
 
 /// `[smart]`: the gateway's own issuer.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Smart {
     /// Seconds that an access token lives.
     pub token_lifetime_seconds: u32,
@@ -134,6 +134,8 @@ pub struct Smart {
     pub leeway_seconds: u32,
     /// Whether people sign in here: the authorization endpoint, its pages, and what is claimed of them.
     pub sign_in: bool,
+    /// The name by which patients know whose records these are.
+    pub brand: String,
 }
 
 /// Reads all sections. `None` only after a fault was noted.
@@ -306,6 +308,7 @@ fn smart(settings: &mut Settings) -> Smart {
         token_lifetime_seconds: settings.or("smart.token_lifetime_seconds", 300),
         leeway_seconds: settings.or("smart.leeway_seconds", 30),
         sign_in: settings.or("smart.sign_in", true),
+        brand: settings.or("smart.brand", "Amanat".to_owned()),
     };
     if !(1..=3600).contains(&smart.token_lifetime_seconds) {
         settings.fault("smart.token_lifetime_seconds", "must lie between 1 and 3600");

@@ -53,8 +53,8 @@ pub use rate::Rate;
 pub use restrictions::Restrictions;
 pub use shadow::{Draft, Shift};
 pub use sign_on::{
-    AppView, Browser, ConnectedApp, ConsentPage, HomePage, PatientRow, PatientsPage, PhonePage, SessionRow, SetUpPage,
-    SignInPage, Step, Turn, WrongPage,
+    AppView, Browser, ConnectedApp, ConsentPage, CornerApp, CornerLaunch, CornerPage, HomePage, PatientRow, PatientsPage,
+    PhonePage, SessionRow, SetUpPage, SignInPage, Step, Turn, WrongPage,
 };
 pub use token::{Endpoint, TokenReply, TokenRequest};
 pub use turned_away::TurnedAway;
@@ -141,6 +141,8 @@ pub struct Parts {
     pub people: People,
     /// The URLs of the authorization server.
     pub endpoints: Endpoints,
+    /// The brand bundle; empty where nobody signs in.
+    pub brands: String,
     /// Proves that a form was shown by this gateway.
     pub form_key: Vec<u8>,
     /// Result intake.

@@ -178,6 +178,11 @@ impl Gateway {
         smart::openid_configuration(&self.parts.endpoints, &self.parts.tokens.rules.algorithms).to_string()
     }
 
+    /// The brand bundle, where people sign in.
+    pub fn brands(&self) -> Option<String> {
+        Some(self.parts.brands.clone()).filter(|brands| !brands.is_empty())
+    }
+
     /// The public keys of the gateway's own issuer.
     pub async fn jwks(&self) -> String {
         if self.people_sign_in() {

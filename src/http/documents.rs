@@ -21,6 +21,7 @@ pub(super) async fn serve(front: &Front, request: &HttpRequest, place: Place<'_>
     match place {
         Place::SmartConfiguration if reading => json(request, front.gateway.smart_configuration()),
         Place::Jwks if reading => json(request, front.gateway.jwks().await),
+        Place::Brands if reading && front.gateway.brands().is_some() => json(request, front.gateway.brands().unwrap_or_default()),
         Place::SmartStyle if reading => json(request, crate::portal::SMART_STYLE.to_owned()),
         Place::OpenidConfiguration if reading => json(request, front.gateway.openid_configuration()),
         Place::Userinfo if reading || request.method() == Method::POST => userinfo(front, request).await,
@@ -37,6 +38,7 @@ pub(super) async fn serve(front: &Front, request: &HttpRequest, place: Place<'_>
         | Place::OpenidConfiguration
         | Place::Jwks
         | Place::SmartStyle
+        | Place::Brands
         | Place::Userinfo
         | Place::Lab => Turned::method(place.methods()).response(),
         Place::Nowhere | Place::Fhir(_) | Place::Page(_) => Turned::nowhere(front.config.server.base_url.as_str()).response(),

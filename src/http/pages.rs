@@ -7,7 +7,7 @@ use super::place::{Page, Place};
 use super::{Front, cookies};
 use crate::config::Exposure;
 use crate::fhir::{encode, pairs};
-use crate::gateway::{Browser, Step, Turn, WrongPage};
+use crate::gateway::{Browser, CornerLaunch, Step, Turn, WrongPage};
 use crate::portal::{self, Language};
 use crate::smart::secret;
 use actix_web::http::{Method, StatusCode, header};
@@ -38,7 +38,12 @@ pub(super) async fn serve(front: &Front, request: &HttpRequest, page: Page, payl
     if page == Page::Style {
         return HttpResponse::Ok().insert_header((header::CONTENT_TYPE, "text/css; charset=utf-8")).body(portal::STYLE);
     }
-    if !front.gateway.people_sign_in() {
+    if page == Page::Icon {
+        return HttpResponse::Ok().insert_header((header::CONTENT_TYPE, "image/svg+xml")).body(portal::ICON);
+    }
+    let corner = matches!(page, Page::Corner | Page::CornerLaunch | Page::CornerRegister);
+    let demo = front.config.server.exposure == Exposure::Demo;
+    if !front.gateway.people_sign_in() || (corner && !demo) {
         return Turned::nowhere(front.config.server.base_url.as_str()).response();
     }
     let place = Place::Page(page);
@@ -141,7 +146,22 @@ impl<'v> Visit<'v> {
             Page::Phone => gateway.enrol_phone(self.field("secret"), self.field("code"), browser).await,
             Page::SetUp if reading => gateway.set_up_page(self.asked("token").unwrap_or_default(), browser).await,
             Page::SetUp => gateway.set_up(self.field("token"), self.field("password"), browser).await,
-            Page::Style => Step::Go("/sign-in".to_owned()).into(),
+            Page::Corner => gateway.corner(browser).await,
+            Page::CornerLaunch => {
+                let asked = CornerLaunch {
+                    client: self.field("client").to_owned(),
+                    patient: self.field("patient").to_owned(),
+                    encounter: self.field("encounter").to_owned(),
+                    intent: self.field("intent").to_owned(),
+                    banner: !self.field("banner").is_empty(),
+                };
+                gateway.corner_launch(&asked, browser).await
+            }
+            Page::CornerRegister => {
+                let (name, redirect, launch) = (self.field("name"), self.field("redirect_uri"), self.field("launch_uri"));
+                gateway.corner_register(name, redirect, launch, browser).await
+            }
+            Page::Style | Page::Icon => Step::Go("/sign-in".to_owned()).into(),
         }
     }
 
@@ -177,6 +197,7 @@ impl<'v> Visit<'v> {
             Step::SignIn(page) | Step::Code(page) => page.request.as_deref().map(at),
             Step::Patients(page) => Some(at(&page.request)),
             Step::Consent(page) => Some(at(&page.request)),
+            Step::Corner(_) => Some("/demo?".to_owned()),
             Step::Home(_) => Some("/account?".to_owned()),
             Step::Phone(_) => Some("/account/phone?".to_owned()),
             Step::SetUp(page) => Some(format!("/set-up?token={}&", encode(&page.token))),

@@ -22,6 +22,8 @@ pub(super) enum Place<'a> {
     Revoke,
     /// `/userinfo`
     Userinfo,
+    /// The brand bundle.
+    Brands,
     /// The colours of the pages, for apps that are opened from them.
     SmartStyle,
     /// A page for people.
@@ -59,12 +61,20 @@ pub(super) enum Page {
     Phone,
     /// The link of an operator.
     SetUp,
+    /// The developer's corner of the demo.
+    Corner,
+    /// Its EHR launches an app.
+    CornerLaunch,
+    /// It registers an app.
+    CornerRegister,
     /// The style sheet.
     Style,
+    /// The mark in the tab of the browser.
+    Icon,
 }
 
 /// Path, page, methods.
-const PAGES: [(&str, Page, &str); 13] = [
+const PAGES: [(&str, Page, &str); 17] = [
     ("/authorize", Page::Authorize, "GET, HEAD, POST, OPTIONS"),
     ("/authorize/continue", Page::Continue, "GET, HEAD, OPTIONS"),
     ("/authorize/patient", Page::Patient, "POST, OPTIONS"),
@@ -77,7 +87,11 @@ const PAGES: [(&str, Page, &str); 13] = [
     ("/account/sign-out", Page::EndSession, "POST, OPTIONS"),
     ("/account/phone", Page::Phone, "GET, HEAD, POST, OPTIONS"),
     ("/set-up", Page::SetUp, "GET, HEAD, POST, OPTIONS"),
+    ("/demo", Page::Corner, "GET, HEAD, OPTIONS"),
+    ("/demo/launch", Page::CornerLaunch, "POST, OPTIONS"),
+    ("/demo/register", Page::CornerRegister, "POST, OPTIONS"),
     (crate::portal::STYLE_PATH, Page::Style, "GET, HEAD, OPTIONS"),
+    (crate::portal::ICON_PATH, Page::Icon, "GET, HEAD, OPTIONS"),
 ];
 
 impl<'a> Place<'a> {
@@ -88,6 +102,7 @@ impl<'a> Place<'a> {
             "/lab/v2" => return Self::Lab,
             "/.well-known/jwks.json" => return Self::Jwks,
             crate::portal::SMART_STYLE_PATH => return Self::SmartStyle,
+            "/user-access-brands.json" => return Self::Brands,
             "/introspect" => return Self::Introspect,
             "/revoke" => return Self::Revoke,
             "/userinfo" => return Self::Userinfo,
@@ -115,9 +130,12 @@ impl<'a> Place<'a> {
     pub(super) fn methods(self) -> &'static str {
         match self {
             Self::Fhir(path) => methods(path),
-            Self::SmartConfiguration | Self::OpenidConfiguration | Self::Jwks | Self::SmartStyle | Self::Nowhere => {
-                "GET, HEAD, OPTIONS"
-            }
+            Self::SmartConfiguration
+            | Self::OpenidConfiguration
+            | Self::Jwks
+            | Self::SmartStyle
+            | Self::Brands
+            | Self::Nowhere => "GET, HEAD, OPTIONS",
             Self::Token | Self::Lab | Self::Introspect | Self::Revoke => "POST, OPTIONS",
             Self::Userinfo => "GET, HEAD, POST, OPTIONS",
             Self::Page(page) => page.methods(),
@@ -128,7 +146,12 @@ impl<'a> Place<'a> {
     pub(super) fn is_open(self) -> bool {
         matches!(
             self,
-            Self::SmartConfiguration | Self::OpenidConfiguration | Self::Jwks | Self::SmartStyle | Self::Fhir("metadata")
+            Self::SmartConfiguration
+                | Self::OpenidConfiguration
+                | Self::Jwks
+                | Self::SmartStyle
+                | Self::Brands
+                | Self::Fhir("metadata")
         )
     }
 
@@ -148,6 +171,7 @@ impl<'a> Place<'a> {
             Self::Introspect => "/introspect",
             Self::Revoke => "/revoke",
             Self::Userinfo => "/userinfo",
+            Self::Brands => "/user-access-brands.json",
             Self::SmartStyle => crate::portal::SMART_STYLE_PATH,
             Self::Page(page) => page.path(),
             Self::Lab => "/lab/v2",

@@ -3,7 +3,8 @@
 use super::words::{Language, Words};
 use crate::fhir::Instant;
 use crate::gateway::{
-    AppView, ConnectedApp, ConsentPage, HomePage, PatientsPage, PhonePage, SessionRow, SetUpPage, SignInPage, Step, WrongPage,
+    AppView, ConnectedApp, ConsentPage, CornerPage, HomePage, PatientsPage, PhonePage, SessionRow, SetUpPage, SignInPage, Step,
+    WrongPage,
 };
 use crate::smart::{Choice, Offer, PasswordFault, PeopleFault};
 use askama::Template;
@@ -96,6 +97,13 @@ struct Phone<'p> {
 }
 
 #[derive(Template)]
+#[template(path = "corner.html")]
+struct Corner<'p> {
+    frame: Frame<'p>,
+    page: &'p CornerPage,
+}
+
+#[derive(Template)]
 #[template(path = "wrong.html")]
 struct Wrong<'p> {
     frame: Frame<'p>,
@@ -139,9 +147,13 @@ pub fn page(step: &Step, language: Language, token: &str, demo: bool, other: &st
         }
         Step::SetUp(page) => (200, SetUp { frame, page, fault: fault(words, page.fault.as_ref()) }.render(), None),
         Step::Phone(page) => (200, Phone { frame, page, fault: fault(words, page.fault.as_ref()) }.render(), None),
+        Step::Corner(page) => (200, Corner { frame, page }.render(), None),
         Step::Wrong(page) => (page.status, Wrong { frame, page }.render(), None),
     };
-    let form_action = app.map(|app: &AppView| app.origin.clone());
+    let form_action = match step {
+        Step::Corner(page) => Some(launch_origins(page)),
+        _ => app.map(|app: &AppView| app.origin.clone()),
+    };
     match html {
         Ok(html) => Some(Page { status, html, form_action }),
         Err(error) => {
@@ -149,6 +161,13 @@ pub fn page(step: &Step, language: Language, token: &str, demo: bool, other: &st
             Some(Page { status: 500, html: String::new(), form_action: None })
         }
     }
+}
+
+/// Where the launches of the corner lead.
+fn launch_origins(page: &CornerPage) -> String {
+    let launches = page.apps.iter().flat_map(|app| &app.launches);
+    let origins: std::collections::BTreeSet<String> = launches.filter_map(|uri| crate::smart::origin(uri)).collect();
+    origins.into_iter().collect::<Vec<_>>().join(" ")
 }
 
 fn fault(words: &Words, fault: Option<&PeopleFault>) -> Option<&'static str> {
@@ -207,6 +226,18 @@ fn date(at: Instant, words: &Words) -> String {
     format!("{} {name} {}", day.unwrap_or_default(), year.unwrap_or_default())
 }
 
+/// A birth date as recorded, `1987-03-14` or a part of it, as `14 Mar 1987`.
+fn born(text: &str, words: &Words) -> String {
+    let parts: Vec<&str> = text.split('-').collect();
+    let month = |text: &&str| text.parse::<usize>().ok().and_then(|month| words.months.get(month.checked_sub(1)?).copied());
+    match parts.as_slice() {
+        [year, name, day] => month(name).map(|name| format!("{} {name} {year}", day.trim_start_matches('0'))),
+        [year, name] => month(name).map(|name| format!("{name} {year}")),
+        _ => None,
+    }
+    .unwrap_or_else(|| text.to_owned())
+}
+
 fn when(session: &SessionRow, words: &Words) -> String {
     date(session.since, words)
 }
@@ -218,6 +249,8 @@ mod tests {
     #[test]
     fn a_date_cannot_be_misread_and_names_come_escaped() {
         let words = Language::English.words();
+        assert_eq!((born("1987-03-04", words), born("1987-03", words)), ("4 Mar 1987".to_owned(), "Mar 1987".to_owned()));
+        assert_eq!(born("1987", words), "1987");
         assert_eq!(date(Instant::parse("2026-11-12T03:04:05Z").unwrap(), words), "12 Nov 2026");
         let name = "<script>alert(1)</script>".to_owned();
         let app = AppView {

@@ -83,6 +83,10 @@ pub struct PeopleEndpoints {
     pub management: String,
     /// Who the user is.
     pub userinfo: String,
+    /// By which name patients know whose records these are.
+    pub brands: String,
+    /// The identifier of the brand among them.
+    pub brand: Value,
 }
 
 impl Endpoints {
@@ -99,6 +103,8 @@ impl Endpoints {
                 authorization: place("/authorize"),
                 management: place("/account"),
                 userinfo: place("/userinfo"),
+                brands: place("/user-access-brands.json"),
+                brand: super::brands::brand_identifier(origin),
             }),
         }
     }
@@ -161,6 +167,8 @@ pub fn smart_configuration(endpoints: &Endpoints, algorithms: &[Algorithm]) -> V
     members.insert("capabilities".to_owned(), json!(capabilities(endpoints.people.is_some())));
     if let Some(people) = &endpoints.people {
         members.insert("management_endpoint".to_owned(), json!(people.management));
+        members.insert("user_access_brand_bundle".to_owned(), json!(people.brands));
+        members.insert("user_access_brand_identifier".to_owned(), people.brand.clone());
     }
     Value::Object(members)
 }

@@ -5,6 +5,9 @@ use crate::fhir::{Id, Instant, ResourceType};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
+/// Where the colours of the gateway's own pages are told; other colours have another number.
+pub const STYLE_PATH: &str = "/assets/smart-style-1.json";
+
 /// How long a launch handle holds, in seconds.
 pub const LAUNCH_LIFE: i64 = 300;
 

@@ -7,6 +7,7 @@
 mod account;
 mod authorization;
 mod authorize;
+mod brands;
 mod client;
 mod discovery;
 mod id_token;
@@ -35,13 +36,14 @@ pub use authorization::{Authorization, CODE_LIFE, Code, GRACE, Lasting, OFFLINE_
 pub use authorize::{
     Answered, Asked, CATEGORIES, Category, Choice, KINDS, Offer, Pending as PendingRequest, Wrong, asked, sent_back,
 };
+pub use brands::{brand_bundle, brand_identifier};
 pub use client::{Client, ClientFault, ClientKeys, ClientKind, LONGEST_BACKEND_TOKEN, LONGEST_TOKEN_LIFE, origin};
 pub use discovery::{Endpoints, capabilities, openid_configuration, scopes_supported, smart_configuration};
 pub use issue::{Grant, Issued, SignedIn, issue};
 pub use kept::Kept;
 pub use key_ring::{KeyRing, KeyRingFault};
 pub use keys::{KeyFault, SigningKey, generate_client_key, key_set, key_set_text};
-pub use launch::{Context, LAUNCH_LIFE, Launch, context_fault};
+pub use launch::{Context, LAUNCH_LIFE, Launch, STYLE_PATH, context_fault};
 pub use own_assertion::own_assertion;
 pub use password::PasswordFault;
 pub use people::{People, PeopleFault, Present, Whence};

@@ -10,7 +10,7 @@ use crate::gateway::{
 use crate::identity::{Algorithm, Authenticator, IssuerSettings, Issuers, IssuersFault, KeysAt, PublishedKeys, Reach};
 use crate::smart::{
     AssertionRules, ClientStore, ClientStoreError, Endpoints, Kept, KeyRing, KeyRingFault, People, Registry, State, StateStore,
-    TokenEndpoint,
+    TokenEndpoint, brand_bundle,
 };
 use crate::store::emergency::EmergencyStore;
 use crate::store::lab::LabStore;
@@ -111,6 +111,7 @@ async fn parts(
     let base = config.server.base_url.as_str().to_owned();
     let origin = config.server.base_url.origin();
     let endpoints = Endpoints::at(origin, &base, config.smart.sign_in);
+    let brands = config.smart.sign_in.then(|| brand_bundle(origin, &base, &config.smart.brand, clock.now()).to_string());
     let rules = AssertionRules {
         token_url: endpoints.token.clone(),
         algorithms: vec![Algorithm::RS384, Algorithm::ES384],
@@ -146,6 +147,7 @@ async fn parts(
         limits: limits(&config.limits),
         tokens,
         people: people.clone(),
+        brands: brands.unwrap_or_default(),
         endpoints,
         form_key: kept_key(store, "form-key").await?,
         site: site.ok_or_else(|| OpenError::Setting("audit.node must be 1 to 20 letters, digits, dots or hyphens".to_owned()))?,

@@ -127,3 +127,30 @@ fn x1_x2_pages_of_registered_apps_read_the_api_and_others_do_not() {
         }
     }
 }
+
+#[test]
+fn b1_b2_b3_patients_know_whose_records_these_are() {
+    let server = Server::with("Policy-all-normal", "[smart]\nbrand = \"City Hospital\"");
+    let smart = server.call("GET", "/fhir/.well-known/smart-configuration").send().expect(200).json();
+    let path = smart["user_access_brand_bundle"].as_str().unwrap().strip_prefix("https://localhost:8443").unwrap().to_owned();
+    let reply = server.call("GET", &path).header("Origin", "https://anybody.example").send().expect(200);
+    assert_eq!(reply.header("access-control-allow-origin"), Some("*"));
+    let again = server.call("GET", &path).header("If-None-Match", reply.header("etag").unwrap()).send();
+    assert_eq!(again.status, 304);
+    let bundle = reply.json();
+    assert_eq!((&bundle["type"], bundle["timestamp"].is_string()), (&json!("collection"), true));
+    let of = |kind: &str| {
+        bundle["entry"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|entry| entry["resource"].clone())
+            .find(|one| one["resourceType"] == kind)
+            .unwrap()
+    };
+    let (organization, endpoint) = (of("Organization"), of("Endpoint"));
+    assert_eq!(organization["name"], "City Hospital");
+    assert_eq!(organization["endpoint"][0]["reference"], format!("Endpoint/{}", endpoint["id"].as_str().unwrap()));
+    assert_eq!(endpoint["address"], BASE);
+    assert_eq!(organization["identifier"][0], smart["user_access_brand_identifier"], "B-3");
+}

@@ -4,6 +4,7 @@
 mod apps;
 mod authorize;
 mod consent_page;
+mod corner;
 mod discovery;
 mod launch;
 mod people;

@@ -69,6 +69,13 @@ impl Server {
         server
     }
 
+    /// As a demo is served.
+    pub(crate) fn demo() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let clock = Clock::fixed(Instant::parse(MOMENT).unwrap());
+        Self::configured(folder, clock, None, "Policy-all-normal", ("exposure = \"demo\"", ""), "")
+    }
+
     /// With `AMANAT_TEST_STORE=upstream` every gateway of the tests stands in front of a plain FHIR server.
     fn made(implicit_policy: &str, issuer: &str, sections: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
@@ -87,7 +94,7 @@ impl Server {
         sections: &str,
     ) -> Self {
         let store = behind.as_ref().map(|behind| format!("[store]\nurl = \"{}\"\n", behind.base())).unwrap_or_default();
-        Self::configured(folder, clock, behind, implicit_policy, issuer, &format!("{sections}\n{store}"))
+        Self::configured(folder, clock, behind, implicit_policy, ("", issuer), &format!("{sections}\n{store}"))
     }
 
     /// In front of a server that runs already, at this base.
@@ -95,21 +102,22 @@ impl Server {
         let folder = tempfile::tempdir().unwrap();
         let clock = Clock::fixed(Instant::parse(MOMENT).unwrap());
         let sections = format!("[store]\nurl = \"{base}\"\n[upstream]\n{settings}\n");
-        Self::configured(folder, clock, None, "Policy-all-normal", "", &sections)
+        Self::configured(folder, clock, None, "Policy-all-normal", ("", ""), &sections)
     }
 
+    /// `lead` belongs to `[server]`, `issuer` to the issuer.
     fn configured(
         folder: TempDir,
         clock: Clock,
         behind: Option<Behind>,
         implicit_policy: &str,
-        issuer: &str,
+        (lead, issuer): (&str, &str),
         sections: &str,
     ) -> Self {
         let signer = Signer::new("k1");
         std::fs::write(folder.path().join("jwks.json"), signer.key_set().to_string()).unwrap();
         let settings = format!(
-            "[[issuers]]\nissuer = \"{ISSUER}\"\naudience = [\"{BASE}\"]\njwks_file = \"jwks.json\"\nalgorithms = [\"ES256\"]\n{issuer}\n\
+            "{lead}\n[[issuers]]\nissuer = \"{ISSUER}\"\naudience = [\"{BASE}\"]\njwks_file = \"jwks.json\"\nalgorithms = [\"ES256\"]\n{issuer}\n\
              [consent]\nimplicit_policy = \"{implicit_policy}\"\n{sections}\n"
         );
         let served = Served::new(folder.path(), settings.clone(), &clock);

@@ -148,6 +148,9 @@ fn greet(folder: &Folder, usual: bool, base: &str, mllp: u16, screen: &mut Scree
     screen.line(format_args!("  HL7 v2   MLLP in TLS at localhost:{mllp}, with the certificate lab-cert.pem"))?;
     screen.line(format_args!("  TLS      own authority: {ca}"))?;
     screen.line(format_args!("  scripts  keys, users and ready tokens: {}", path(folder.mark())))?;
+    let origin = base.trim_end_matches("/fhir");
+    screen
+        .line(format_args!("  apps     {origin}/demo   (launch from an EHR, register an app; sign in with the users above)"))?;
     screen.line("\nTry:")?;
     screen.line(format_args!(" 1  {} \"{base}/Patient?_count=2\"", curl("hospital")))?;
     screen.line(format_args!(" 2  {} {base}/Patient/{refused}   # refused the hospital: as if absent", curl("hospital")))?;

@@ -2,12 +2,14 @@
 //! from what the browser sent to a [`Step`], which `portal` shows.
 
 mod begin;
+mod corner;
 mod decide;
 mod enter;
 mod home;
 mod patients;
 mod proceed;
 
+pub use corner::CornerLaunch;
 pub use patients::PatientRow;
 
 use super::Gateway;
@@ -58,6 +60,8 @@ pub enum Step {
     SetUp(SetUpPage),
     /// Take a phone into use.
     Phone(Box<PhonePage>),
+    /// The developer's corner of the demo.
+    Corner(Box<CornerPage>),
     /// That cannot be.
     Wrong(WrongPage),
 }
@@ -204,6 +208,32 @@ pub struct PhonePage {
     pub recovery: Vec<String>,
     /// What was wrong.
     pub fault: Option<PeopleFault>,
+}
+
+/// The developer's corner of the demo.
+#[derive(Debug)]
+pub struct CornerPage {
+    /// The FHIR base.
+    pub base: String,
+    /// Who is signed in.
+    pub who: Option<String>,
+    /// The apps.
+    pub apps: Vec<CornerApp>,
+    /// What was wrong.
+    pub fault: Option<String>,
+    /// `client_id` of an app that was just registered.
+    pub registered: Option<String>,
+}
+
+/// An app of the corner.
+#[derive(Debug)]
+pub struct CornerApp {
+    /// `client_id`
+    pub id: String,
+    /// What people call it.
+    pub name: String,
+    /// Where an EHR opens it.
+    pub launches: Vec<String>,
 }
 
 /// Something that cannot be, told to whoever can do something about it.
