@@ -96,7 +96,7 @@ impl Plain {
     }
 
     fn options(&self) -> RouteOptions<'_> {
-        RouteOptions { base: self.base(), now: self.clock.now(), max_count: 1_000 }
+        RouteOptions { base: self.base(), now: self.clock.now(), max_count: 1_000, known: &amanat::fhir::search::STANDARD }
     }
 
     fn permit(interaction: Interaction) -> Result<Permit, Refusal> {
