@@ -232,20 +232,20 @@ fn every_modifier_of_r4_is_read() {
 #[test]
 fn filters_are_read_as_their_grammar_says() {
     for filter in [
-        r#"status eq final"#,
+        "status eq final",
         r#"code eq http://loinc.org|1234-5 and subject.name co "pete""#,
-        r#"subject:Patient.name co pete or not (date ge 2014-10-10)"#,
-        r#"(status eq final or status eq amended) and (date ap 2020 and date po 2021)"#,
+        "subject:Patient.name co pete or not (date ge 2014-10-10)",
+        "(status eq final or status eq amended) and (date ap 2020 and date po 2021)",
         r#"performer[name sw "A" and active eq true].family ew "z""#,
-        r#"patient re Patient/4 and code in http://vs and category ni ValueSet/v1"#,
-        r#"code ss http://s|a and code sb http://s|b"#,
-        r#"value-quantity gt 5.4|http://unitsofmeasure.org|g"#,
-        r#"code-value-quantity eq code$5"#,
-        r#"date pr false and _id ne o1 and _lastUpdated gt 2020"#,
-        r#"_has:Provenance:target:recorded gt 2020"#,
-        r#"has-member.subject.organization.name eq x"#,
+        "patient re Patient/4 and code in http://vs and category ni ValueSet/v1",
+        "code ss http://s|a and code sb http://s|b",
+        "value-quantity gt 5.4|http://unitsofmeasure.org|g",
+        "code-value-quantity eq code$5",
+        "date pr false and _id ne o1 and _lastUpdated gt 2020",
+        "_has:Provenance:target:recorded gt 2020",
+        "has-member.subject.organization.name eq x",
         r#"code eq "with ) and ] and \"quotes\"""#,
-        r#"id eq o1"#,
+        "id eq o1",
     ] {
         good(&[Observation], &format!("_filter={}", crate::fhir::encode(filter)));
     }

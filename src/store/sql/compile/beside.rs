@@ -214,7 +214,7 @@ pub(super) fn sought(
         }
         Value::Records(_) => ("index_reference", parameter.id),
         Value::Token(token) if token.code.is_none() => return None,
-        Value::Reference(ReferenceValue::Url(_)) | Value::Token(_) | Value::Reference(_) | Value::Uri(_) => {
+        Value::Token(_) | Value::Reference(_) | Value::Uri(_) => {
             (value::table(one, modifier)?, rows(parameter.id, modifier))
         }
         Value::Text(_)
