@@ -17,6 +17,7 @@ mod corpora;
 mod discovery;
 mod interactions;
 mod lab;
+mod nodes;
 mod operations;
 mod program;
 mod promises;

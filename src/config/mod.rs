@@ -9,6 +9,7 @@ mod lab;
 mod labels;
 mod sections;
 mod settings;
+mod store;
 #[cfg(test)]
 mod tests;
 mod upstream;
@@ -18,8 +19,9 @@ pub use audit::{Audit, Checkpoints, Feed, FeedFormat, Retention, Target};
 pub use base_url::BaseUrl;
 pub use emergency::Emergency;
 pub use lab::{Feed as LabFeed, Lab};
-pub use sections::{Exposure, Issuer, JwksSource, Limits, Server, Smart, Store, Tls};
+pub use sections::{Exposure, Issuer, JwksSource, Limits, Server, Smart, Tls};
 pub use settings::Effective;
+pub use store::Store;
 pub use upstream::{Compartments, ConsentsAt, Upstream, UpstreamAuth, UpstreamBounds};
 
 use crate::consent::{ConsentSettings, Labelling};

@@ -1,8 +1,8 @@
 //! The sections of the file as types, with their defaults and the rules between them.
 
 use super::settings::Settings;
+use super::store::store;
 use super::{BaseUrl, Config, alarms, audit, emergency, lab, labels};
-use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -43,23 +43,6 @@ pub struct Tls {
     pub key: PathBuf,
     /// Authorities whose client certificates are accepted, PEM.
     pub client_ca: Option<PathBuf>,
-}
-
-/// `[store]`
-#[derive(Debug, Clone)]
-pub struct Store {
-    /// `sqlite:<path>`, the path absolute: where the gateway's own tables are, and the records unless they are behind. May hold a
-    /// password, so it is wrapped.
-    pub url: SecretString,
-    /// The FHIR server that keeps the records, when `url` names one; then [`Store::url`] is `store.ledger`.
-    pub upstream: Option<super::Upstream>,
-}
-
-impl Store {
-    /// The database file of the embedded store.
-    pub fn sqlite_path(&self) -> Option<PathBuf> {
-        self.url.expose_secret().strip_prefix("sqlite:").map(PathBuf::from)
-    }
 }
 
 /// One of `[[issuers]]`: who else may issue access tokens.
@@ -203,24 +186,6 @@ fn tls(settings: &mut Settings) -> Option<Option<Tls>> {
             None
         }
     }
-}
-
-fn store(settings: &mut Settings) -> Option<Store> {
-    let key = "store.url";
-    let mut given = settings.optional_secret::<String>(key).unwrap_or_else(|| "sqlite:amanat.db".to_owned());
-    let mut upstream = None;
-    let mut key = key;
-    if given.starts_with("https://") || given.starts_with("http://") {
-        upstream = Some(super::upstream::read(settings, &given)?);
-        key = "store.ledger";
-        given = settings.optional_secret::<String>(key).unwrap_or_else(|| "sqlite:amanat.db".to_owned());
-    }
-    let Some(path) = given.strip_prefix("sqlite:").filter(|path| !path.is_empty()) else {
-        settings.fault(key, "must be `sqlite:<path>` (`store.url` may also be the base of a FHIR server, `https://...`)");
-        return None;
-    };
-    let path = settings.place(path.as_ref());
-    Some(Store { url: SecretString::from(format!("sqlite:{}", path.display())), upstream })
 }
 
 fn issuer(settings: &mut Settings, at: usize) -> Option<Issuer> {

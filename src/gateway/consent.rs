@@ -8,7 +8,7 @@ use crate::consent::{
 use crate::disclosure::{Draft, Stored, consent_changes, consent_of, consent_problems, take_membership};
 use crate::fhir::json::Document;
 use crate::fhir::{Facts, Id, Instant, Key, Problem, Refusal, ResourceType, Version};
-use crate::store::RecordStore;
+use crate::store::{RecordStore, Row};
 use arc_swap::ArcSwap;
 use quick_cache::sync::Cache;
 use std::collections::{BTreeSet, HashSet, VecDeque};
@@ -216,6 +216,21 @@ impl ConsentOffice {
         state.directory.put(&key, Version(i64::MAX), Some(compiled));
         self.state.store(Arc::new(state));
         Ok(())
+    }
+
+    /// Takes over what another node changed.
+    ///
+    /// # Errors
+    /// As [`ConsentOffice::changed`].
+    pub(super) fn heard(&self, rows: Vec<Row>) -> Result<(), Refusal> {
+        let stored = |row: Row| Stored {
+            key: row.facts.key,
+            version: row.facts.version,
+            updated: row.facts.updated,
+            content: row.content,
+        };
+        let stored: Vec<Stored> = rows.into_iter().map(stored).collect();
+        self.changed(&stored)
     }
 
     /// What a new consent means for those on file.

@@ -115,7 +115,9 @@ impl Gateway {
         emergency.load(now).await?;
         let registry = &self.parts.tokens.registry;
         let out = |grant: &BreakGlass| registry.find(&grant.issuer, &grant.client).is_none_or(|client| client.disabled);
-        self.end_emergencies("client-disabled", out).await?;
+        if self.fresh.leads() {
+            self.end_emergencies("client-disabled", out).await?;
+        }
         let overdue = emergency.store().cases(false).await?.iter().filter(|case| case.is_overdue(now)).count();
         #[expect(clippy::cast_precision_loss, reason = "a count of open cases is far below 2^52")]
         metrics::gauge!(telemetry::BREAK_GLASS_OVERDUE).set(overdue as f64);

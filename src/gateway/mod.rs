@@ -17,6 +17,7 @@ mod directive;
 mod emergency;
 mod explain;
 mod explain_words;
+mod fresh;
 mod freshness;
 mod history;
 mod inbound;
@@ -67,6 +68,7 @@ use crate::disclosure::{Answer, Marking, Pending, Redaction, Row, Sealed, Visit,
 use crate::fhir::{Id, Instant, Interaction, Key, Need, Refusal, Rendering, RouteOptions, interaction, rendering};
 use crate::identity::Authenticator;
 use crate::smart::{Endpoints, People, TokenEndpoint};
+use crate::store::shared::Shared;
 use crate::store::{PageBounds, RecordStore};
 use crate::telemetry;
 use rate::{Denied, Rates};
@@ -113,6 +115,8 @@ pub struct Parts {
     pub base: String,
     /// Where records live.
     pub store: Arc<dyn RecordStore>,
+    /// What other nodes do to the same store; `None` when there are none.
+    pub shared: Option<Arc<dyn Shared>>,
     /// Where entries go.
     pub trail: Arc<dyn Trail>,
     /// Entries read back, to be shown as AuditEvent.
@@ -154,6 +158,7 @@ pub struct Parts {
 /// The gateway: one decision on every path, and nothing leaves unaudited.
 pub struct Gateway {
     parts: Parts,
+    fresh: fresh::Freshness,
     capabilities: RwLock<String>,
     /// Up to which entry the trail is readable as AuditEvent.
     shown: tokio::sync::Mutex<i64>,
@@ -188,12 +193,13 @@ impl Gateway {
             served.as_ref(),
         );
         let capabilities = RwLock::new(statement);
+        let fresh = fresh::Freshness::begin(parts.shared.clone()).await?;
         let shown = tokio::sync::Mutex::new(parts.ledger.shown().await.map_err(|_| Refusal::TrailUnavailable)?);
         let rates = Rates::new(parts.limits.clients, parts.limits.strangers);
         let (turned_away, purposes) = (turned_away::Allowance::default(), purpose::Purposes::new(parts.purpose_required));
         let freshness = freshness::Freshness::new(parts.store.as_ref(), parts.clock.now());
         let known = custom::Known::default();
-        let gateway = Self { parts, capabilities, shown, turned_away, rates, purposes, known, freshness };
+        let gateway = Self { parts, capabilities, shown, turned_away, rates, purposes, known, freshness, fresh };
         gateway.parts.consent.load(gateway.parts.store.as_ref()).await?;
         gateway.parts.emergency.load(gateway.parts.clock.now()).await?;
         gateway.parts.restrictions.load(gateway.parts.clock.now()).await?;
@@ -240,6 +246,7 @@ impl Gateway {
         inbound: &Inbound,
         errand: &mut Errand,
     ) -> Result<Pending, Denied> {
+        self.freshen().await?;
         let visit = &mut errand.visit;
         let caller = match self.caller(inbound, visit.now).await {
             Ok(caller) => caller,

@@ -32,14 +32,25 @@ impl Gateway {
             return Ok(());
         }
         let head = self.parts.ledger.head().await.map_err(|_| Refusal::TrailUnavailable)?;
-        while self.follow(head, BATCH).await? {}
-        Ok(())
+        loop {
+            match self.follow(head, BATCH).await {
+                Ok(true) => {}
+                Ok(false) => return Ok(()),
+                // Another node stored them meanwhile.
+                Err(Refusal::Conflict) => tokio::task::yield_now().await,
+                Err(refusal) => return Err(refusal),
+            }
+        }
     }
 
     /// Keeps the AuditEvents close behind the trail as long as the process serves. To be run beside the requests; it never ends.
     pub async fn follow_trail(&self) {
         let mut seen: Option<(Instant, i64)> = None;
         loop {
+            if !self.fresh.leads() {
+                sleep(REST).await;
+                continue;
+            }
             let Ok(head) = self.parts.ledger.head().await else {
                 sleep(REST).await;
                 continue;
@@ -55,6 +66,11 @@ impl Gateway {
     /// Takes over the next entries, at most `most`. False when the AuditEvents have reached this entry of the trail.
     async fn follow(&self, head: i64, most: u32) -> Result<bool, Refusal> {
         let mut shown = self.shown.lock().await;
+        if *shown >= head {
+            return Ok(false);
+        }
+        // Another node may have been here.
+        *shown = self.parts.ledger.shown().await.map_err(|_| Refusal::TrailUnavailable)?.max(*shown);
         if *shown >= head {
             return Ok(false);
         }

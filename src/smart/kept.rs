@@ -7,17 +7,17 @@ use super::storage;
 use super::store::{ClientStore, ClientStoreError, Pending, StoredKey};
 use crate::fhir::Instant;
 use crate::store::StoreError;
-use crate::store::sql::{Connection, SqliteStore};
+use crate::store::sql::{Connection, SqlStore};
 use diesel::QueryResult;
 use std::sync::Arc;
 
 /// The [`ClientStore`] of an embedded store.
 #[derive(Debug, Clone)]
-pub struct Kept(Arc<SqliteStore>);
+pub struct Kept(Arc<SqlStore>);
 
 impl Kept {
     /// Keeps them in this store.
-    pub fn new(store: Arc<SqliteStore>) -> Self {
+    pub fn new(store: Arc<SqlStore>) -> Self {
         Self(store)
     }
 

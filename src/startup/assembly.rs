@@ -14,11 +14,12 @@ use crate::smart::{
 };
 use crate::store::emergency::EmergencyStore;
 use crate::store::lab::LabStore;
-use crate::store::sql::{SqliteOptions, SqliteStore};
+use crate::store::sql::{PostgresOptions, SqlStore, SqliteOptions};
 use crate::store::upstream::{Ledger, UpstreamStore};
 use crate::store::watch::WatchStore;
 use crate::store::{RecordStore, StoreError};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Why the gateway cannot open.
 #[derive(Debug, thiserror::Error)]
@@ -50,8 +51,8 @@ pub enum OpenError {
 pub struct Assembly {
     /// The gateway.
     pub gateway: Arc<Gateway>,
-    /// The embedded store.
-    pub store: Arc<SqliteStore>,
+    /// The store.
+    pub store: Arc<SqlStore>,
     /// The FHIR server behind, where there is one.
     pub upstream: Option<Arc<UpstreamStore>>,
     /// The clients.
@@ -81,9 +82,7 @@ pub async fn assemble_over(
     clock: &Clock,
     over: &dyn Fn(Arc<dyn RecordStore>) -> Arc<dyn RecordStore>,
 ) -> Result<Assembly, OpenError> {
-    let path = config.store.sqlite_path().ok_or_else(|| OpenError::Setting("store.url names no SQLite file".to_owned()))?;
-    let options = SqliteOptions { node: config.audit.node.clone(), ..SqliteOptions::default() };
-    let store = Arc::new(SqliteStore::open(&path, clock.clone(), &options)?);
+    let store = Arc::new(store(config, clock)?);
     let kept = Arc::new(Kept::new(Arc::clone(&store)));
     let people = People::new(State::new(Arc::clone(&kept) as Arc<dyn StateStore>), Vec::new());
     let clients: Arc<dyn ClientStore> = kept;
@@ -101,10 +100,28 @@ pub async fn assemble_over(
     Ok(Assembly { gateway, store, upstream, registry, keys, people, issuer })
 }
 
+/// The store that the settings name: a file, or a database on a server.
+fn store(config: &Config, clock: &Clock) -> Result<SqlStore, OpenError> {
+    let (settings, node) = (&config.store, config.audit.node.clone());
+    if let Some(path) = settings.sqlite_path() {
+        let options = SqliteOptions { node, ..SqliteOptions::default() };
+        return Ok(SqlStore::open(&path, clock.clone(), &options)?);
+    }
+    let options = PostgresOptions {
+        url: settings.url.clone(),
+        password: settings.password.clone(),
+        replicas: settings.replicas.clone(),
+        connections: settings.connections,
+        statement_timeout: Duration::from_secs(settings.statement_seconds),
+        node,
+    };
+    Ok(SqlStore::connect(&options, clock.clone())?)
+}
+
 async fn parts(
     config: &Config,
     clock: &Clock,
-    store: &Arc<SqliteStore>,
+    store: &Arc<SqlStore>,
     (registry, keys, people): (&Arc<Registry>, &Arc<KeyRing>, &People),
     authenticator: Authenticator,
 ) -> Result<Parts, OpenError> {
@@ -130,6 +147,7 @@ async fn parts(
     let site = Site::new(&config.audit.node, &base, &config.audit.node, None);
     Ok(Parts {
         store: Arc::clone(store) as Arc<dyn RecordStore>,
+        shared: store.shared(),
         #[cfg(not(feature = "bench"))]
         trail: Arc::clone(store) as Arc<dyn Trail>,
         #[cfg(feature = "bench")]
@@ -182,20 +200,20 @@ fn settings_of(issuer: &config::Issuer, config: &Config) -> Result<IssuerSetting
 }
 
 /// The key of page links.
-async fn link_key(store: &SqliteStore) -> Result<LinkKey, OpenError> {
+async fn link_key(store: &SqlStore) -> Result<LinkKey, OpenError> {
     let kept = kept_key(store, "link-key").await?;
     LinkKey::new(&kept).ok_or_else(|| OpenError::Setting("the stored key of page links is damaged".to_owned()))
 }
 
 /// A key of 256 bits: made once, then the same for every node of the store.
-async fn kept_key(store: &SqliteStore, name: &'static str) -> Result<Vec<u8>, OpenError> {
+async fn kept_key(store: &SqlStore, name: &'static str) -> Result<Vec<u8>, OpenError> {
     let mut fresh = vec![0; 32];
     aws_lc_rs::rand::fill(&mut fresh).map_err(|_| OpenError::Setting("the system has no random numbers".to_owned()))?;
     Ok(store.setting_or(name, fresh).await?)
 }
 
 /// Result intake; the secret of its ids is made once, then the same for every node of the store.
-async fn laboratory(store: &Arc<SqliteStore>, config: &Config) -> Result<Laboratory, OpenError> {
+async fn laboratory(store: &Arc<SqlStore>, config: &Config) -> Result<Laboratory, OpenError> {
     let mut fresh = vec![0; 32];
     aws_lc_rs::rand::fill(&mut fresh).map_err(|_| OpenError::Setting("the system has no random numbers".to_owned()))?;
     let secret = store.setting_or("lab-key", fresh).await?;

@@ -7,7 +7,7 @@ use crate::config::Config;
 use crate::consent::Labelling;
 use crate::gateway::Gateway;
 use crate::store::StoreError;
-use crate::store::sql::SqliteStore;
+use crate::store::sql::SqlStore;
 use aws_lc_rs::digest;
 use std::fmt::Write as _;
 
@@ -15,7 +15,7 @@ use std::fmt::Write as _;
 ///
 /// # Errors
 /// When the store cannot be read or written.
-pub(super) async fn tell(gateway: &Gateway, store: &SqliteStore, config: &Config, clock: &Clock) -> Result<(), StoreError> {
+pub(super) async fn tell(gateway: &Gateway, store: &SqlStore, config: &Config, clock: &Clock) -> Result<(), StoreError> {
     let settings = |of: &dyn Fn(&str) -> bool| -> String {
         let lines = config.effective.iter().filter(|one| of(&one.key)).map(|one| format!("{}={}\n", one.key, one.value));
         hashed(&lines.collect::<String>())

@@ -76,6 +76,8 @@ const GUESTS: &[(&str, &[&str])] = &[
     ("diesel_async", &["store"]),
     ("diesel_migrations", &["store"]),
     ("hyper_util", &["identity", "watch", "store/upstream/"]),
+    ("tokio_postgres", &["store"]),
+    ("tokio_postgres_rustls", &["store"]),
     ("socket2", &["startup"]),
     ("hyper_rustls", &["identity", "watch", "store/upstream/"]),
     ("jsonwebtoken", &["identity", "smart"]),

@@ -2,7 +2,6 @@
 
 use crate::support::records::{consent, observation, patient};
 use crate::support::{Reply, Server};
-use diesel::connection::SimpleConnection as _;
 use serde_json::json;
 
 const PATHS: [&str; 9] = [
@@ -77,7 +76,7 @@ fn a_consent_that_cannot_be_read_as_written_denies() {
 
 /// Another connection takes the trail away: from then on no entry can be written.
 fn without_trail(server: &Server) {
-    server.connect().batch_execute("ALTER TABLE trail RENAME TO trail_away").unwrap();
+    server.execute("ALTER TABLE trail RENAME TO trail_away");
 }
 
 #[test]
@@ -110,7 +109,7 @@ fn when_the_trail_cannot_be_written_nothing_is_sent_and_nothing_is_done() {
     let reply = server.call("POST", "/token").form("grant_type=client_credentials").send();
     assert_eq!((reply.status, &reply.json()["error"]), (503, &json!("temporarily_unavailable")));
     // It comes back: so do the answers, and nothing was done meanwhile.
-    server.connect().batch_execute("ALTER TABLE trail_away RENAME TO trail").unwrap();
+    server.execute("ALTER TABLE trail_away RENAME TO trail");
     let reply = server.get("Observation/o1", &all);
     server.allowed(&reply, 200, "read", &["p1"]);
     assert_eq!(reply.header("etag"), Some("W/\"1\""));
@@ -121,12 +120,12 @@ fn when_the_trail_cannot_be_written_nothing_is_sent_and_nothing_is_done() {
 fn when_the_records_cannot_be_read_nothing_is_sent_and_the_trail_says_so() {
     let server = filled("Policy-all-normal");
     let all = server.system("system/*.cruds");
-    server.connect().batch_execute("ALTER TABLE index_token RENAME TO index_away").unwrap();
+    server.execute("ALTER TABLE index_token RENAME TO index_away");
     for path in ["Patient?gender=female", "Patient?identifier=urn:mrn|mrn-p1", "Patient/p1/Observation?status=final"] {
         let reply = server.get(path, &all);
         server.refused(&reply, 503, "AMANAT-STORE-0001", "store");
         assert!(silent(&reply) && !reply.text().contains("index_token") && !reply.text().contains("no such table"));
     }
-    server.connect().batch_execute("ALTER TABLE index_away RENAME TO index_token").unwrap();
+    server.execute("ALTER TABLE index_away RENAME TO index_token");
     let _ = server.get("Patient/p1", &all).expect(200);
 }

@@ -2,6 +2,7 @@
 //! events that conform to the profiles that they claim. Looked at whenever the gateway of a test ends.
 
 use super::conformance::Conformance;
+use super::postgres;
 use super::{BASE, Reply};
 use amanat::audit::{Leaf, Site, audit_events};
 use amanat::fhir::json::Document;
@@ -22,6 +23,8 @@ static PROFILES: LazyLock<Option<Conformance>> = LazyLock::new(Conformance::load
 pub(crate) struct Coverage {
     shown: Mutex<BTreeMap<String, BTreeSet<String>>>,
     database: PathBuf,
+    /// The URL of the store, when it is on a server.
+    schema: Option<String>,
 }
 
 #[derive(QueryableByName)]
@@ -42,8 +45,8 @@ impl Drop for Coverage {
 
 impl Coverage {
     /// Of the gateway with this store.
-    pub(crate) fn of(database: PathBuf) -> Self {
-        Self { shown: Mutex::default(), database }
+    pub(crate) fn of(database: PathBuf, schema: Option<String>) -> Self {
+        Self { shown: Mutex::default(), database, schema }
     }
 
     /// Takes note of an answer.
@@ -59,11 +62,20 @@ impl Coverage {
         }
     }
 
-    /// Compares with the trail.
-    fn check(&self) {
+    fn leaves(&self) -> Vec<Lying> {
+        if let Some(url) = &self.schema {
+            let leaves = postgres::ask(url, "SELECT convert_from(leaf, 'UTF8') FROM trail ORDER BY seq");
+            let lying = |(seq, leaf): (i64, String)| Lying { seq, leaf: leaf.into_bytes() };
+            return (1..).zip(leaves).map(lying).collect();
+        }
         let mut connection = SqliteConnection::establish(self.database.to_str().unwrap()).unwrap();
         let rows = diesel::sql_query("SELECT seq, leaf FROM trail ORDER BY seq");
-        let leaves: Vec<Lying> = rows.load(&mut connection).unwrap_or_default();
+        rows.load(&mut connection).unwrap_or_default()
+    }
+
+    /// Compares with the trail.
+    fn check(&self) {
+        let leaves = self.leaves();
         let mut told: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
         let site = Site::new("amanat", BASE, "amanat", None).unwrap();
         for Lying { seq, leaf } in &leaves {

@@ -19,6 +19,7 @@ pub(crate) async fn begin(folder: &Path, settings: &str, clock: Clock) -> Runnin
     let file = folder.join("amanat.toml");
     // Tests knock at every door with bad keys, which is just what the alert rules are for. Those of the rules switch them on.
     let quiet = if settings.contains("[alarms") { "" } else { "[alarms]\nenabled = false" };
+    let settings = super::postgres::settings(folder, settings);
     let text = format!(
         "[server]\nlisten = \"127.0.0.1:0\"\nmanagement_listen = \"127.0.0.1:0\"\nworkers = 1\nbase_url = \"{BASE}\"\n{settings}\n{quiet}\n"
     );

@@ -7,6 +7,7 @@ mod conformance;
 mod coverage;
 mod gateway;
 mod plain;
+pub(crate) mod postgres;
 pub(crate) mod records;
 mod server;
 mod signer;

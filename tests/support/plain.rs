@@ -16,7 +16,7 @@ use amanat::fhir::{
     Headers, HistoryQuery, HistoryScope, Id, Instant, Interaction, Key, Method, Need, Refusal, Rendering, Request, ResourceType,
     RouteOptions, WriteCondition, encode, interaction, prefer, rendering,
 };
-use amanat::store::sql::{SqliteOptions, SqliteStore};
+use amanat::store::sql::{SqlStore, SqliteOptions};
 use amanat::store::{Cursor, PageBounds, RecordStore as _};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -25,7 +25,7 @@ use std::sync::{Arc, OnceLock};
 
 /// The server.
 pub(crate) struct Plain {
-    store: SqliteStore,
+    store: SqlStore,
     clock: Clock,
     base: OnceLock<String>,
     labelling: Labelling,
@@ -40,7 +40,7 @@ type Outcome = Result<(Pending, Rendering), Refusal>;
 impl Plain {
     /// Starts one with a store in this folder.
     pub(crate) fn start(folder: &Path, clock: &Clock) -> Behind {
-        let store = SqliteStore::open(&folder.join("behind.db"), clock.clone(), &SqliteOptions::default()).unwrap();
+        let store = SqlStore::open(&folder.join("behind.db"), clock.clone(), &SqliteOptions::default()).unwrap();
         let plain = Arc::new(Self {
             store,
             clock: clock.clone(),

@@ -1,5 +1,6 @@
 //! The gateway that a test talks to: in a thread and a folder of its own, on a free port, with a clock that stands still.
 
+use super::postgres;
 use super::{Behind, Call, Coverage, ISSUER, Plain, Reply, Served, Signer};
 use amanat::clock::Clock;
 use amanat::fhir::Instant;
@@ -8,6 +9,7 @@ use serde_json::{Value, json};
 use std::future::Future;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use tempfile::TempDir;
 
 /// The FHIR base that the gateway believes to have.
@@ -27,7 +29,15 @@ pub(crate) struct Server {
     folder: TempDir,
     settings: String,
     pub(crate) clock: Clock,
-    pub(crate) signer: Signer,
+    pub(crate) signer: Arc<Signer>,
+}
+
+/// The URL of the store that these settings name, when it is on a server.
+fn schema_in(settings: &str, folder: &std::path::Path) -> Option<String> {
+    let set = settings.lines().find_map(|line| line.strip_prefix("url = \"postgres:"));
+    let set = set.map(|rest| format!("postgres:{}", rest.trim_end_matches('"')));
+    let own = || postgres::asked() && !settings.contains("[store]");
+    set.or_else(|| own().then(|| postgres::schema(folder, &postgres::server().unwrap())))
 }
 
 impl Server {
@@ -114,14 +124,14 @@ impl Server {
         (lead, issuer): (&str, &str),
         sections: &str,
     ) -> Self {
-        let signer = Signer::new("k1");
+        let signer = Arc::new(Signer::new("k1"));
         std::fs::write(folder.path().join("jwks.json"), signer.key_set().to_string()).unwrap();
         let settings = format!(
             "{lead}\n[[issuers]]\nissuer = \"{ISSUER}\"\naudience = [\"{BASE}\"]\njwks_file = \"jwks.json\"\nalgorithms = [\"ES256\"]\n{issuer}\n\
              [consent]\nimplicit_policy = \"{implicit_policy}\"\n{sections}\n"
         );
         let served = Served::new(folder.path(), settings.clone(), &clock);
-        let coverage = Coverage::of(folder.path().join("amanat.db"));
+        let coverage = Coverage::of(folder.path().join("amanat.db"), schema_in(&settings, folder.path()));
         Self { served, coverage, behind, folder, settings, clock, signer }
     }
 
@@ -132,6 +142,21 @@ impl Server {
         meanwhile(&folder.path().join("amanat.db"));
         let served = Served::new(folder.path(), settings.clone(), &clock);
         Self { served, coverage, behind, folder, settings, clock, signer }
+    }
+
+    /// Another node with the same settings: of the same store, when that is on a server.
+    pub(crate) fn beside(&self) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("jwks.json"), self.signer.key_set().to_string()).unwrap();
+        let (settings, clock) = (self.settings.clone(), self.clock.clone());
+        let served = Served::new(folder.path(), settings.clone(), &clock);
+        let coverage = Coverage::of(folder.path().join("amanat.db"), self.schema());
+        Self { served, coverage, behind: None, folder, settings, clock, signer: Arc::clone(&self.signer) }
+    }
+
+    /// The URL of the store, when it is on a server.
+    pub(crate) fn schema(&self) -> Option<String> {
+        schema_in(&self.settings, self.folder.path())
     }
 
     pub(crate) fn address(&self) -> SocketAddr {

@@ -1,6 +1,8 @@
 //! The trail as it stands on disk, and what each refusal must leave there.
 
+use super::postgres;
 use super::{Reply, Server};
+use diesel::connection::SimpleConnection as _;
 use diesel::prelude::*;
 use diesel::sql_types::Text;
 use serde_json::Value;
@@ -19,8 +21,20 @@ impl Server {
         connection
     }
 
+    /// Runs SQL in the store, beside the gateway.
+    pub(crate) fn execute(&self, sql: &str) {
+        match self.schema() {
+            Some(url) => drop(postgres::ask(&url, sql)),
+            None => self.connect().batch_execute(sql).unwrap(),
+        }
+    }
+
     /// Every leaf, in order.
     pub(crate) fn trail(&self) -> Vec<Value> {
+        if let Some(url) = self.schema() {
+            let leaves = postgres::ask(&url, "SELECT convert_from(leaf, 'UTF8') FROM trail ORDER BY seq");
+            return leaves.iter().map(|leaf| serde_json::from_str(leaf).unwrap()).collect();
+        }
         let rows = diesel::sql_query("SELECT CAST(leaf AS TEXT) AS leaf FROM trail ORDER BY seq");
         let rows: Vec<Row> = rows.load(&mut self.connect()).unwrap();
         rows.iter().map(|row| serde_json::from_str(&row.leaf).unwrap()).collect()

@@ -7,8 +7,11 @@ CREATE TABLE authorization_state (
   owner TEXT COLLATE "C" NOT NULL,
   expires BIGINT NOT NULL,
   version BIGINT NOT NULL,
-  body TEXT NOT NULL,
+  body TEXT COLLATE "C" NOT NULL,
   PRIMARY KEY (kind, id)
 );
 CREATE INDEX authorization_state_owner ON authorization_state (kind, owner);
 CREATE INDEX authorization_state_expires ON authorization_state (expires);
+-- Of these, nodes keep revocations in memory.
+CREATE TRIGGER revocation_changed AFTER INSERT OR UPDATE ON authorization_state
+  FOR EACH ROW WHEN (NEW.kind = 'revocation') EXECUTE FUNCTION note_change();

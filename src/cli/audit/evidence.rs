@@ -6,7 +6,7 @@ use crate::cli::desk::Desk;
 use crate::cli::screen::Failure;
 use crate::config::Config;
 use crate::store::evidence::{EvidenceStore, LeafRow, Sealed};
-use crate::store::sql::SqliteStore;
+use crate::store::sql::SqlStore;
 use crate::watch::Keeper;
 use std::sync::Arc;
 
@@ -20,7 +20,7 @@ const HASHES: u32 = 50_000;
 pub(in crate::cli) struct Evidence {
     pub(in crate::cli) desk: Desk,
     pub(in crate::cli) keeper: Keeper,
-    store: Arc<SqliteStore>,
+    store: Arc<SqlStore>,
 }
 
 /// Where the trail begins: what was before is sealed away.
@@ -40,7 +40,7 @@ impl Evidence {
         Ok(Self { desk, keeper, store })
     }
 
-    pub(in crate::cli) fn watch(&self) -> &SqliteStore {
+    pub(in crate::cli) fn watch(&self) -> &SqlStore {
         &self.store
     }
 

@@ -15,9 +15,11 @@ pub(super) const CHECKS: &[Row] = &[
 /// Entries of the trail that are looked at: those of about a day. `amanat audit verify` looks at all.
 const NEWEST: u32 = 10_000;
 
-/// Asks the store, when there is one: a check makes none.
+/// Asks the store, when there is one: a check makes no file. A server is asked at once.
 fn ask<T>(patient: &Patient<'_>, question: impl AsyncFnOnce(&Desk) -> Result<T, Failure>) -> Option<Result<T, Failure>> {
-    patient.config.store.sqlite_path().filter(|path| path.exists())?;
+    if patient.config.store.sqlite_path().is_some_and(|path| !path.exists()) {
+        return None;
+    }
     Some(wait(async {
         let desk = Desk::open(patient.config).await?;
         let answer = question(&desk).await;

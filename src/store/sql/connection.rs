@@ -1,7 +1,7 @@
 //! Connections: how one is opened, and the one that each thread keeps for short reads.
 
 use super::dialect::Dialect;
-use super::postgres::PgLink;
+use super::postgres::{PgLink, ServerPlace};
 use super::statement::Statement;
 use crate::store::StoreError;
 use diesel::connection::{Connection as _, SimpleConnection};
@@ -58,15 +58,34 @@ pub(super) enum Use {
     Peek,
 }
 
+/// Where the database is.
+#[derive(Debug, Clone)]
+pub(super) enum Place {
+    /// In a file.
+    File(FilePlace),
+    /// On a server.
+    Server(ServerPlace),
+}
+
+impl Place {
+    /// A new connection.
+    pub(super) fn connect(&self, purpose: Use) -> Result<Connection, StoreError> {
+        match self {
+            Self::File(file) => file.connect(purpose),
+            Self::Server(server) => server.connect(purpose),
+        }
+    }
+}
+
 /// The file, and how much of it to hold in memory.
 #[derive(Debug, Clone)]
-pub(super) struct Place {
+pub(super) struct FilePlace {
     path: PathBuf,
     number: u64,
     mapped: i64,
 }
 
-impl Place {
+impl FilePlace {
     /// `mapped`: bytes of the file that a connection maps into memory.
     pub(super) fn new(path: &Path, mapped: i64) -> Result<Self, StoreError> {
         static NUMBER: AtomicU64 = AtomicU64::new(0);

@@ -1,6 +1,6 @@
 //! Emergency access in the ledger.
 
-use super::SqliteStore;
+use super::SqlStore;
 use super::connection::Connection;
 use super::statement::Statement;
 use super::writer::Writer;
@@ -143,7 +143,7 @@ fn kept((id, rule, recipient, grant, patient, text, made, taken, by): NoticeRow)
     Ok(Kept { id, rule, recipient, grant, patient, text, made: Instant(made), taken })
 }
 
-impl EmergencyStore for SqliteStore {
+impl EmergencyStore for SqlStore {
     fn open(&self, opening: Opening) -> Answering<'_, Receipt, CommitError> {
         Box::pin(self.ledger.submit(1_000, move |writer| {
             insert(&mut writer.connection, &opening)?;

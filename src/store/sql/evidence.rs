@@ -1,6 +1,6 @@
 //! The trail as evidence in the ledger. One chain, so that a row's number is its place in the tree.
 
-use super::SqliteStore;
+use super::SqlStore;
 use super::connection::Connection;
 use super::statement::Statement;
 use crate::fhir::Instant;
@@ -45,7 +45,7 @@ fn seal(connection: &mut Connection, sealed: Sealed) -> QueryResult<()> {
         .map(drop)
 }
 
-impl EvidenceStore for SqliteStore {
+impl EvidenceStore for SqlStore {
     fn rows(&self, after: i64, limit: u32) -> Answering<'_, Vec<LeafRow>> {
         Box::pin(self.ledger.read(move |connection| {
             let text = "SELECT seq, leaf, hash FROM trail WHERE seq > ? ORDER BY seq LIMIT ?";

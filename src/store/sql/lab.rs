@@ -1,6 +1,6 @@
 //! The inbox of result intake in the ledger.
 
-use super::SqliteStore;
+use super::SqlStore;
 use super::connection::Connection;
 use super::statement::{Bind, Statement};
 use crate::audit::Entry;
@@ -149,7 +149,7 @@ fn condition(listing: &Listing) -> (String, Vec<Bind>) {
     (all.join(" AND "), binds)
 }
 
-impl LabStore for SqliteStore {
+impl LabStore for SqlStore {
     fn receive(&self, message: Kept, entry: Entry) -> Answering<'_, Option<Kept>, CommitError> {
         let bytes = message.content.len() + 1_000;
         Box::pin(self.ledger.submit(bytes, move |writer| {
@@ -164,12 +164,10 @@ impl LabStore for SqliteStore {
 
     fn message<'a>(&'a self, id: &'a str) -> Answering<'a, Option<Kept>> {
         let id = id.to_owned();
-        Box::pin(async move {
-            self.ledger.inline(|connection| {
-                let text = format!("SELECT {COLUMNS} FROM lab_message WHERE id = ?");
-                Statement::new(text).bind(id).row::<Columns, Row>(connection)?.map(kept).transpose()
-            })
-        })
+        Box::pin(self.ledger.peek(move |connection| {
+            let text = format!("SELECT {COLUMNS} FROM lab_message WHERE id = ?");
+            Statement::new(text).bind(id).row::<Columns, Row>(connection)?.map(kept).transpose()
+        }))
     }
 
     fn settle<'a>(&'a self, id: &'a str, replay: u32, settlement: Settlement) -> Answering<'a, bool, CommitError> {

@@ -3,62 +3,96 @@
 //! A durable commit costs a disk sync, however much is in it. So whoever wants to write hands over a job and waits; the writer takes
 //! all that wait at that moment, runs each so that it can be undone alone, commits once, and then answers them all.
 
-use super::SqliteOptions;
 use super::answered::{Answering, Answers, waiting};
 use super::connection::{Connection, Place, Use};
+use super::lane::{self, Behind, Lane, spawn};
+use super::postgres::ServerPlace;
 use super::queue::{Next, Queue, Waiting};
 use super::recent::Recent;
+use super::turn::Seen;
 use super::writer::{Failing, Job, Writer};
 use crate::audit::Entry;
 use crate::clock::Clock;
 use crate::store::StoreError;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use tokio::sync::oneshot;
-
-/// Reads that may wait.
-const READS_WAITING: usize = 4_096;
 
 /// Where writes queue and reads are done.
 #[derive(Debug)]
 pub struct Ledger {
     place: Place,
     jobs: Arc<Queue>,
-    reads: Mutex<Option<SyncSender<Reading>>>,
+    /// What may take its time.
+    reads: Lane,
+    /// Reads by key, on a server.
+    peeks: Lane,
+    /// What may take its time and be answered by another server.
+    replicas: Vec<Lane>,
+    next_replica: AtomicUsize,
     threads: Mutex<Vec<JoinHandle<()>>>,
     alive: Arc<AtomicBool>,
     troubled: Arc<AtomicBool>,
     recent: Arc<Recent>,
+    seen: Seen,
 }
 
-type Reading = Box<dyn FnOnce(&mut Connection) + Send>;
+/// How many threads do what.
+#[derive(Debug, Clone)]
+pub(super) struct Crew {
+    /// For searches and histories.
+    pub(super) readers: usize,
+    /// For reads by key, on a server.
+    pub(super) peekers: usize,
+    /// Servers that follow the first one.
+    pub(super) replicas: Vec<ServerPlace>,
+    /// Records of which the last row read is kept, of a file.
+    pub(super) recent: u64,
+    /// The name of this node in the trail.
+    pub(super) node: String,
+}
 
 impl Ledger {
     /// Starts the threads. The database must be there, migrated.
-    pub(super) fn start(place: Place, clock: Clock, options: &SqliteOptions) -> Result<Self, StoreError> {
-        let readers = options.readers;
-        let connection = place.connect(Use::Write)?;
+    pub(super) fn start(place: Place, clock: Clock, crew: &Crew) -> Result<Self, StoreError> {
         // Nothing would tell this node in time what another has written to a server's database.
-        let recent = Arc::new(Recent::new(if connection.dialect().is_postgres() { 0 } else { options.recent }));
-        let writer = Writer::resume(connection, clock, &options.node, Arc::clone(&recent))?;
+        let recent = Arc::new(Recent::new(if matches!(place, Place::Server(_)) { 0 } else { crew.recent }));
         let jobs = Arc::new(Queue::default());
-        let (reads, reading) = sync_channel::<Reading>(READS_WAITING);
         let alive = Arc::new(AtomicBool::new(true));
-        let troubled = writer.troubled();
+        let (report, resumed) = sync_channel(1);
         let mut threads = vec![spawn("ledger", {
-            let (jobs, alive) = (Arc::clone(&jobs), Arc::clone(&alive));
-            move || write_all(writer, &Alive { jobs, alive })
+            let alive = Alive { jobs: Arc::clone(&jobs), alive: Arc::clone(&alive) };
+            let (place, node, recent) = (place.clone(), crew.node.clone(), Arc::clone(&recent));
+            move || match Writer::resume(place, clock, &node, recent) {
+                Ok(writer) => {
+                    drop(report.send(Ok((writer.troubled(), writer.turn.seen()))));
+                    write_all(writer, &alive);
+                }
+                Err(error) => drop(report.send(Err(error))),
+            }
         })?];
-        let reading = Arc::new(Mutex::new(reading));
-        for _ in 0..readers.max(1) {
-            let (connection, reading) = (place.connect(Use::Read)?, Arc::clone(&reading));
-            threads.push(spawn("reader", move || read_all(connection, &reading))?);
+        let (troubled, seen) = resumed.recv().unwrap_or_else(|_| Err(unavailable("the writer ended")))?;
+        let (reads, readings) = Lane::new();
+        threads.extend(lane::start(&place, Use::Read, crew.readers, &readings)?);
+        let (peeks, readings) = Lane::new();
+        if matches!(place, Place::Server(_)) {
+            threads.extend(lane::start(&place, Use::Peek, crew.peekers, &readings)?);
         }
-        let (reads, threads) = (Mutex::new(Some(reads)), Mutex::new(threads));
-        Ok(Self { place, jobs, reads, threads, alive, troubled, recent })
+        let mut replicas = Vec::new();
+        for replica in &crew.replicas {
+            let (lane, readings) = Lane::new();
+            for _ in 0..crew.readers.max(1) {
+                let behind = Behind { first: reads.clone(), known: Arc::clone(&seen.known) };
+                let (replica, readings) = (replica.clone(), Arc::clone(&readings));
+                threads.push(spawn("replica", move || lane::serve_replica(replica, &behind, &readings))?);
+            }
+            replicas.push(lane);
+        }
+        let (threads, next_replica) = (Mutex::new(threads), AtomicUsize::new(0));
+        Ok(Self { place, jobs, reads, peeks, replicas, next_replica, threads, alive, troubled, seen, recent })
     }
 
     /// Writes: all that the closure does or nothing, durable when the answer is there. An error of the closure undoes it. Not for
@@ -83,27 +117,59 @@ impl Ledger {
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
     {
-        let (answer, answered) = oneshot::channel();
-        let reading: Reading = Box::new(move |connection| {
-            // The caller may have gone: then nobody needs the read.
-            if !answer.is_closed() {
-                drop(answer.send(work(connection)));
-            }
-        });
-        let sent = match &*self.reads.lock().unwrap_or_else(PoisonError::into_inner) {
-            Some(reads) => reads.try_send(reading).map_err(|_| unavailable("too many reads wait")),
-            None => Err(unavailable("closed")),
-        };
-        sent?;
-        answered.await.unwrap_or_else(|_| Err(unavailable("a reader failed").into()))
+        self.reads.read(work).await
     }
 
-    /// A read by primary key, on the calling thread.
-    pub(super) fn inline<T, E>(&self, read: impl FnOnce(&mut Connection) -> Result<T, E>) -> Result<T, E>
+    /// The same, by a replica if there is one that has everything that a request so far may have seen.
+    pub(super) async fn read_anywhere<T, E>(
+        &self,
+        work: impl FnOnce(&mut Connection) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E>
     where
-        E: From<StoreError>,
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
     {
-        self.place.inline(read)
+        let turn = self.next_replica.fetch_add(1, Ordering::Relaxed).checked_rem(self.replicas.len()).unwrap_or(0);
+        self.replicas.get(turn).unwrap_or(&self.reads).read(work).await
+    }
+
+    /// A read by primary key: of a file on the calling thread, of a server beside searches that take their time.
+    pub(super) async fn peek<T, E>(&self, work: impl FnOnce(&mut Connection) -> Result<T, E> + Send + 'static) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        match &self.place {
+            Place::File(file) => file.inline(work),
+            Place::Server(_) => self.peeks.read(work).await,
+        }
+    }
+
+    /// The same for a thread that waits.
+    pub(super) fn peek_now<T, E>(&self, work: impl FnOnce(&mut Connection) -> Result<T, E> + Send + 'static) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        match &self.place {
+            Place::File(file) => file.inline(work),
+            Place::Server(_) => self.peeks.read_now(work),
+        }
+    }
+
+    /// A request may have seen this change.
+    pub(super) fn heard(&self, change: i64) {
+        self.seen.known.fetch_max(change, Ordering::AcqRel);
+    }
+
+    /// Whether this node does what only one should do.
+    pub(super) fn leads(&self) -> bool {
+        self.seen.leads.load(Ordering::Acquire)
+    }
+
+    /// Where the database is.
+    pub(super) fn place(&self) -> &Place {
+        &self.place
     }
 
     /// The rows of records that were read lately.
@@ -155,7 +221,9 @@ impl Ledger {
     /// Finishes what waits, folds the log in, ends the threads. Blocks until then; later calls do nothing.
     pub(super) fn close(&self) {
         self.jobs.close();
-        drop(self.reads.lock().unwrap_or_else(PoisonError::into_inner).take());
+        for lane in self.replicas.iter().chain([&self.reads, &self.peeks]) {
+            lane.close();
+        }
         for thread in self.threads.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
             if thread.join().is_err() {
                 tracing::error!("a thread of the store had panicked");
@@ -172,10 +240,6 @@ impl Drop for Ledger {
 
 fn unavailable(why: &str) -> StoreError {
     StoreError::Unavailable(why.to_owned())
-}
-
-fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, StoreError> {
-    std::thread::Builder::new().name(name.into()).spawn(work).map_err(|error| unavailable(&error.to_string()))
 }
 
 /// Says that the writer is gone, however it goes, to those who wait too.
@@ -206,18 +270,6 @@ fn write_all(mut writer: Writer, alive: &Alive) {
         }
     }
     writer.checkpoint();
-}
-
-fn read_all(mut connection: Connection, reading: &Mutex<Receiver<Reading>>) {
-    loop {
-        let next = reading.lock().unwrap_or_else(PoisonError::into_inner).recv();
-        let Ok(read) = next else { break };
-        // A defect in one read ends that read (its answer is dropped, the caller hears of it), not the thread.
-        if catch_unwind(AssertUnwindSafe(|| read(&mut connection))).is_err() {
-            tracing::error!("a read panicked");
-        }
-        super::statement::bound_kept(&mut connection);
-    }
 }
 
 /// About what an entry that waits holds in memory.

@@ -1,6 +1,7 @@
-//! The record store in an embedded SQLite database, with the trail and the gateway's own few tables beside the records.
+//! The record store in a database: an embedded SQLite, or a PostgreSQL server that several nodes share; with the trail and the gateway's own few tables beside the records.
 //!
-//! * [`Ledger`]: one writer, whose waiting jobs share a commit; readers.
+//! * [`Ledger`]: one writer, whose waiting jobs share a commit; readers. `turn`: how the nodes of a server take turns.
+//! * `dialect`: where the two databases differ. `postgres`: connections to a server.
 //! * `compile`: queries and permits to SQL. `select`, `search`, `include`, `history`, `point`: what is read with it.
 //! * `commit`, `index`, `names`: what is written.
 
@@ -18,6 +19,7 @@ mod include;
 mod index;
 mod judge;
 mod lab;
+mod lane;
 mod ledger;
 mod marks;
 mod names;
@@ -31,11 +33,13 @@ mod rows;
 mod search;
 mod select;
 mod settings;
+mod shared;
 mod statement;
 mod terms;
 #[cfg(test)]
 mod tests;
 mod trail;
+mod turn;
 mod upstream_labels;
 mod watch;
 mod wording;
@@ -45,9 +49,10 @@ mod writer;
 pub use connection::Connection;
 pub use dialect::Dialect;
 pub use ledger::Ledger;
-pub use postgres::{Here, PgLink};
+pub use postgres::{Here, PgLink, PostgresOptions};
 pub use trail::TrailRow;
 
+use super::shared::Shared;
 use super::{
     Answering, CommitError, Cursor, HistoryPage, Marked, PageBounds, RecordStore, Row, SearchPage, StoreError, UnmarkedBatch,
 };
@@ -57,10 +62,12 @@ use crate::clock::Clock;
 use crate::disclosure::{Commit, Committed};
 use crate::fhir::search::{IndexEntry, ParameterId, SearchQuery};
 use crate::fhir::{Facts, HistoryQuery, Key, Need, ResourceType, Version};
-use connection::{Place, Use, number};
+use connection::{FilePlace, Place, Use, number};
 use diesel::migration::MigrationSource;
 use diesel::sqlite::Sqlite;
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
+use ledger::Crew;
+use postgres::{Server, ServerPlace};
 use statement::Statement;
 use std::future::Future;
 use std::path::Path;
@@ -92,19 +99,55 @@ impl Default for SqliteOptions {
 
 /// The store.
 #[derive(Debug)]
-pub struct SqliteStore {
+pub struct SqlStore {
     ledger: Arc<Ledger>,
 }
 
-impl SqliteStore {
+/// The name from when there was one kind.
+pub type SqliteStore = SqlStore;
+
+/// Connections for reads by key, of so many in all: a quarter.
+const PEEKERS: usize = 4;
+/// Connections at least: the writer's, one for reads by key, and two for searches.
+const FEWEST: usize = 4;
+
+impl SqlStore {
     /// Opens the database, makes it if there is none, and brings its tables up to date.
     ///
     /// # Errors
     /// When it cannot be opened or migrated, or was written by a newer release.
     pub fn open(path: &Path, clock: Clock, options: &SqliteOptions) -> Result<Self, StoreError> {
-        let place = Place::new(path, options.mapped)?;
+        let place = FilePlace::new(path, options.mapped)?;
         migrate(&place)?;
-        Ok(Self { ledger: Arc::new(Ledger::start(place, clock, options)?) })
+        let (recent, node) = (options.recent, options.node.clone());
+        let crew = Crew { readers: options.readers, peekers: 0, replicas: Vec::new(), recent, node };
+        Ok(Self { ledger: Arc::new(Ledger::start(Place::File(place), clock, &crew)?) })
+    }
+
+    /// Connects to a database on a server, and brings its tables up to date. Blocks until then.
+    ///
+    /// # Errors
+    /// When it cannot be reached or migrated, or was written to by a newer release.
+    pub fn connect(options: &PostgresOptions, clock: Clock) -> Result<Self, StoreError> {
+        let place = |url| {
+            let server = Server::parse(url, options.password.as_ref())?;
+            Ok::<_, StoreError>(ServerPlace { server, statement_timeout: options.statement_timeout })
+        };
+        let first = place(&options.url)?;
+        let replicas = options.replicas.iter().map(place).collect::<Result<Vec<_>, _>>()?;
+        // On a thread of its own: the caller's may have a runtime already.
+        std::thread::scope(|scope| scope.spawn(|| postgres::migrate(&first)).join())
+            .unwrap_or_else(|_| Err(StoreError::Unavailable("the migration panicked".to_owned())))?;
+        let connections = options.connections.max(FEWEST);
+        let peekers = connections / PEEKERS;
+        let crew = Crew { readers: connections - peekers - 1, peekers, replicas, recent: 0, node: options.node.clone() };
+        Ok(Self { ledger: Arc::new(Ledger::start(Place::Server(first), clock, &crew)?) })
+    }
+
+    /// What other nodes may do to this store; `None` for one that is this node's alone.
+    pub fn shared(self: &Arc<Self>) -> Option<Arc<dyn Shared>> {
+        let server = matches!(self.ledger.place(), Place::Server(_));
+        server.then(|| Arc::clone(self) as Arc<dyn Shared>)
     }
 
     /// Writes and reads of the gateway's own tables.
@@ -114,8 +157,14 @@ impl SqliteStore {
 
     /// Whether writes can be taken and the database can be read, now.
     pub fn ready(&self) -> bool {
-        let readable = self.ledger.inline(|connection| Ok::<_, StoreError>(number(connection, Statement::new("SELECT 1"))?));
-        self.ledger.ready() && readable.is_ok()
+        // On a server the writer looks once a second; asking here would hold up whoever asks.
+        let readable = match self.ledger.place() {
+            Place::File(file) => {
+                file.inline(|connection| Ok::<_, StoreError>(number(connection, Statement::new("SELECT 1"))?)).is_ok()
+            }
+            Place::Server(_) => true,
+        };
+        self.ledger.ready() && readable
     }
 
     /// Finishes what waits and folds the write-ahead log into the file. Blocks until done; afterwards nothing is taken any more.
@@ -124,15 +173,15 @@ impl SqliteStore {
     }
 }
 
-impl SqliteStore {
-    fn read_by(&self, predicate: &Predicate, key: &Key) -> Result<Option<Row>, StoreError> {
+impl SqlStore {
+    async fn read_by(&self, predicate: Predicate, key: &Key) -> Result<Option<Row>, StoreError> {
         let recent = self.ledger.recent();
-        let decided = |row: &Row| gate::by_facts(predicate, &row.facts).map(|shown| shown.then(|| row.clone()));
+        let decided = |row: &Row| gate::by_facts(&predicate, &row.facts).map(|shown| shown.then(|| row.clone()));
         if let Some(answer) = recent.find(key, decided).flatten() {
             return Ok(answer);
         }
-        let seen = recent.seen(key);
-        let found = self.ledger.inline(|connection| point::read(connection, predicate, key))?;
+        let (seen, wanted) = (recent.seen(key), key.clone());
+        let found = self.ledger.peek(move |connection| point::read(connection, &predicate, &wanted)).await?;
         if let Some(row) = &found {
             recent.keep(seen, row);
         }
@@ -140,7 +189,7 @@ impl SqliteStore {
     }
 }
 
-fn migrate(place: &Place) -> Result<(), StoreError> {
+fn migrate(place: &FilePlace) -> Result<(), StoreError> {
     let failed = |error: Box<dyn std::error::Error + Send + Sync>| StoreError::Unavailable(format!("migration: {error}"));
     let mut connection = place.open(Use::Write)?;
     let known = MigrationSource::<Sqlite>::migrations(&MIGRATIONS).map_err(failed)?;
@@ -153,13 +202,13 @@ fn migrate(place: &Place) -> Result<(), StoreError> {
     Ok(())
 }
 
-impl RecordStore for SqliteStore {
+impl RecordStore for SqlStore {
     fn read<'a>(&'a self, permit: &'a Permit, need: Need, key: &'a Key) -> Answering<'a, Option<Row>> {
         let predicate = permit.rows(key.resource_type, need);
         Box::pin(async move {
             match predicate {
                 Predicate::None => Ok(None),
-                predicate => self.read_by(&predicate, key),
+                predicate => self.read_by(predicate, key).await,
             }
         })
     }
@@ -169,7 +218,10 @@ impl RecordStore for SqliteStore {
         Box::pin(async move {
             match predicate {
                 Predicate::None => Ok(None),
-                predicate => self.ledger.inline(|connection| point::vread(connection, &predicate, key, version)),
+                predicate => {
+                    let key = key.clone();
+                    self.ledger.peek(move |connection| point::vread(connection, &predicate, &key, version)).await
+                }
             }
         })
     }
@@ -182,7 +234,7 @@ impl RecordStore for SqliteStore {
         bounds: PageBounds,
     ) -> Answering<'a, SearchPage> {
         let (permit, query, from) = (permit.clone(), query.clone(), from.cloned());
-        Box::pin(self.ledger.read(move |connection| search::page(connection, &permit, &query, from.as_ref(), bounds)))
+        Box::pin(self.ledger.read_anywhere(move |connection| search::page(connection, &permit, &query, from.as_ref(), bounds)))
     }
 
     fn history<'a>(
@@ -193,7 +245,7 @@ impl RecordStore for SqliteStore {
         bounds: PageBounds,
     ) -> Answering<'a, HistoryPage> {
         let (permit, query, from) = (permit.clone(), query.clone(), from.cloned());
-        Box::pin(self.ledger.read(move |connection| history::page(connection, &permit, &query, from.as_ref(), bounds)))
+        Box::pin(self.ledger.read_anywhere(move |connection| history::page(connection, &permit, &query, from.as_ref(), bounds)))
     }
 
     fn select<'a>(&'a self, permit: &'a Permit, need: Need, query: &'a SearchQuery, limit: u32) -> Answering<'a, Vec<Row>> {
@@ -219,7 +271,8 @@ impl RecordStore for SqliteStore {
     }
 
     fn facts_of(&self, key: &Key) -> Result<Option<Facts>, StoreError> {
-        self.ledger.inline(|connection| point::facts_of(connection, key))
+        let key = key.clone();
+        self.ledger.peek_now(move |connection| point::facts_of(connection, &key))
     }
 
     fn all_versions<'a>(&'a self, key: &'a Key) -> Answering<'a, Vec<Row>> {
@@ -228,13 +281,13 @@ impl RecordStore for SqliteStore {
     }
 
     fn versions<'a>(&'a self, keys: &'a [Key]) -> Answering<'a, Vec<Option<(Version, bool)>>> {
-        Box::pin(
-            async move { self.ledger.inline(|connection| keys.iter().map(|key| Ok(point::version(connection, key)?)).collect()) },
-        )
+        let keys = keys.to_vec();
+        Box::pin(self.ledger.peek(move |connection| keys.iter().map(|key| Ok(point::version(connection, key)?)).collect()))
     }
 
     fn facts<'a>(&'a self, keys: &'a [Key]) -> Answering<'a, Vec<Facts>> {
-        Box::pin(async move { self.ledger.inline(|connection| point::facts(connection, keys)) })
+        let keys = keys.to_vec();
+        Box::pin(self.ledger.peek(move |connection| point::facts(connection, &keys)))
     }
 
     fn unmarked(&self, ruleset: i64) -> Answering<'_, Option<UnmarkedBatch>> {

@@ -39,6 +39,11 @@ pub(super) struct Names {
 }
 
 impl Names {
+    /// Forgets where records lie, which changes with every write of another node. Numbers, once committed, stay.
+    pub(super) fn forget_places(&mut self) {
+        self.next.clear();
+    }
+
     /// Forgets all.
     pub(super) fn forget(&mut self) {
         *self = Self::default();

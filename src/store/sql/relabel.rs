@@ -1,6 +1,6 @@
 //! Reading the store anew for marks, a few records at a time, from where it was left.
 
-use super::SqliteStore;
+use super::SqlStore;
 use super::commit;
 use super::connection::Connection;
 use super::marks::mark_columns;
@@ -125,7 +125,7 @@ macro_rules! set_marks {
 const UPDATE_CURRENT: &str = set_marks!("record");
 const UPDATE_SUPERSEDED: &str = set_marks!("record_version");
 
-impl SqliteStore {
+impl SqlStore {
     pub(super) async fn next_unmarked(&self, ruleset: i64) -> Result<Option<UnmarkedBatch>, StoreError> {
         self.ledger.read(move |connection| super::connection::snapshot(connection, |connection| next(connection, ruleset))).await
     }

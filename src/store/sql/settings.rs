@@ -1,11 +1,11 @@
 //! What the gateway keeps for itself under a name: keys for sealed links, the number of the last checkpoint.
 
-use super::SqliteStore;
+use super::SqlStore;
 use super::statement::Statement;
 use crate::store::StoreError;
 use diesel::sql_types::Binary;
 
-impl SqliteStore {
+impl SqlStore {
     /// The value under a name.
     ///
     /// # Errors

@@ -1,6 +1,6 @@
 //! The trail in the ledger.
 
-use super::SqliteStore;
+use super::SqlStore;
 use super::statement::Statement;
 use crate::audit::{self, Entry, Leaf, Receipt, Trail, TrailError, TrailSource, Trailing};
 use crate::fhir::Instant;
@@ -29,7 +29,7 @@ fn row((seq, recorded, leaf, hash): Values) -> TrailRow {
     TrailRow { seq, recorded: Instant(recorded), leaf, hash }
 }
 
-impl Trail for SqliteStore {
+impl Trail for SqlStore {
     fn append(&self, entry: Entry) -> Pin<Box<dyn Future<Output = Result<Receipt, TrailError>> + Send + '_>> {
         Box::pin(async move {
             self.ledger.enter(entry).await.map(Receipt::durable).map_err(|error| {
@@ -40,7 +40,7 @@ impl Trail for SqliteStore {
     }
 }
 
-impl SqliteStore {
+impl SqlStore {
     /// Entries from number `from` on, at most `limit`, in order.
     ///
     /// # Errors
@@ -77,7 +77,7 @@ fn lost(error: impl std::fmt::Display) -> TrailError {
     TrailError
 }
 
-impl TrailSource for SqliteStore {
+impl TrailSource for SqlStore {
     fn entries(&self, after: i64, limit: u32) -> Trailing<'_, Vec<audit::TrailRow>> {
         Box::pin(async move {
             let rows = self.trail_entries(after.saturating_add(1), limit).await.map_err(lost)?;

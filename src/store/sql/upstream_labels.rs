@@ -1,6 +1,6 @@
 //! Labels of records that a FHIR server behind keeps, see [`LabelLedger`].
 
-use super::SqliteStore;
+use super::SqlStore;
 use super::statement::Statement;
 use crate::fhir::{Confidentiality, Id, Key, Marks, ResourceType};
 use crate::store::upstream::LabelLedger;
@@ -21,7 +21,7 @@ fn read((of, id, conf, sens, handling): Row) -> Option<(Key, Marks)> {
     Some((Key::new(of, Id::parse(&id)?), marks))
 }
 
-impl LabelLedger for SqliteStore {
+impl LabelLedger for SqlStore {
     fn labels(&self) -> Answering<'_, Vec<(Key, Marks)>> {
         let statement = Statement::new("SELECT type, id, conf, sens, handling FROM upstream_label");
         Box::pin(self.ledger.read(move |connection| {

@@ -1,6 +1,6 @@
 //! Alarms, restrictions, reviews and incidents in the ledger.
 
-use super::SqliteStore;
+use super::SqlStore;
 use super::connection::Connection;
 use super::emergency::close;
 use super::statement::Statement;
@@ -155,7 +155,7 @@ fn enter(writer: &mut Writer, entry: &Entry) -> Receipt {
     Receipt::durable(writer.enter(entry))
 }
 
-impl WatchStore for SqliteStore {
+impl WatchStore for SqlStore {
     fn raise(&self, alarming: Alarming) -> Answering<'_, bool, CommitError> {
         Box::pin(self.ledger.submit(1_000, move |writer| Ok(put_alarm(writer, &alarming)?)))
     }

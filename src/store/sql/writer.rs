@@ -1,10 +1,11 @@
 //! The one who writes: a thread's own state, and how it settles a batch of jobs.
 
 use super::answered::Answers;
-use super::connection::{Connection, number};
+use super::connection::{Connection, Place, Use, number};
 use super::names::Names;
 use super::recent::{Recent, Slot};
 use super::statement::Statement;
+use super::turn::Turn;
 use crate::audit::{Agent, Chain, Entry, Event, Link};
 use crate::clock::Clock;
 use crate::fhir::{Instant, Key};
@@ -23,8 +24,7 @@ pub(super) struct Writer {
     clock: Clock,
     latest: Instant,
     change: i64,
-    /// SQLite's own count of what other connections committed.
-    others: i64,
+    pub(super) turn: Turn,
     /// The entries of this batch, in their places, to be written before it is committed.
     entered: Vec<Link>,
     /// Whether this batch had entries.
@@ -73,7 +73,8 @@ pub(super) enum Failing {
 
 impl Writer {
     /// Takes up where the database stands.
-    pub(super) fn resume(connection: Connection, clock: Clock, node: &str, recent: Arc<Recent>) -> Result<Self, StoreError> {
+    pub(super) fn resume(place: Place, clock: Clock, node: &str, recent: Arc<Recent>) -> Result<Self, StoreError> {
+        let connection = place.connect(Use::Write)?;
         let chain = Chain::resume(0, [0; 32]);
         let (names, node) = (Names::default(), node.to_owned());
         let (latest, troubled) = (Instant(0), Arc::default());
@@ -85,7 +86,7 @@ impl Writer {
             clock,
             latest,
             change: 0,
-            others: -1,
+            turn: Turn::new(place),
             entered: Vec::new(),
             tells: false,
             troubled,
@@ -94,12 +95,13 @@ impl Writer {
             wrote: false,
             wary: 0,
         };
-        writer.heed_others()?;
+        writer.catch_up()?;
         Ok(writer)
     }
 
     /// Reads its state anew: at the start, and after a transaction was lost.
-    fn reload(&mut self) -> Result<(), StoreError> {
+    pub(super) fn reload(&mut self) -> Result<(), StoreError> {
+        self.recent.forget();
         self.names.forget();
         let head = Statement::new("SELECT seq, hash FROM trail ORDER BY seq DESC LIMIT 1");
         let (seq, hash) = head.row::<(BigInt, Binary), (i64, Vec<u8>)>(&mut self.connection)?.unwrap_or((0, vec![0; 32]));
@@ -115,22 +117,25 @@ impl Writer {
         Ok(())
     }
 
-    /// Another process (a command beside the running server) may write too: then what is remembered here no longer holds.
-    fn heed_others(&mut self) -> Result<(), StoreError> {
-        let others = number(&mut self.connection, Statement::new("PRAGMA data_version"))?.unwrap_or(0);
-        if others != self.others {
-            self.recent.forget();
-            self.reload()?;
-            self.others = others;
+    /// Takes over how far the store has come, as another node left it.
+    pub(super) fn take_over(&mut self, (seq, head): (i64, [u8; 32]), (change, updated): (i64, i64)) {
+        if change != self.change {
+            self.names.forget_places();
         }
-        Ok(())
+        self.chain = Chain::resume(seq, head).on_node(&self.node);
+        (self.change, self.latest) = (change, Instant(updated));
     }
 
-    /// Looks whether another process has written, when there is nothing else to do.
-    pub(super) fn look_around(&mut self) {
-        if let Err(error) = self.heed_others() {
-            tracing::warn!(%error, "the store cannot be read");
-        }
+    /// The number of the last change.
+    pub(super) fn last_change(&self) -> i64 {
+        self.change
+    }
+
+    /// Makes the transaction durable; readers who keep rows hear of it.
+    pub(super) fn commit(&mut self) -> QueryResult<()> {
+        let (recent, touched) = (Arc::clone(&self.recent), std::mem::take(&mut self.touched));
+        recent.changing(touched, || Statement::new("COMMIT").run(&mut self.connection))?;
+        Ok(())
     }
 
     /// Says that the job at hand begins to write.
@@ -158,6 +163,11 @@ impl Writer {
     pub(super) fn stamp(&mut self) -> Instant {
         self.latest = self.latest.max(self.clock.now());
         self.latest
+    }
+
+    /// From now on writes do not succeed, until one does.
+    pub(super) fn trouble(&self) {
+        self.troubled.store(true, Ordering::Release);
     }
 
     /// Told to whoever asks whether writes succeed.
@@ -204,10 +214,7 @@ impl Writer {
         if !self.troubled.load(Ordering::Acquire) {
             return;
         }
-        let mark = self.chain.mark();
-        let tried = self.rehearse();
-        self.chain.restore(mark);
-        if tried.is_err() {
+        if self.rehearse().is_err() {
             self.abandon();
         } else {
             self.troubled.store(false, Ordering::Release);
@@ -216,20 +223,20 @@ impl Writer {
     }
 
     fn rehearse(&mut self) -> Result<(), StoreError> {
-        Statement::new("BEGIN IMMEDIATE").run(&mut self.connection)?;
-        self.heed_others()?;
+        self.begin()?;
+        let mark = self.chain.mark();
         Statement::new("SAVEPOINT job").run(&mut self.connection)?;
         self.enter(&Entry::concluded(Event::Start, Agent::default(), self.clock.now(), ""));
         self.write_entries()?;
         Statement::new("ROLLBACK TO job").run(&mut self.connection)?;
+        self.chain.restore(mark);
         Statement::new("RELEASE job").run(&mut self.connection)?;
         Statement::new(
             "INSERT INTO setting (name, value) VALUES ('tried-again', ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
         )
         .bind(self.clock.now().0.to_be_bytes().to_vec())
         .run(&mut self.connection)?;
-        Statement::new("COMMIT").run(&mut self.connection)?;
-        Ok(())
+        self.finish()
     }
 
     /// The number of the last entry.
@@ -254,14 +261,15 @@ impl Writer {
     }
 
     fn transact(&mut self, batch: &mut [Box<dyn Job>]) -> Result<(), StoreError> {
-        Statement::new("BEGIN IMMEDIATE").run(&mut self.connection)?;
-        self.heed_others()?;
+        self.begin()?;
         self.wary = self.wary.saturating_sub(1);
+        // There a statement that fails takes the whole transaction along, whatever was written before.
+        let server = self.connection.dialect().is_postgres();
         for job in batch {
             let (mark, entered) = (self.chain.mark(), self.entered.len());
             let done = match job.failing() {
                 Failing::Never => job.run(self),
-                Failing::Early if self.wary == 0 => self.run_unguarded(job.as_mut())?,
+                Failing::Early if self.wary == 0 && !server => self.run_unguarded(job.as_mut())?,
                 Failing::Early | Failing::Anywhere => self.run_guarded(job.as_mut())?,
             };
             if !done {
@@ -270,9 +278,7 @@ impl Writer {
             }
         }
         self.write_entries()?;
-        let (recent, touched) = (Arc::clone(&self.recent), std::mem::take(&mut self.touched));
-        recent.changing(touched, || Statement::new("COMMIT").run(&mut self.connection))?;
-        Ok(())
+        self.finish()
     }
 
     /// Runs a job that can be undone by itself, whatever it did.
@@ -305,14 +311,17 @@ impl Writer {
         // Fails when SQLite has already rolled back by itself (a full disk, an I/O error): then there is nothing left to undo.
         let undone = Statement::new("ROLLBACK").run(&mut self.connection);
         // Chain, names and counts go back to what the database says, now or, when it cannot be read, before the next batch.
-        self.others = -1;
-        if let Err(error) = self.heed_others() {
+        self.turn.lost();
+        if let Err(error) = self.catch_up() {
             tracing::error!(%error, ?undone, "the store cannot be read after a failed commit");
         }
     }
 
-    /// Moves the log into the database file.
+    /// Moves the log into the database file, where there is one.
     pub(super) fn checkpoint(&mut self) {
+        if self.connection.dialect().is_postgres() {
+            return;
+        }
         if let Err(error) = number(&mut self.connection, Statement::new("PRAGMA wal_checkpoint(TRUNCATE)").once()) {
             tracing::warn!(%error, "the write-ahead log could not be folded in; the next start does it");
         }

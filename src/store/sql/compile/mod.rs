@@ -66,15 +66,16 @@ impl Sql {
         self
     }
 
-    /// Adds values, separated by commas.
+    /// Adds values, separated by commas; nothing, which equals nothing, when there are none: a list must not be empty.
     pub(super) fn list<V: Into<Bind>>(&mut self, values: impl IntoIterator<Item = V>) -> &mut Self {
+        let before = self.binds.len();
         for (at, value) in values.into_iter().enumerate() {
             if at > 0 {
                 self.text.push_str(", ");
             }
             self.value(value);
         }
-        self
+        if self.binds.len() == before { self.say("NULL") } else { self }
     }
 
     /// Adds conditions in brackets, joined by ` OR ` or ` AND `.

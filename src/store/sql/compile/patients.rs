@@ -67,7 +67,7 @@ impl Sql {
     fn among(&mut self, a: &str, ids: Arc<str>) -> &mut Self {
         let (set, each) = (self.alias(), self.alias());
         self.say(&format!(" WHEN {a}.patient_no IN (SELECT {each}.no FROM ")).texts(ids);
-        self.say(&format!(" {set} CROSS JOIN patient_no {each} ON {each}.id = {set}.value) THEN "))
+        self.say(&format!(" {set} CROSS JOIN patient_no {each} WHERE {each}.id = {set}.value) THEN "))
     }
 }
 

@@ -47,8 +47,9 @@ impl<'q> Searched<'q> {
         }
         let Some(patient) = self.settled().cloned() else { return Ok(()) };
         let mut sql = self.sql();
-        sql.say("SELECT DISTINCT p.id FROM record_patient m CROSS JOIN record_patient o INDEXED BY record_patient_of ON o.rid = m.rid ");
-        sql.say("CROSS JOIN patient_no p ON p.no = o.patient_no WHERE m.patient_no = ").patient_number(&patient);
+        sql.say("SELECT DISTINCT p.id FROM record_patient m CROSS JOIN record_patient o INDEXED BY record_patient_of ");
+        sql.say("CROSS JOIN patient_no p WHERE o.rid = m.rid AND p.no = o.patient_no AND m.patient_no = ")
+            .patient_number(&patient);
         if let Some(only) = self.only() {
             sql.say(" AND m.type = ").value(i64::from(only.code())).end();
         }

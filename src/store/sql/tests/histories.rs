@@ -87,11 +87,12 @@ async fn a_cursor_that_is_not_ours_is_refused() {
 async fn histories_are_merged_from_two_indexes_without_sorting() {
     use diesel::sql_types::{BigInt, Text};
     let world = world().await;
+    let Place::File(file) = world.store.ledger.place() else { return };
     for scope in [HistoryScope::Type(ResourceType::Observation), HistoryScope::System] {
         let after = super::super::cursor::HistoryPlace { updated: START.0 + 20, change: 4 };
         let statement =
             super::super::history::statement(Dialect::Sqlite, &history_of(scope), Some(&after)).explained(Dialect::Sqlite);
-        let steps = world.store.ledger.inline(|connection| {
+        let steps = file.inline(|connection| {
             Ok::<_, StoreError>(statement.rows::<(BigInt, BigInt, BigInt, Text), (i64, i64, i64, String)>(connection)?)
         });
         let steps: Vec<String> = steps.unwrap().into_iter().map(|row| row.3).collect();

@@ -9,7 +9,8 @@ mod recent;
 mod relabel;
 mod searches;
 
-use super::{Connection, Dialect, SqliteOptions, SqliteStore};
+use super::connection::Place;
+use super::{Connection, Dialect, PostgresOptions, SqlStore, SqliteOptions};
 use crate::access::{Caller, Grant, Level, Permit, Predicate, Scopes};
 use crate::audit::{Agent, Entry, Event};
 use crate::clock::Clock;
@@ -24,11 +25,38 @@ use crate::fhir::{
 use crate::store::{CommitError, PageBounds, RecordStore, Row, SearchPage};
 use std::sync::{Arc, LazyLock};
 
-/// A store in a folder of its own.
+/// A store in a folder, or a schema, of its own.
 struct World {
-    store: Arc<SqliteStore>,
+    store: Arc<SqlStore>,
     clock: Clock,
     folder: tempfile::TempDir,
+}
+
+/// The server to test with, when the tests are to run on one: `AMANAT_TEST_STORE=postgres`, and where it is in `AMANAT_TEST_POSTGRES`.
+fn server() -> Option<String> {
+    std::env::var("AMANAT_TEST_STORE")
+        .is_ok_and(|store| store == "postgres")
+        .then(|| std::env::var("AMANAT_TEST_POSTGRES").unwrap())
+}
+
+/// The URL of a schema that belongs to this folder.
+fn schema_of(folder: &std::path::Path, server: &str) -> String {
+    let name: String = folder.file_name().unwrap().to_string_lossy().chars().filter(char::is_ascii_alphanumeric).collect();
+    let name = format!("t{}_{}", std::process::id(), name.to_lowercase());
+    let (make, url) = (format!("CREATE SCHEMA IF NOT EXISTS {name}"), server.to_owned());
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let (client, connection) = tokio_postgres::connect(&url, tokio_postgres::NoTls).await.unwrap();
+            let driven = tokio::spawn(connection);
+            client.batch_execute(&make).await.unwrap();
+            drop(client);
+            driven.await.unwrap().unwrap();
+        });
+    })
+    .join()
+    .unwrap();
+    format!("{server}?options=-csearch_path%3D{name}")
 }
 
 const START: Instant = Instant(1_700_000_000_000);
@@ -55,9 +83,13 @@ impl World {
     }
 }
 
-fn open(folder: &std::path::Path, clock: &Clock) -> SqliteStore {
+fn open(folder: &std::path::Path, clock: &Clock) -> SqlStore {
+    if let Some(server) = server() {
+        let options = PostgresOptions { connections: 4, ..PostgresOptions::new(&schema_of(folder, &server)) };
+        return SqlStore::connect(&options, clock.clone()).unwrap();
+    }
     let options = SqliteOptions { readers: 2, ..SqliteOptions::default() };
-    SqliteStore::open(&folder.join("amanat.db"), clock.clone(), &options).unwrap()
+    SqlStore::open(&folder.join("amanat.db"), clock.clone(), &options).unwrap()
 }
 
 fn ids(rows: &[Row]) -> Vec<String> {

@@ -5,7 +5,7 @@ use super::*;
 use crate::audit::Trail as _;
 use crate::store::Marked;
 
-async fn version(store: &SqliteStore, of: &str) -> Option<i64> {
+async fn version(store: &SqlStore, of: &str) -> Option<i64> {
     store.read(&everything(), Need::Read, &key(of)).await.unwrap().map(|row| row.facts.version.0)
 }
 

@@ -101,8 +101,11 @@ async fn a_record_that_changes_meanwhile_goes_through_again() {
 #[tokio::test]
 async fn a_store_of_an_earlier_release_is_taken_over_and_can_go_back() {
     let world = world().await;
+    if server().is_some() {
+        return;
+    }
     world.store.close();
-    let place = super::super::connection::Place::new(&world.folder.path().join("amanat.db"), 0).unwrap();
+    let place = super::super::connection::FilePlace::new(&world.folder.path().join("amanat.db"), 0).unwrap();
     let mut connection = place.open(super::super::connection::Use::Write).unwrap();
     connection.revert_last_migration(super::super::MIGRATIONS).unwrap();
     drop(connection);

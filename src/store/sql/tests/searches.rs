@@ -1,5 +1,6 @@
 use super::super::compile::{Searched, choose};
 use super::super::select;
+use super::super::statement::Statement;
 use super::*;
 use crate::access::{Condition, Verdicts};
 use crate::fhir::CompartmentOwner;
@@ -260,6 +261,20 @@ async fn records_that_lie_with_another_patient_are_found() {
     assert_eq!(world.ids(&everything(), &query("p1")).await, ["o1"]);
 }
 
+/// The steps of PostgreSQL's plan for the page of a query. So small a store is read whole: that must not count, so it is told to avoid
+/// it, and does where an index would serve.
+async fn plan_of_server(world: &World, permit: &Permit, query: &SearchQuery) -> Vec<String> {
+    let (permit, query) = (permit.clone(), query.clone());
+    let read = move |connection: &mut Connection| {
+        let searched = Searched::new(Dialect::Postgres, &permit, Need::Search, &query);
+        let driver = choose(connection, &searched)?;
+        let statement = select::statement(&searched, &driver, None, 20)?;
+        Statement::new("SET enable_seqscan = off").run(connection)?;
+        Ok::<_, StoreError>(statement.explained(Dialect::Postgres).rows::<Text, String>(connection)?)
+    };
+    world.store.ledger.read(read).await.unwrap()
+}
+
 /// The steps of SQLite's plan for the page of a query.
 fn plan(world: &World, permit: &Permit, query: &SearchQuery) -> Vec<String> {
     let searched = Searched::new(Dialect::Sqlite, permit, Need::Search, query);
@@ -270,7 +285,8 @@ fn plan(world: &World, permit: &Permit, query: &SearchQuery) -> Vec<String> {
             statement.explained(Dialect::Sqlite).rows::<(BigInt, BigInt, BigInt, Text), (i64, i64, i64, String)>(connection)?;
         Ok::<_, StoreError>(rows.into_iter().map(|row| row.3).collect())
     };
-    world.store.ledger.inline(read).unwrap()
+    let Place::File(file) = world.store.ledger.place() else { return Vec::new() };
+    file.inline(read).unwrap()
 }
 
 #[tokio::test]
@@ -289,6 +305,11 @@ async fn the_common_searches_scan_no_table_and_sort_nothing() {
             [Predicate::All, Predicate::Patient(id("p1")), every.clone(), Predicate::Patient(id("p1")).and(every.clone())]
         {
             let permit = permit(narrowing);
+            if server().is_some() {
+                let steps = plan_of_server(&world, &permit, query).await;
+                assert!(steps.iter().all(|step| !step.contains("Seq Scan")), "query {at}: {steps:#?}");
+                continue;
+            }
             let steps = plan(&world, &permit, query);
             // A virtual table is the list of denied patients, read once.
             let bad =

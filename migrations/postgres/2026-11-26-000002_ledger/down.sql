@@ -1,0 +1,2 @@
+DROP TABLE client, signing_key, assertion_jti, setting, trail, epoch;
+DROP FUNCTION note_change();
