@@ -68,10 +68,8 @@ impl<'o> Reader<'o> {
             ("_list", None) => self.listed(value),
             ("_filter", None) => self.filter(types, value, hops),
             // Every record has both.
-            ("_id" | "_lastUpdated", Some("missing")) => Ok(match modifiers::truth(code, value)? {
-                true => Criterion::Any(Vec::new()),
-                false => Criterion::All(Vec::new()),
-            }),
+            ("_id" | "_lastUpdated", Some("missing")) => modifiers::truth(code, value)
+                .map(|missing| if missing { Criterion::Any(Vec::new()) } else { Criterion::All(Vec::new()) }),
             ("_id" | "_lastUpdated" | "_list" | "_filter", Some(modifier)) => {
                 Err(Fault::wrong(format!("`{code}` takes no modifier `:{modifier}`")))
             }

@@ -157,14 +157,14 @@ impl Sql {
             sql.say(&format!(
                 "EXISTS (SELECT 1 FROM index_number {x} CROSS JOIN index_number {y} CROSS JOIN index_number {z} WHERE "
             ));
-            for (n, a) in (0..).zip([&x, &y, &z]) {
-                sql.say(&format!("{}{a}.rid = {} AND {a}.param = ", if n == 0 { "" } else { " AND " }, on.rid));
-                sql.value(i64::from(parameter.id.component(n).0)).end();
+            for (which, row) in (0..).zip([&x, &y, &z]) {
+                sql.say(&format!("{}{row}.rid = {} AND {row}.param = ", if which == 0 { "" } else { " AND " }, on.rid));
+                sql.value(i64::from(parameter.id.component(which).0)).end();
             }
             let (Globe { x: cx, y: cy, z: cz }, square) = (circle.centre, chord_square(circle.radius));
-            for (at, (a, centre)) in [(&x, cx), (&y, cy), (&z, cz)].into_iter().enumerate() {
-                sql.say(if at == 0 { " AND " } else { " + " }).say(&format!("({a}.low - ")).value(centre);
-                sql.say(&format!(") * ({a}.low - ")).value(centre).say(")").end();
+            for (at, (row, centre)) in [(&x, cx), (&y, cy), (&z, cz)].into_iter().enumerate() {
+                sql.say(if at == 0 { " AND " } else { " + " }).say(&format!("({row}.low - ")).value(centre);
+                sql.say(&format!(") * ({row}.low - ")).value(centre).say(")").end();
             }
             sql.say(" <= ").value(square).say(")").end();
         });

@@ -15,12 +15,10 @@ pub(super) fn table(value: &Value, modifier: &Modifier) -> Option<&'static str> 
     Some(match (value, modifier) {
         (Value::Reference(ReferenceValue::Url(_)), Modifier::Identifier | Modifier::Text)
         | (Value::Composite(_) | Value::ValueSet(_), _) => return None,
-        (Value::Codes(_), _) => "index_token",
-        (Value::Records(_), _) => "index_reference",
-        (Value::Token(_), _) => "index_token",
+        (Value::Token(_) | Value::Codes(_), _) => "index_token",
         (Value::Text(_), _) => "index_string",
         (Value::Reference(ReferenceValue::Url(_)) | Value::Uri(_), _) => "index_uri",
-        (Value::Reference(_), _) => "index_reference",
+        (Value::Reference(_) | Value::Records(_), _) => "index_reference",
         (Value::Date(_), _) => "index_date",
         (Value::Number(_), _) => "index_number",
         (Value::Quantity(_), _) => "index_quantity",
