@@ -168,7 +168,9 @@ fn labels_asked(criterion: &Criterion, asked: &mut Vec<ResourceType>) {
         Criterion::Id(_) | Criterion::LastUpdated(_) | Criterion::Words(..) | Criterion::Near { .. } => {}
         Criterion::Has { criterion, .. } | Criterion::Not(criterion) => labels_asked(criterion, asked),
         Criterion::All(all) | Criterion::Any(all) | Criterion::Contained { criteria: all, .. } => {
-            all.iter().for_each(|one| labels_asked(one, asked));
+            for one in all {
+                labels_asked(one, asked);
+            }
         }
         Criterion::Chain { targets: each, .. } | Criterion::OfEach(each) => {
             for (_, one) in each {

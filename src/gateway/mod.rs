@@ -199,7 +199,7 @@ impl Gateway {
         let (turned_away, purposes) = (turned_away::Allowance::default(), purpose::Purposes::new(parts.purpose_required));
         let freshness = freshness::Freshness::new(parts.store.as_ref(), parts.clock.now());
         let known = custom::Known::default();
-        let gateway = Self { parts, capabilities, shown, turned_away, rates, purposes, known, freshness, fresh };
+        let gateway = Self { parts, fresh, capabilities, shown, turned_away, rates, purposes, known, freshness };
         gateway.parts.consent.load(gateway.parts.store.as_ref()).await?;
         gateway.parts.emergency.load(gateway.parts.clock.now()).await?;
         gateway.parts.restrictions.load(gateway.parts.clock.now()).await?;

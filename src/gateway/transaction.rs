@@ -324,11 +324,11 @@ fn each_once(steps: &[Step]) -> Result<(), Refusal> {
 /// R4: identities that conditions resolve to may occur once as well. Conditions are looked at before anything is done, so that two that
 /// mean the same record would each make one.
 fn made_once(plan: &Plan) -> Result<(), Refusal> {
-    let mut asked: HashSet<(&[ResourceType], Vec<&(String, String)>)> = HashSet::new();
+    let mut asked = HashSet::new();
     for (at, condition) in &plan.made {
         let mut words: Vec<_> = condition.applied.iter().collect();
         words.sort_unstable();
-        if !asked.insert((&condition.types, words)) {
+        if !asked.insert((condition.types.as_slice(), words)) {
             let text =
                 "another entry of this transaction makes a record under the same condition: they would be the same record twice";
             return Err(Refusal::Invalid(vec![Problem::at("duplicate", format!("Bundle.entry[{at}]"), text)]));

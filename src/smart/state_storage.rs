@@ -53,15 +53,12 @@ pub(super) fn state(connection: &mut Connection, kind: Kind, id: &str) -> QueryR
 /// Those of the database.
 pub(super) fn states(connection: &mut Connection, kind: Kind, owner: Option<&str>, now: Instant) -> QueryResult<Vec<StateRow>> {
     let live = table::table.filter(table::kind.eq(kind.name())).filter(table::expires.gt(now.0)).select(COLUMNS);
-    let rows = match owner {
-        Some(owner) => {
-            let own = live.filter(table::owner.eq(owner)).order(table::id);
-            on!(connection, c => own.load::<Row>(c))?
-        }
-        None => {
-            let all = live.order(table::id);
-            on!(connection, c => all.load::<Row>(c))?
-        }
+    let rows = if let Some(owner) = owner {
+        let own = live.filter(table::owner.eq(owner)).order(table::id);
+        on!(connection, c => own.load::<Row>(c))?
+    } else {
+        let all = live.order(table::id);
+        on!(connection, c => all.load::<Row>(c))?
     };
     Ok(rows.into_iter().map(read).collect())
 }

@@ -116,7 +116,7 @@ fn values_of_extensions(expression: &str) -> String {
             }
             None => rest,
         };
-        text.push_str(&format!(".extension('{url}'){rest}"));
+        text.extend([".extension('", url, "')", rest]);
     }
     text
 }

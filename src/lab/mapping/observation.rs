@@ -66,18 +66,17 @@ pub(super) fn observations(
         if report.is_some() {
             results.attachments.append(&mut found.attachments);
         }
-        let key = match document {
-            Some(report) => report,
-            None => {
-                let identity = identity(first.result, frame.identity, &mut seen);
-                let key = setting.namer.key(ResourceType::Observation, &identity);
-                let (content, status) = observation(first, paragraphs, found, &unit, frame, setting, plan);
-                results.statuses.push(status.clone());
-                let role = Role::Result(Stamp { at: frame.issued, status });
-                let key = plan.add(Planned { key, known_by: Vec::new(), role, content });
-                results.keys.push(key.clone());
-                key
-            }
+        let key = if let Some(report) = document {
+            report
+        } else {
+            let identity = identity(first.result, frame.identity, &mut seen);
+            let key = setting.namer.key(ResourceType::Observation, &identity);
+            let (content, status) = observation(first, paragraphs, found, &unit, frame, setting, plan);
+            results.statuses.push(status.clone());
+            let role = Role::Result(Stamp { at: frame.issued, status });
+            let key = plan.add(Planned { key, known_by: Vec::new(), role, content });
+            results.keys.push(key.clone());
+            key
         };
         plan.observations.extend(std::iter::repeat_n(key, 1 + continued));
     }

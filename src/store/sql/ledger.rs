@@ -92,7 +92,7 @@ impl Ledger {
             replicas.push(lane);
         }
         let (threads, next_replica) = (Mutex::new(threads), AtomicUsize::new(0));
-        Ok(Self { place, jobs, reads, peeks, replicas, next_replica, threads, alive, troubled, seen, recent })
+        Ok(Self { place, jobs, reads, peeks, replicas, next_replica, threads, alive, troubled, recent, seen })
     }
 
     /// Writes: all that the closure does or nothing, durable when the answer is there. An error of the closure undoes it. Not for

@@ -71,8 +71,8 @@ struct Shelf<'s> {
 impl Shelf<'_> {
     fn settle(&mut self, criterion: &mut Criterion) -> Result<(), StoreError> {
         match criterion {
-            Criterion::Match { parameter, modifier, values } => return self.matched(parameter, modifier, values),
-            Criterion::Has { criterion, .. } | Criterion::Not(criterion) => return self.settle(criterion),
+            Criterion::Match { parameter, modifier, values } => self.matched(parameter, modifier, values),
+            Criterion::Has { criterion, .. } | Criterion::Not(criterion) => self.settle(criterion),
             Criterion::Chain { targets: each, .. } | Criterion::OfEach(each) => {
                 each.iter_mut().try_for_each(|(_, one)| self.settle(one))
             }
@@ -160,13 +160,12 @@ impl Shelf<'_> {
     /// The newest of the stored resources with this canonical that the caller may see; of a version, when one is named.
     fn stored(&mut self, of: ResourceType, canonical: &str) -> Result<Option<Row>, StoreError> {
         let local = Key::parse(canonical).filter(|key| key.resource_type == of);
-        let criterion = match local {
-            Some(key) => Criterion::Id(vec![key.id]),
-            None => {
-                let (url, _) = terms::canonical(canonical);
-                let Some(parameter) = search_parameter(of, "url") else { return Ok(None) };
-                Criterion::Match { parameter, modifier: Modifier::Plain, values: vec![Value::Uri(url.to_owned())] }
-            }
+        let criterion = if let Some(key) = local {
+            Criterion::Id(vec![key.id])
+        } else {
+            let (url, _) = terms::canonical(canonical);
+            let Some(parameter) = search_parameter(of, "url") else { return Ok(None) };
+            Criterion::Match { parameter, modifier: Modifier::Plain, values: vec![Value::Uri(url.to_owned())] }
         };
         let mut query = query(of, criterion);
         if let (_, Some(version)) = terms::canonical(canonical)

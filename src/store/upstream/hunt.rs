@@ -306,8 +306,7 @@ fn demand_served(query: &SearchQuery) -> Result<(), Fault> {
 
 fn needs_a_store(criterion: &Criterion) -> bool {
     match criterion {
-        Criterion::Contained { .. } => true,
-        Criterion::Match { modifier: Modifier::In | Modifier::NotIn, .. } => true,
+        Criterion::Contained { .. } | Criterion::Match { modifier: Modifier::In | Modifier::NotIn, .. } => true,
         Criterion::Match { parameter, modifier: Modifier::Above | Modifier::Below, .. } => {
             parameter.parameter_type != ParameterType::Uri
         }

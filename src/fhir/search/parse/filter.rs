@@ -44,15 +44,11 @@ impl Reader<'_> {
         let negated = take_word(rest, "not");
         *rest = rest.trim_start();
         let Some(inner) = rest.strip_prefix('(') else {
-            return if negated {
-                Err(wrong("`not` takes a filter in brackets".to_owned()))
-            } else {
-                self.comparison(types, rest, hops)
-            };
+            return if negated { Err(wrong("`not` takes a filter in brackets")) } else { self.comparison(types, rest, hops) };
         };
         *rest = inner;
         let criterion = self.logical(types, rest, hops, depth + 1)?;
-        *rest = rest.trim_start().strip_prefix(')').ok_or_else(|| wrong("a bracket is not closed".to_owned()))?;
+        *rest = rest.trim_start().strip_prefix(')').ok_or_else(|| wrong("a bracket is not closed"))?;
         Ok(if negated { Criterion::Not(Box::new(criterion)) } else { criterion })
     }
 
@@ -245,7 +241,7 @@ fn senseless(code: &str, op: &str) -> Fault {
     wrong(format!("`{op}` is no operator; those that are: {OPS}"))
 }
 
-fn wrong(text: String) -> Fault {
+fn wrong(text: impl std::fmt::Display) -> Fault {
     Fault::wrong(format!("`_filter`: {text}"))
 }
 
@@ -283,7 +279,7 @@ fn take_path<'r>(rest: &mut &'r str) -> Result<&'r str, Fault> {
     }
     let (path, after) = begin.split_at(end);
     *rest = after;
-    if path.is_empty() { Err(wrong("a parameter is missing".to_owned())) } else { Ok(path) }
+    if path.is_empty() { Err(wrong("a parameter is missing")) } else { Ok(path) }
 }
 
 /// Takes a value: a JSON string, or what stands before the next blank or closing bracket.
@@ -297,7 +293,7 @@ fn take_value(rest: &mut &str) -> Result<String, Fault> {
     }
     let (value, after) = begin.split_at(begin.find(|c: char| c.is_whitespace() || matches!(c, ')' | ']')).unwrap_or(begin.len()));
     *rest = after;
-    if value.is_empty() { Err(wrong("a value is missing".to_owned())) } else { Ok(value.to_owned()) }
+    if value.is_empty() { Err(wrong("a value is missing")) } else { Ok(value.to_owned()) }
 }
 
 /// Where the bracket closes that was opened before this text.

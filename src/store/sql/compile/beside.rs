@@ -7,8 +7,7 @@ use super::{Eyes, On, Sql, value};
 use crate::fhir::Key;
 use crate::fhir::ResourceType;
 use crate::fhir::search::{
-    CONTAINED, Circle, Criterion, Globe, Modifier, ParameterId, ParameterType, ReferenceValue, SearchParameter, Value, Words,
-    chord_square,
+    CONTAINED, Circle, Criterion, Globe, Modifier, ParameterId, ParameterType, SearchParameter, Value, Words, chord_square,
 };
 use crate::fhir::terms::{Codes, Of};
 use std::collections::{BTreeMap, BTreeSet};
@@ -214,9 +213,7 @@ pub(super) fn sought(
         }
         Value::Records(_) => ("index_reference", parameter.id),
         Value::Token(token) if token.code.is_none() => return None,
-        Value::Token(_) | Value::Reference(_) | Value::Uri(_) => {
-            (value::table(one, modifier)?, rows(parameter.id, modifier))
-        }
+        Value::Token(_) | Value::Reference(_) | Value::Uri(_) => (value::table(one, modifier)?, rows(parameter.id, modifier)),
         Value::Text(_)
             if matches!(modifier, Modifier::Plain | Modifier::Text | Modifier::Equal)
                 && !is_written(parameter, modifier, one) =>

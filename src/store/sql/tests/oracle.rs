@@ -161,7 +161,9 @@ fn several(
 fn some_codes() -> impl Strategy<Value = Value> {
     let listed = proptest::collection::vec((select(&SYSTEMS), select(&CODES)), 0..4).prop_map(|pairs| {
         let mut codes = Codes::default();
-        pairs.into_iter().for_each(|(system, code)| codes.insert(system, code));
+        for (system, code) in pairs {
+            codes.insert(system, code);
+        }
         codes
     });
     let whole = (select(&SYSTEMS), listed.clone()).prop_map(|(system, but)| Codes::whole(system).without(&but));
