@@ -23,7 +23,7 @@ impl Sql {
                 if let Eyes::Permit(permit) = eyes
                     && asks_words(parameter, modifier)
                 {
-                    self.not_silent(&permit.consents(), parameter, on);
+                    self.not_silent(&permit.consents(), Some(parameter), on);
                 }
             }
             Criterion::Missing { parameter, missing } => self.missing(parameter, *missing, on),
@@ -50,7 +50,13 @@ impl Sql {
             Criterion::Words(..) | Criterion::Near { .. } | Criterion::Contained { .. } if on.inside.is_some() => {
                 self.say("FALSE").end();
             }
-            Criterion::Words(parameter, wanted) => self.words(*parameter, wanted, on),
+            Criterion::Words(parameter, wanted) => {
+                self.words(*parameter, wanted, on);
+                // Where a reference is silent the narrative is not shown either (L8).
+                if let Eyes::Permit(permit) = eyes {
+                    self.not_silent(&permit.consents(), None, on);
+                }
+            }
             Criterion::Near { parameter, circles } => self.near(parameter, circles, on),
             Criterion::Contained { of, criteria } => self.contained(eyes, *of, criteria, on),
         }
@@ -88,9 +94,10 @@ impl Sql {
         self.say(")");
     }
 
-    /// No reference of the parameter leads to a record that the patients do not let the caller see: what it says beside the address would
+    /// No reference of the parameter, or none at all, leads to a record that the patients do not let the caller see: what is said beside
+    /// the address would
     /// not be shown. For a record of a patient who restricts this caller, one that is not there counts as hidden (L8, L9).
-    fn not_silent(&mut self, consents: &Predicate, parameter: &SearchParameter, on: On<'_>) {
+    fn not_silent(&mut self, consents: &Predicate, parameter: Option<&SearchParameter>, on: On<'_>) {
         if matches!(consents, Predicate::All) {
             return;
         }
@@ -99,8 +106,11 @@ impl Sql {
         self.say(&format!(
             " AND NOT EXISTS (SELECT 1 FROM index_reference {by} LEFT JOIN record {to} ON {to}.type = {by}.target_type"
         ));
-        self.say(&format!(" AND {to}.id = {by}.target_id AND {to}.deleted = 0 WHERE {by}.rid = {} AND {by}.param = ", on.rid));
-        self.value(i64::from(parameter.id.0)).say(&format!(" AND {by}.target_type IN ("));
+        self.say(&format!(" AND {to}.id = {by}.target_id AND {to}.deleted = 0 WHERE {by}.rid = {}", on.rid));
+        if let Some(parameter) = parameter {
+            self.say(&format!(" AND {by}.param = ")).value(i64::from(parameter.id.0)).end();
+        }
+        self.say(&format!(" AND {by}.target_type IN ("));
         self.list(types.map(|of| i64::from(of.code())));
         self.say(&format!(
             ") AND CASE WHEN {to}.rid IS NULL THEN EXISTS (SELECT 1 FROM record_patient {of} WHERE {of}.rid = {}",
