@@ -36,8 +36,7 @@ struct Arguments {
     command: Command,
 }
 
-const EXIT_CODES: &str = "Exit codes: 0 done, 1 failed, 2 bad usage or configuration, 3 a check found something.\n\
-                          Start with `amanat demo`; for real use `amanat init`, then `amanat doctor` and `amanat serve`.";
+const EXIT_CODES: &str = "Exit codes: 0 done, 1 failed, 2 bad usage or configuration, 3 a check found something.";
 
 #[derive(Debug, Subcommand)]
 enum Command {

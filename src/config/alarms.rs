@@ -26,7 +26,7 @@ pub(super) fn read(settings: &mut Settings) -> Alarms {
     let usual = Thresholds::default();
     let key = |name: &str| format!("alarms.{name}");
     let enabled = settings.or(&key("enabled"), true);
-    let act = settings.or(&key("act"), true);
+    let act = settings.or(&key("act"), false);
     let labels = ["VIP", "CEL", "EMP"].map(str::to_owned).to_vec();
     let thresholds = Thresholds {
         off: rules(settings),

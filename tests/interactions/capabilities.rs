@@ -43,6 +43,20 @@ fn discovery_holds_public_members_only() {
         "code_challenge_methods_supported",
         "capabilities",
         "response_types_supported",
+        "acr_values_supported",
+        "issuer",
+        "authorization_endpoint",
+        "introspection_endpoint",
+        "introspection_endpoint_auth_methods_supported",
+        "revocation_endpoint",
+        "revocation_endpoint_auth_methods_supported",
+        "userinfo_endpoint",
+        "management_endpoint",
+        "id_token_signing_alg_values_supported",
+        "subject_types_supported",
+        "authorization_response_iss_parameter_supported",
+        "user_access_brand_bundle",
+        "user_access_brand_identifier",
     ];
     for name in found.as_object().unwrap().keys() {
         assert!(allowed.contains(&name.as_str()), "{name}");

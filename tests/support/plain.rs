@@ -274,7 +274,7 @@ impl Plain {
 
     async fn removal(&self, permit: &Permit, key: &Key) -> Result<Option<Change>, Refusal> {
         let old = self.store.read(permit, Need::Delete, key).await?.filter(|old| !old.facts.deleted);
-        old.map(|old| deletion(&old, self.base())).transpose()
+        old.map(|old| deletion(&old, &self.redaction().marking)).transpose()
     }
 
     async fn commit(

@@ -65,7 +65,7 @@ fn an_accounting_holds_everything_or_what_the_rule_demands() {
 #[test]
 fn a_patient_reads_their_own_log_in_plain_words_and_nobody_elses() {
     let server = ward();
-    let own = server.patient("p1", "patient/*.rs");
+    let own = server.patient("p1", "patient/*.rs patient/AuditEvent.rs");
     let log = server.get("Patient/p1/$access-log", &own).expect(200).json();
     let parts = |name: &str| {
         let all = log["parameter"].as_array().unwrap().iter().filter(|one| one["name"] == name);
