@@ -39,7 +39,7 @@ fn filters_find_what_their_operators_say() {
         ("subject.name co \"man\"", vec![]),
         ("subject.name co \"ano\"", vec!["o3"]),
         ("subject:Patient.family eq AMIN and status eq final", vec!["o1", "o2"]),
-        ("subject[active eq true or family sw a].birthdate pr true", vec!["o1", "o2"]),
+        ("subject[active eq false or family sw a].birthdate pr true", vec!["o1", "o2"]),
         ("patient re Patient/p2", vec!["o3"]),
         ("patient ne Patient/p2", vec!["o1", "o2"]),
         ("_id eq o1 or status eq amended", vec!["o1", "o4"]),

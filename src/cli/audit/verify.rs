@@ -11,10 +11,9 @@ use serde::Serialize;
 use std::io::BufRead as _;
 use std::path::{Path, PathBuf};
 
-pub(super) const EXAMPLES: &str = "Examples:\n  \
-    amanat audit verify --checkpoint /media/usb/checkpoints\n  \
-    amanat audit verify --export trail.jsonl --key trail.pub\n  \
-    amanat audit verify --proof proof.json --key trail.pub";
+pub(super) const EXAMPLES: &str = "Example: amanat audit verify --checkpoint /media/usb/checkpoints\n\
+    Example: amanat audit verify --export trail.jsonl --key trail.pub\n\
+    Example: amanat audit verify --proof proof.json --key trail.pub";
 
 /// The arguments.
 #[derive(Debug, clap::Args)]
