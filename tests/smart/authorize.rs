@@ -39,7 +39,7 @@ fn a3_success_brings_a_code_and_the_state_to_the_byte() {
     let long = "x".repeat(1000);
     for state in ["s 1&=#é", "%2B+/?", "ریکارڈ", long.as_str()] {
         let mut visitor = Visitor::new(&server);
-        let page = visitor.to_consent(&request("patient/Patient.rs", &[("state", state)]), "amin");
+        let page = visitor.reach_consent(&request("patient/Patient.rs", &[("state", state)]), "amin");
         let told = query(&visitor.allow(&page).expect(303));
         assert_eq!(told["state"], state);
         assert!(told["code"].len() >= 22, "A-9: 128 bits");
@@ -104,7 +104,7 @@ fn a6_nobody_is_sent_to_an_address_that_is_not_registered() {
 fn a7_who_says_no_or_cancels_sends_access_denied() {
     let server = clinic();
     let mut visitor = Visitor::new(&server);
-    let page = visitor.to_consent(&request("patient/Patient.rs", &[]), "amin");
+    let page = visitor.reach_consent(&request("patient/Patient.rs", &[]), "amin");
     let reply = visitor.submit(&page, "/authorize/answer", &[("answer", "refuse")]);
     refused(&server, &reply, "access_denied");
     let mut visitor = Visitor::new(&server);
@@ -215,11 +215,11 @@ fn a16_the_picker_is_shown_when_there_is_somebody_to_choose() {
     server.add_account(&amanat::smart::Account { patients: vec!["p2".to_owned()], ..parent });
     let scope = "launch/patient patient/Patient.rs offline_access";
     let mut visitor = Visitor::new(&server);
-    let alone = visitor.to_consent(&request(scope, &[]), "amin");
+    let alone = visitor.reach_consent(&request(scope, &[]), "amin");
     assert!(alone.text().contains("id=\"consent\"") && alone.text().contains("Amin"), "one: no picker");
     assert!(alone.text().contains("id=\"offline-notice\"") && alone.text().contains("Come back without you"));
     let mut visitor = Visitor::new(&server);
-    let picker = visitor.to_consent(&request(scope, &[]), "parent");
+    let picker = visitor.reach_consent(&request(scope, &[]), "parent");
     assert!(picker.text().contains("id=\"patient-p1\"") && picker.text().contains("id=\"patient-p2\""), "{}", picker.text());
     let reply = visitor.submit(&picker, "/authorize/patient", &[("patient", "p2")]);
     let page = visitor.follow(reply);
@@ -227,7 +227,7 @@ fn a16_the_picker_is_shown_when_there_is_somebody_to_choose() {
     let code = query(&visitor.allow(&page)).remove("code").unwrap();
     assert_eq!(exchange(&server, &code).expect(200).json()["patient"], "p2");
     let mut visitor = Visitor::new(&server);
-    let picker = visitor.to_consent(&request(scope, &[]), "parent");
+    let picker = visitor.reach_consent(&request(scope, &[]), "parent");
     let reply = visitor.submit(&picker, "/authorize/patient", &[("patient", "p3")]);
     assert!(visitor.follow(reply).text().contains("id=\"patient-p1\""), "nobody else can be chosen");
 }
@@ -236,7 +236,7 @@ fn a16_the_picker_is_shown_when_there_is_somebody_to_choose() {
 fn a16_a_clinician_looks_for_the_patient() {
     let server = clinic();
     let mut visitor = Visitor::new(&server);
-    let picker = visitor.to_consent(&request("launch/patient patient/Observation.rs", &[]), "khan");
+    let picker = visitor.reach_consent(&request("launch/patient patient/Observation.rs", &[]), "khan");
     assert!(picker.text().contains("id=\"patient-search\"") && picker.text().contains("id=\"patient-p1\""), "{}", picker.text());
     let entries = server.trail_of(&picker);
     assert!(
@@ -264,13 +264,13 @@ fn a16_a_clinician_looks_for_the_patient() {
 fn a17_the_back_button_and_a_second_answer_are_safe() {
     let server = clinic();
     let mut visitor = Visitor::new(&server);
-    let page = visitor.to_consent(&request("patient/Patient.rs", &[]), "amin");
+    let page = visitor.reach_consent(&request("patient/Patient.rs", &[]), "amin");
     let first = visitor.allow(&page).expect(303);
     let second = visitor.allow(&page).expect(400);
     assert!(second.text().contains("request-over"));
     exchange(&server, &query(&first)["code"]).expect(200);
     let mut visitor = Visitor::new(&server);
-    let page = visitor.to_consent(&request("patient/Patient.rs", &[]), "amin");
+    let page = visitor.reach_consent(&request("patient/Patient.rs", &[]), "amin");
     server.wait(1801);
     assert!(visitor.allow(&page).expect(400).text().contains("request-over"), "it expires");
 }
@@ -301,7 +301,7 @@ fn a19_no_script_reads_the_authorization_endpoint() {
 fn l3_without_a_patient_there_is_no_token() {
     let server = clinic();
     server.add_account(&account("ghost", "Patient/p9"));
-    let reply = Visitor::new(&server).to_consent(&request("patient/Patient.rs", &[]), "ghost");
+    let reply = Visitor::new(&server).reach_consent(&request("patient/Patient.rs", &[]), "ghost");
     refused(&server, &reply, "access_denied");
 }
 

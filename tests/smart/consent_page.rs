@@ -7,7 +7,7 @@ fn granted(scope: &str, username: &str, off: &dyn Fn(&str) -> bool) -> (crate::s
     let server = clinic();
     let told = {
         let mut visitor = Visitor::new(&server);
-        let page = visitor.to_consent(&request(scope, &[]), username);
+        let page = visitor.reach_consent(&request(scope, &[]), username);
         let all = ticks(&form(page.text(), "/authorize/answer"));
         let off: Vec<&str> = all.iter().map(String::as_str).filter(|field| off(field)).collect();
         let code = query(&visitor.allow_but(&page, &off).expect(303)).remove("code").unwrap();
@@ -61,7 +61,7 @@ fn a16_offline_use_can_be_switched_off() {
 fn whoever_takes_everything_back_is_asked_again() {
     let server = clinic();
     let mut visitor = Visitor::new(&server);
-    let page = visitor.to_consent(&request("patient/Patient.rs", &[]), "amin");
+    let page = visitor.reach_consent(&request("patient/Patient.rs", &[]), "amin");
     let again = visitor.allow_but(&page, &["s0"]).expect(200);
     assert!(again.text().contains("id=\"fault\""));
     assert_eq!(visitor.allow(&again).status, 303);
@@ -71,7 +71,7 @@ fn whoever_takes_everything_back_is_asked_again() {
 fn forged_fields_grant_nothing_more() {
     let server = clinic();
     let mut visitor = Visitor::new(&server);
-    let page = visitor.to_consent(&request("patient/Patient.rs", &[]), "amin");
+    let page = visitor.reach_consent(&request("patient/Patient.rs", &[]), "amin");
     let fields = [
         ("allow", "s0"),
         ("allow", "s1"),

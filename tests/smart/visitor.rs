@@ -165,7 +165,7 @@ impl<'s> Visitor<'s> {
     }
 
     /// The whole way to the consent page: opens, signs in where asked.
-    pub(super) fn to_consent(&mut self, request: &str, username: &str) -> Reply {
+    pub(super) fn reach_consent(&mut self, request: &str, username: &str) -> Reply {
         let page = self.open(request);
         if !page.text().contains("id=\"password\"") {
             return page;
@@ -189,7 +189,7 @@ impl<'s> Visitor<'s> {
 
     /// Everything up to the code.
     pub(super) fn code(&mut self, request: &str, username: &str) -> String {
-        let page = self.to_consent(request, username);
+        let page = self.reach_consent(request, username);
         let reply = self.allow(&page);
         query(&reply).get("code").unwrap_or_else(|| panic!("{:?}", reply.headers)).clone()
     }
