@@ -8,6 +8,7 @@ use crate::fhir::{Instant, Interaction, Refusal};
 use crate::store::watch::{Effect, Restricted, Restriction, WatchStore};
 use arc_swap::ArcSwap;
 use std::sync::Arc;
+use tokio::sync::Mutex;
 
 /// Requests a second of whoever is throttled.
 const THROTTLED: Rate = Rate { per_second: 1, burst: 1 };
@@ -16,17 +17,20 @@ const THROTTLED: Rate = Rate { per_second: 1, burst: 1 };
 pub struct Restrictions {
     store: Arc<dyn WatchStore>,
     live: ArcSwap<Vec<Restriction>>,
+    /// One look at a time: what was read first must not be kept last.
+    looking: Mutex<()>,
     slow: Option<Gate>,
 }
 
 impl Restrictions {
     /// None known yet.
     pub fn new(store: Arc<dyn WatchStore>) -> Self {
-        Self { store, live: ArcSwap::default(), slow: Gate::new(THROTTLED) }
+        Self { store, live: ArcSwap::default(), looking: Mutex::default(), slow: Gate::new(THROTTLED) }
     }
 
     /// Takes over what the store has now.
     pub(super) async fn load(&self, now: Instant) -> Result<(), Refusal> {
+        let _looking = self.looking.lock().await;
         self.live.store(Arc::new(self.store.restrictions(now).await?));
         Ok(())
     }

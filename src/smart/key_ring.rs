@@ -8,6 +8,7 @@ use crate::fhir::Instant;
 use crate::identity::PublishedKeys;
 use arc_swap::ArcSwap;
 use std::sync::Arc;
+use tokio::sync::Mutex;
 
 /// The keys cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -23,6 +24,8 @@ pub enum KeyRingFault {
 /// The signing keys, as they were when they were last loaded.
 pub struct KeyRing {
     held: ArcSwap<Held>,
+    /// One at a time loads: what was read first must not be kept last.
+    loading: Mutex<()>,
     published: Arc<PublishedKeys>,
 }
 
@@ -49,7 +52,7 @@ impl KeyRing {
         }
         let published = Arc::new(PublishedKeys::default());
         let held = ArcSwap::from_pointee(read(kept(store, now).await?, &published)?);
-        Ok(Self { held, published })
+        Ok(Self { held, loading: Mutex::default(), published })
     }
 
     /// Loads the keys again: another node may have added one.
@@ -57,6 +60,7 @@ impl KeyRing {
     /// # Errors
     /// [`KeyRingFault`]; the keys in use stay.
     pub async fn reload(&self, store: &dyn ClientStore, now: Instant) -> Result<(), KeyRingFault> {
+        let _loading = self.loading.lock().await;
         let stored = kept(store, now).await?;
         if self.held.load().of != names(&stored) {
             self.held.store(Arc::new(read(stored, &self.published)?));

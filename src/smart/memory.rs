@@ -7,6 +7,7 @@ use crate::fhir::Instant;
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
+use tokio::sync::oneshot;
 
 #[derive(Default)]
 pub(crate) struct Memory {
@@ -15,9 +16,18 @@ pub(crate) struct Memory {
     keys: Mutex<Vec<StoredKey>>,
     states: Mutex<BTreeMap<(Kind, String), StateRow>>,
     pub(crate) failing: AtomicBool,
+    /// What the next list of clients, read already, waits for.
+    held: Mutex<Option<oneshot::Receiver<()>>>,
 }
 
 impl Memory {
+    /// The next list of clients is as it is when it is asked for, and comes when the sender says so.
+    pub(crate) fn hold_next_list(&self) -> oneshot::Sender<()> {
+        let (sender, receiver) = oneshot::channel();
+        *self.held.lock().unwrap() = Some(receiver);
+        sender
+    }
+
     fn answer<T: Send + 'static>(&self, value: T) -> Pending<'static, T> {
         let failing = self.failing.load(Ordering::SeqCst);
         Box::pin(std::future::ready(if failing { Err(ClientStoreError("failing".to_owned())) } else { Ok(value) }))
@@ -30,7 +40,14 @@ impl ClientStore for Memory {
     }
 
     fn list(&self) -> Pending<'_, Vec<Client>> {
-        self.answer(self.clients.lock().unwrap().values().cloned().collect())
+        let answer = self.answer(self.clients.lock().unwrap().values().cloned().collect());
+        let held = self.held.lock().unwrap().take();
+        Box::pin(async move {
+            if let Some(held) = held {
+                let _ = held.await;
+            }
+            answer.await
+        })
     }
 
     fn add(&self, client: Client, _: Instant) -> Pending<'_, bool> {

@@ -31,6 +31,8 @@ pub struct Registry {
     revocations: Arc<Revocations>,
     generation: AtomicU64,
     looked: AtomicI64,
+    /// One at a time takes a snapshot: one that was begun earlier must not end later, with clients as they were.
+    refreshing: Mutex<()>,
     /// By `jwks_uri`.
     addresses: Mutex<HashMap<String, Arc<KeyCache>>>,
 }
@@ -47,6 +49,7 @@ impl Registry {
             revocations: Arc::default(),
             generation: AtomicU64::new(0),
             looked: AtomicI64::new(i64::MIN),
+            refreshing: Mutex::default(),
             addresses: Mutex::default(),
         }
     }
@@ -72,6 +75,7 @@ impl Registry {
     /// # Errors
     /// [`ClientStoreError`]; the last snapshot stays.
     pub async fn refresh(&self) -> Result<(), ClientStoreError> {
+        let _refreshing = self.refreshing.lock().await;
         let issuer = |client: &Client| client.issuer.clone().unwrap_or_else(|| self.issuer.clone());
         let clients = self.store.list().await?;
         let snapshot: Snapshot =
@@ -150,5 +154,35 @@ impl Registrations for Registry {
                 tracing::warn!(%fault, "the clients could not be read");
             }
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::smart::memory::Memory;
+
+    #[tokio::test]
+    async fn a_look_that_began_before_a_change_does_not_undo_it() {
+        let store = Arc::new(Memory::default());
+        let slow = store.hold_next_list();
+        let registry = Arc::new(Registry::new(Arc::clone(&store) as Arc<dyn ClientStore>, "https://own", Reach::Public));
+        let look = |registry: &Arc<Registry>| {
+            tokio::spawn({
+                let registry = Arc::clone(registry);
+                async move { registry.refresh().await }
+            })
+        };
+        let earlier = look(&registry);
+        tokio::task::yield_now().await;
+        let client = Client::backend("c1", "Lab", ClientKeys::None, "system/*.rs");
+        assert!(store.add(client, Instant(0)).await.unwrap());
+        let later = look(&registry);
+        tokio::task::yield_now().await;
+        slow.send(()).unwrap();
+        for look in [earlier, later] {
+            look.await.unwrap().unwrap();
+        }
+        assert!(registry.find("https://own", "c1").is_some(), "what was read first is not kept last");
     }
 }
