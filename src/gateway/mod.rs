@@ -299,30 +299,40 @@ impl Gateway {
 
     /// From the caller's interaction to its answer, unreleased. Entries of a batch begin here too.
     async fn perform(&self, caller: &Arc<Caller>, interaction: Interaction, errand: &mut Errand) -> Result<Pending, Refusal> {
+        // Each in a box of its own but for the read, which is asked most: it should not carry the place that a search needs.
         if let Interaction::Page(token) = &interaction {
-            return self.page(caller, token, errand).await;
+            return Box::pin(self.page(caller, token, errand)).await;
         }
         if let Interaction::Operate(operation) = interaction {
-            return self.operate(caller, operation, errand).await;
+            return Box::pin(self.operate(caller, operation, errand)).await;
         }
         let permit = self.permit(caller, interaction, errand)?;
         match permit.interaction() {
-            Interaction::Capabilities => Ok(Pending::public(self.told_capabilities())),
             Interaction::Read(key, conditions) => self.read(&permit, key, *conditions, errand).await,
-            Interaction::Vread(key, version) => self.vread(&permit, key, *version, errand).await,
-            Interaction::History(query) => self.history(&permit, query, None, errand).await,
-            Interaction::Search(query) => self.search(&permit, query, None, errand).await,
-            Interaction::Page(_) | Interaction::Operate(_) => Err(Refusal::NotFound),
-            Interaction::Create(resource_type, condition) => {
-                self.create(&permit, *resource_type, condition.as_deref(), errand).await
-            }
-            Interaction::Update(key, condition) => self.update(&permit, key, *condition, errand).await,
-            Interaction::ConditionalUpdate(query, condition) => self.conditional_update(&permit, query, *condition, errand).await,
-            Interaction::Patch(key, condition) => self.patch(&permit, key, *condition, errand).await,
-            Interaction::ConditionalPatch(query, condition) => self.conditional_patch(&permit, query, *condition, errand).await,
-            Interaction::Delete(key, condition) => self.delete(&permit, key, *condition, errand).await,
-            Interaction::ConditionalDelete(query) => self.conditional_delete(&permit, query, errand).await,
             Interaction::Bundle => Box::pin(self.bundle(caller, errand)).await,
+            _ => Box::pin(self.carry_out(&permit, errand)).await,
+        }
+    }
+
+    /// What is permitted and is one interaction, but for the read.
+    async fn carry_out(&self, permit: &Permit, errand: &Errand) -> Result<Pending, Refusal> {
+        match permit.interaction() {
+            Interaction::Capabilities => Ok(Pending::public(self.told_capabilities())),
+            Interaction::Vread(key, version) => self.vread(permit, key, *version, errand).await,
+            Interaction::History(query) => self.history(permit, query, None, errand).await,
+            Interaction::Search(query) => self.search(permit, query, None, errand).await,
+            Interaction::Create(resource_type, condition) => {
+                self.create(permit, *resource_type, condition.as_deref(), errand).await
+            }
+            Interaction::Update(key, condition) => self.update(permit, key, *condition, errand).await,
+            Interaction::ConditionalUpdate(query, condition) => self.conditional_update(permit, query, *condition, errand).await,
+            Interaction::Patch(key, condition) => self.patch(permit, key, *condition, errand).await,
+            Interaction::ConditionalPatch(query, condition) => self.conditional_patch(permit, query, *condition, errand).await,
+            Interaction::Delete(key, condition) => self.delete(permit, key, *condition, errand).await,
+            Interaction::ConditionalDelete(query) => self.conditional_delete(permit, query, errand).await,
+            Interaction::Read(..) | Interaction::Page(_) | Interaction::Operate(_) | Interaction::Bundle => {
+                Err(Refusal::NotFound)
+            }
         }
     }
 
