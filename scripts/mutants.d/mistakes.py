@@ -54,7 +54,7 @@ MISTAKES = [
         "let certain = group.iter().filter(|(one, _)| one.status == Status::Active)",
         "a_revoked_consent_brings_back_the_older_one",
     ),
-    Mistake("one hierarchy", "consent/sensitivity.rs", '("ETHUD", 7, &["SUD", "ETH"], true)', '("ETHUD", 7, &["SUD"], true)', "one_release_of_the_sensitivity_hierarchy_is_enough"),
+    Mistake("one hierarchy", "consent/sensitivity.rs", '("ETHUD", 7, &["SUD", "ETH"], true)', '("ETHUD", 7, &["ETH"], true)', "one_release_of_the_sensitivity_hierarchy_is_enough"),
     Mistake("no alias", "consent/codes.rs", "others.contains(&system)).map_or(system,", "others.contains(&system) && false).map_or(system,", "a_system_under_another_name_matches_nothing"),
     Mistake(
         "or lower for denies",
@@ -76,8 +76,8 @@ MISTAKES = [
     Mistake(
         "any purpose suffices",
         DECIDE,
-        "purposes.iter().fold(Condition::All, |all, one| all.and(decided(",
-        "purposes.iter().fold(Condition::None, |all, one| all.or(decided(",
+        "fold(Condition::All, |all, asked| all.and(decided(asked)))",
+        "fold(Condition::None, |all, asked| all.or(decided(asked)))",
         "any_one_of_the_purposes_suffices",
     ),
     Mistake("narrow covers wide", PROGRAM, "codes::subsumes(one, purpose)", "codes::subsumes(purpose, one)", "a_narrow_purpose_covers_a_wide_one"),

@@ -145,10 +145,10 @@ impl Test {
             Self::Handled(bits) => marks.handling & bits != 0,
             Self::Type(types) => types.contains(&facts.key.resource_type),
             Self::Record(keys) => keys.contains(&facts.key),
-            Self::Has(wanted) => marks.facts.iter().any(|fact| wanted.contains(&fact)),
+            Self::Has(wanted) => marks.facts.contain_any(wanted.as_slice()),
             Self::RefersTo(_) if is_hub(facts.key.resource_type) => false,
             Self::RefersTo(_) if marks.is_unread() => return None,
-            Self::RefersTo(names) => marks.facts.iter().any(|fact| names.contains(&fact)),
+            Self::RefersTo(names) => marks.facts.contain_any(names.as_slice()),
             Self::ReferredToBy(keys) if keys.contains(&facts.key) => true,
             Self::ReferredToBy(_) if is_hub(facts.key.resource_type) => false,
             Self::ReferredToBy(_) if marks.is_unread() => return None,
@@ -159,7 +159,7 @@ impl Test {
             },
             Self::DatesMeet(spans) => match &marks.dates {
                 Dates::Timeless => false,
-                Dates::At(all) => all.is_empty() || spans.iter().any(|span| all.iter().any(|one| meet(*one, *span))),
+                Dates::At(all) => all.is_empty() || all.iter().any(|one| meets_any(*one, spans.as_slice())),
             },
         })
     }
@@ -212,6 +212,7 @@ fn lies_inside(one: Interval, span: Interval) -> bool {
     span.low <= one.low && one.high <= span.high
 }
 
-fn meet(one: Interval, span: Interval) -> bool {
-    one.low < span.high && span.low < one.high
+/// Whether it meets one of these. Looked at to the end, whatever is found, so that the compiler can take many at once.
+fn meets_any(one: Interval, spans: &[Interval]) -> bool {
+    spans.iter().fold(false, |met, span| met | ((one.low < span.high) & (span.low < one.high)))
 }

@@ -42,7 +42,9 @@ fn status_and_scope_unchecked() {
         assert!(seen(&[silent], &doc(), &closed()).is_empty(), "{status}");
     }
     let scope = json!({"coding": [{"system": "http://terminology.hl7.org/CodeSystem/consentscope", "code": "research"}]});
-    assert!(seen(&[consent(&json!({"scope": scope, "provision": {"type": "permit"}}))], &doc(), &closed()).is_empty());
+    let research = |kind: &str| consent(&json!({"scope": scope, "provision": {"type": kind}}));
+    assert!(seen(&[research("permit")], &doc(), &closed()).is_empty());
+    assert!(everything().is_subset(&seen(&[research("deny")], &doc(), &open())), "nor does it deny anything");
 }
 
 #[test]
@@ -105,6 +107,11 @@ fn related_runs_one_way_or_draws_in_hubs_or_goes_two_hops() {
     assert_eq!(only(&data("dependents", "Encounter/visit")), set(&["Observation/pulse", "Encounter/visit"]));
     assert_eq!(only(&data("instance", "Patient/m/_history/3")), set(&["Patient/m"]));
     assert_eq!(only(&data("authoredby", "Practitioner/doc")), set(&["Observation/pulse"]));
+    // A hub that refers to the record at hand is not drawn in, whatever else does.
+    let hub = facts(&json!({"id": "Location/ward", "patients": ["m"], "references": ["Encounter/visit"]}));
+    let beside = facts(&json!({"id": "Procedure/scan", "patients": ["m"], "references": ["Encounter/visit"]}));
+    let related = [with(&data("related", "Encounter/visit"))];
+    assert_eq!(seen_of(&[hub, beside], &related, &doc(), &closed()), set(&["Procedure/scan"]));
 }
 
 #[test]

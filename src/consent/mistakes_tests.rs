@@ -107,7 +107,8 @@ fn an_older_consent_of_the_same_policy_still_speaks() {
 #[test]
 fn a_revoked_consent_brings_back_the_older_one() {
     let revoked = consent(&json!({"dateTime": "2021", "status": "inactive", "provision": {"type": "permit"}}));
-    assert!(seen(&[with(&json!({"type": "permit"})), revoked], &doc(), &closed()).is_empty());
+    assert!(seen(&[with(&json!({"type": "permit"})), revoked.clone()], &doc(), &closed()).is_empty());
+    assert!(everything().is_subset(&seen(&[with(&json!({"type": "deny"})), revoked], &doc(), &open())), "nor what it denied");
 }
 
 #[test]

@@ -189,7 +189,30 @@ impl FactSet {
     pub fn contains(&self, fact: Fact) -> bool {
         self.0.chunks_exact(8).any(|one| one == fact.0)
     }
+
+    /// Is one of these, which are in order, among them?
+    pub fn contain_any(&self, wanted: &[Fact]) -> bool {
+        let (facts, _) = self.0.as_chunks();
+        let Some((own, others)) = facts.split_first() else { return false };
+        let sought = |fact: &[u8; 8]| wanted.binary_search(&Fact(*fact)).is_ok();
+        if sought(own) {
+            return true;
+        }
+        if wanted.len() > MANY_MORE * others.len() {
+            return others.iter().any(sought);
+        }
+        // Both are in order: one way through both sees whether they meet.
+        let mut wanted = wanted.iter().peekable();
+        others.iter().any(|fact| {
+            let fact = Fact(*fact);
+            while wanted.next_if(|one| **one < fact).is_some() {}
+            wanted.peek().is_some_and(|one| **one == fact)
+        })
+    }
 }
+
+/// By so many times what is wanted must outnumber the facts of a record for a search for each fact to be quicker than one way through.
+const MANY_MORE: usize = 8;
 
 /// What consents decide by. Without marks at all (`Marks::default()`) a record counts as *normal*, undated and naming nothing.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

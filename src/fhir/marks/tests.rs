@@ -170,3 +170,22 @@ fn codings_are_facts_under_both_names_of_their_system() {
     }
     assert!(facts.contains(Fact::code("1")) && facts.contains(Fact::names(&key)) && !facts.contains(Fact::coding("", "1")));
 }
+
+#[test]
+fn sets_of_facts_meet_where_they_have_one_in_common_however_many_there_are() {
+    let fact = |n: usize| Fact::code(&n.to_string());
+    let key = Key::parse("Observation/o1").unwrap();
+    for (own, asked) in [(0, 3), (1, 40), (12, 5), (12, 33), (12, 400), (90, 7)] {
+        let set = FactSet::of(&key, (0..own).map(fact));
+        let mut wanted: Vec<Fact> = (1_000..1_000 + asked).map(fact).collect();
+        wanted.sort_unstable();
+        assert!(!set.contain_any(&wanted), "{own} facts, {asked} others");
+        for common in (0..own).map(fact).chain([Fact::names(&key)]) {
+            let mut with = wanted.clone();
+            with.push(common);
+            with.sort_unstable();
+            assert!(set.contain_any(&with), "{own} facts, {asked} others and one of them");
+        }
+    }
+    assert!(!FactSet::default().contain_any(&[fact(1)]));
+}
