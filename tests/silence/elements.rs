@@ -47,6 +47,13 @@ fn l09_what_is_not_shown_is_not_searched_sorted_or_tested() {
         "Observation?has-member:identifier=acc-77",
     ]);
     assert!(twins.get("DiagnosticReport?result:identifier=acc-77").keys().is_empty());
+    // The words of a narrative that is withheld are no words to find the record by; who is shown it finds it.
+    let own =
+        twins.with.token(json!({"scope": "patient/*.rs", "patient": "p1", "fhirUser": "Patient/p1", "purpose_of_use": "PATRQT"}));
+    for path in ["DiagnosticReport?_text=reactive", "DiagnosticReport?_content=reactive"] {
+        assert!(twins.get(path).keys().is_empty(), "{path}");
+        assert_eq!(twins.with.get(path, &own).expect(200).keys(), ["DiagnosticReport/r1"], "{path}");
+    }
     let reply = twins.alike("patch", &|server| {
         let probe = json!([{"op": "test", "path": "/result/0/display", "value": "Antibodies"}]);
         server.patch("DiagnosticReport/r1", &Twins::clinician(server), &probe)
