@@ -101,13 +101,17 @@ impl<'r> Redaction<'r> {
     pub(super) fn cut(&self, permit: &Permit, need: Need, facts: &Facts, text: &[u8]) -> Result<Option<String>, Refusal> {
         let tells = self.tells_labels(permit, facts.key.resource_type);
         let worth = if tells { partial::may_hold_inline_labels(text) } else { partial::may_hold_labels(text) };
-        if !worth && self.hidden.is_none() {
+        let of = facts.key.resource_type;
+        let own = permit.caller().own_patient().is_some();
+        let someones = own && of == ResourceType::AuditEvent && !matches!(permit.rows(of, need), Predicate::All);
+        if !worth && !someones && self.hidden.is_none() {
             return Ok(None);
         }
         let document = Document::parse(text).map_err(|_| Refusal::Internal)?;
         let shows = |labels: &[partial::Coding]| self.shows(permit, need, facts, labels);
         let told = |system: &str, code: &str| tells || !self.marking.labelling.is_telling(system, code);
-        Ok(partial::partial(&document, &Partial { shows: &shows, tells: &told, hushes: &|value| self.hushes(value) }))
+        let hushes = |value: Element<'_>| self.hushes(value).or_else(|| inner_matter(value).filter(|_| someones));
+        Ok(partial::partial(&document, &Partial { shows: &shows, tells: &told, hushes: &hushes }))
     }
 
     /// Decides an element as if it were a record like its own, with its own labels. What cannot be known is withheld.
@@ -158,6 +162,12 @@ impl<'r> Redaction<'r> {
 }
 
 const SECURITY: &str = "_security";
+
+/// What of an AuditEvent is for auditors alone: the words of a request, which may name others than whose event it is, and of what rules and
+/// officers made of it.
+fn inner_matter(entity: Element<'_>) -> Option<Silence> {
+    entity.get("query").is_some().then_some(Silence::Whole)
+}
 
 /// The types of whose labels a criterion asks.
 fn labels_asked(criterion: &Criterion, asked: &mut Vec<ResourceType>) {

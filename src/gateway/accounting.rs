@@ -156,7 +156,11 @@ impl Gateway {
             .flat_map(|row| audit_events(row.seq, &row.entry, site))
             .filter(|(_, text)| text.contains(&format!("\"Patient/{patient}\"")))
             .filter_map(|(id, text)| {
-                let resource: Value = serde_json::from_str(&text).ok()?;
+                let mut resource: Value = serde_json::from_str(&text).ok()?;
+                // The words of a search may name others than whom the accounting is for, and it is made to be handed over.
+                if let Some(entities) = resource["entity"].as_array_mut() {
+                    entities.retain(|entity| entity.get("query").is_none());
+                }
                 Some(json!({ "fullUrl": format!("{}/AuditEvent/{id}", self.parts.base), "resource": resource }))
             })
             .collect();

@@ -93,6 +93,19 @@ fn a_patient_reads_their_own_log_in_plain_words_and_nobody_elses() {
     assert!(
         events(&mine).iter().all(|event| event.to_string().contains("Patient/p1") && !event.to_string().contains("Patient/p2"))
     );
+    // A search names whom it looks for: that is not for everybody whom it found.
+    let words = |bundle: &Value| -> Vec<String> {
+        let all = events(bundle);
+        let entities = all.iter().flat_map(|event| event["entity"].as_array().cloned().unwrap_or_default());
+        entities.filter_map(|entity| entity["query"].as_str().map(str::to_owned)).collect()
+    };
+    assert!(words(&mine).is_empty(), "{mine:#}");
+    let searched = events(&mine).into_iter().find(|event| event["subtype"][0]["code"] == "search-type").unwrap();
+    assert!(searched["meta"]["security"].to_string().contains("REDACTED"), "{searched:#}");
+    let accounted = server.get("Patient/p1/$accounting-of-disclosures", &own).expect(200).json();
+    assert!(words(&accounted).is_empty(), "{accounted:#}");
+    let auditor = server.system("system/AuditEvent.rs");
+    assert!(!words(&server.get("AuditEvent?patient=p1&_count=100", &auditor).expect(200).json()).is_empty(), "auditors see it");
     for path in ["Patient/p2/$access-log", "Patient/p2/$accounting-of-disclosures"] {
         let reply = server.get(path, &own);
         server.refused(&reply, 403, "AMANAT-EXPLAIN-0001", "explain");
