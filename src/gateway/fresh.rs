@@ -78,6 +78,7 @@ impl Gateway {
             tokens.keys.reload(tokens.registry.store(), now).await.map_err(|error| away(&error))?;
             tokens.registry.revocations().load(&tokens.state, now).await.map_err(|error| away(&error))?;
             self.parts.emergency.load(now).await?;
+            self.parts.restrictions.load(now).await?;
         }
         Ok(news.epoch)
     }

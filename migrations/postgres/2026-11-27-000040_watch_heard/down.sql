@@ -1,0 +1,2 @@
+-- The order of bytes stays: nothing before it needed another.
+DROP TRIGGER restriction_changed ON restriction;
