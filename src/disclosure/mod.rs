@@ -47,6 +47,6 @@ pub use redact::Redaction;
 pub use released::{Answer, HeaderWord, Refused, Released};
 pub use sealed::{Row, Sealed};
 pub use terms::{code_system_of, parameter_of, value_set_of, values_under};
-pub use traits::{Traits, period_end};
+pub use traits::{Traits, period_end, stay_end};
 pub use visit::Visit;
 pub use written::written;

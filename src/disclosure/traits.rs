@@ -79,6 +79,15 @@ pub fn period_end(row: &Row) -> Option<Instant> {
     Instant::parse(&end).or_else(|| Instant::parse(&format!("{end}T23:59:59Z")))
 }
 
+/// When a stay ended: a finished encounter of an inpatient class. `None` for a visit, and for a stay that goes on.
+pub fn stay_end(row: &Row) -> Option<Instant> {
+    let document = row.content.as_ref().and_then(|content| open(content).ok())?;
+    let class = document.root().get("class")?.text_at("code")?.into_owned();
+    let over = document.root().text_at("status").is_some_and(|status| status == "finished");
+    let stay = matches!(class.as_str(), "IMP" | "ACUTE" | "NONAC");
+    if over && stay { period_end(row) } else { None }
+}
+
 fn items<'d>(at: Element<'d>, name: &str) -> impl Iterator<Item = Element<'d>> {
     at.get(name).into_iter().flat_map(Element::flattened)
 }

@@ -4,7 +4,7 @@
 use super::Gateway;
 use crate::access::{Caller, Permit, Scopes, SignIn, authorize};
 use crate::audit::rules::{Acquaintance, Acquainting, Known};
-use crate::disclosure::{Row, Traits};
+use crate::disclosure::{Row, Traits, period_end, stay_end};
 use crate::fhir::{
     Id, Instant, Interaction, Key, Need, ReadConditions, Refusal, Request, ResourceType, RouteOptions, interaction,
 };
@@ -35,9 +35,10 @@ impl Gateway {
         let (patient_traits, user_traits) = (traits(theirs.as_ref()), traits(own.as_ref()));
         let marked = patient_traits.carries(labels);
         let encounters = self.look_for(&format!("Encounter?patient={patient}&_sort=-date")).await?;
-        let ends: Vec<Option<Instant>> = encounters.iter().map(crate::disclosure::period_end).collect();
         let now = self.parts.clock.now();
-        let last_encounter = ends.iter().map(|end| end.unwrap_or(now)).max();
+        let ended = |row: &Row| (period_end(row).unwrap_or(now), stay_end(row));
+        let last = encounters.iter().map(ended).max_by_key(|(end, _)| *end);
+        let (last_encounter, discharged) = (last.map(|(end, _)| end), last.and_then(|(_, stay)| stay));
         // Whether there is a care relation is asked only where it decides.
         let cares = if marked { Some(self.cares(user, patient).await?) } else { None };
         Ok(Known {
@@ -47,7 +48,7 @@ impl Gateway {
             surname: patient_traits.shares_surname(&user_traits),
             contact: patient_traits.shares_contact(&user_traits),
             last_encounter,
-            discharged: None,
+            discharged,
         })
     }
 
