@@ -1,8 +1,9 @@
 //! `[alarms]`: the alert rules, from where on each speaks, whether it acts, and who is told.
 
 use super::audit::{Target, address};
+use super::mail;
 use super::settings::Settings;
-use crate::audit::rules::{Network, Place, Rule, Thresholds};
+use crate::audit::rules::{Measure, Network, Place, Policy, Rule, Thresholds};
 use crate::fhir::Key;
 use secrecy::SecretString;
 
@@ -11,8 +12,8 @@ use secrecy::SecretString;
 pub struct Alarms {
     /// Whether entries are looked at at all.
     pub enabled: bool,
-    /// Whether rules throttle, revoke, hold and lock, or only tell.
-    pub act: bool,
+    /// What rules do beside telling.
+    pub policy: Policy,
     /// From where on each rule speaks.
     pub thresholds: Thresholds,
     /// Labels (`meta.security`) of patients who are specially protected.
@@ -26,7 +27,7 @@ pub(super) fn read(settings: &mut Settings) -> Alarms {
     let usual = Thresholds::default();
     let key = |name: &str| format!("alarms.{name}");
     let enabled = settings.or(&key("enabled"), true);
-    let act = settings.or(&key("act"), false);
+    let policy = policy(settings);
     let labels = ["VIP", "CEL", "EMP"].map(str::to_owned).to_vec();
     let thresholds = Thresholds {
         off: rules(settings),
@@ -67,7 +68,44 @@ pub(super) fn read(settings: &mut Settings) -> Alarms {
         }
     }
     let protected_labels = settings.or(&key("protected_labels"), labels);
-    Alarms { enabled, act, thresholds, protected_labels, to: receivers(settings) }
+    Alarms { enabled, policy, thresholds, protected_labels, to: receivers(settings) }
+}
+
+/// `act`, `learn_days`, `spare`, and `[alarms.actions]`: `R3 = "suspend"`.
+fn policy(settings: &mut Settings) -> Policy {
+    let usual = Policy::default();
+    let mut chosen = std::collections::HashMap::new();
+    for rule in Rule::ALL {
+        let key = format!("alarms.actions.{}", rule.name());
+        // The environment has no capitals.
+        let small = settings.optional::<String>(&key.to_ascii_lowercase());
+        let Some(word) = settings.optional::<String>(&key).or(small) else { continue };
+        match Measure::parse(&word) {
+            Some(Measure::Pause) if rule != Rule::R15 => {
+                settings.fault(&key, "only R15 is about a subscription that could pause")
+            }
+            Some(measure) => drop(chosen.insert(rule, measure)),
+            None => settings.fault(
+                &key,
+                format!("`{word}` is no action; those that are: notify, throttle, revoke, suspend, hold, write-lock, pause"),
+            ),
+        }
+    }
+    let learn_days = settings.or("alarms.learn_days", usual.learn_days);
+    if learn_days < 0 {
+        settings.fault("alarms.learn_days", "must not be negative");
+    }
+    let spared = match settings.optional::<Vec<String>>("alarms.spare") {
+        None => usual.spared,
+        Some(names) => {
+            let known: Vec<Network> = names.iter().filter_map(|name| Network::parse(name)).collect();
+            if known.len() != names.len() {
+                settings.fault("alarms.spare", "holds something that is no network, such as `10.0.0.0/8`");
+            }
+            known
+        }
+    };
+    Policy { act: settings.or("alarms.act", usual.act), chosen, learn_days, spared }
 }
 
 fn rules(settings: &mut Settings) -> Vec<Rule> {
@@ -127,7 +165,7 @@ fn places(settings: &mut Settings) -> Vec<Place> {
     all
 }
 
-/// `[alarms.notify]`: `webhook` (signed with `secret`), `syslog`, `file`.
+/// `[alarms.notify]`: `webhook` (signed with `secret`), `syslog`, `file`, `mail`.
 fn receivers(settings: &mut Settings) -> Vec<Target> {
     let key = |name: &str| format!("alarms.notify.{name}");
     let mut to: Vec<Target> = settings.path(&key("file")).map(Target::File).into_iter().collect();
@@ -139,5 +177,6 @@ fn receivers(settings: &mut Settings) -> Vec<Target> {
             Err(text) => settings.fault(&key(name), text),
         }
     }
+    to.extend(mail::read(settings, "alarms.notify.mail").map(Target::Mail));
     to
 }

@@ -101,11 +101,21 @@ impl Feed {
             FeedFormat::Json => lined("application/x-ndjson", told.iter().map(Told::json_line).collect()),
             FeedFormat::Otlp => {
                 let body = lines::otlp(&told);
-                Parcel { media_type: "application/json", messages: vec![body.clone()], body: format!("{body}\n") }
+                Parcel {
+                    media_type: "application/json",
+                    messages: vec![body.clone()],
+                    body: format!("{body}\n"),
+                    ..Parcel::default()
+                }
             }
             FeedFormat::Atna => {
                 let body = batch(read, &self.site);
-                Parcel { media_type: "application/fhir+json", messages: vec![body.clone()], body: format!("{body}\n") }
+                Parcel {
+                    media_type: "application/fhir+json",
+                    messages: vec![body.clone()],
+                    body: format!("{body}\n"),
+                    ..Parcel::default()
+                }
             }
         }
     }
@@ -116,7 +126,7 @@ fn lined(media_type: &'static str, messages: Vec<String>) -> Parcel {
         let _written = writeln!(body, "{line}");
         body
     });
-    Parcel { media_type, body, messages }
+    Parcel { media_type, body, messages, ..Parcel::default() }
 }
 
 /// A leaf that cannot be read is not for a feed: `amanat audit verify` finds it.

@@ -54,7 +54,8 @@ impl Pusher {
             let Some(last) = waiting.last().map(|kept| kept.size) else { return Ok(()) };
             let body = waiting.iter().fold(String::new(), |body, kept| body + &kept.note + "\n");
             let messages = waiting.iter().map(|kept| super::lines::checkpoint(&kept.note, kept.made)).collect();
-            self.receiver.send(Parcel { media_type: "text/plain; charset=utf-8", body, messages }).await?;
+            let parcel = Parcel { media_type: "text/plain; charset=utf-8", body, messages, ..Parcel::default() };
+            self.receiver.send(parcel).await?;
             let done = Position { position: last, at: self.clock.now().0 };
             self.store.advance(&self.name, done).await.map_err(|error| error.to_string())?;
         }

@@ -39,6 +39,8 @@ pub(super) struct Sentry {
     sampled: u64,
     clock: Clock,
     at: i64,
+    /// When the trail began: rules about habits have to learn them first.
+    began: Instant,
     /// How user and patient stand to each other, and when that was looked up.
     pairs: Cache<(String, Id), (i64, Known)>,
 }
@@ -61,6 +63,7 @@ impl Sentry {
             sampled: u64::from(sampled),
             clock: clock.clone(),
             at: 0,
+            began: clock.now(),
             pairs: Cache::new(PAIRS),
         }
     }
@@ -68,6 +71,8 @@ impl Sentry {
     /// Takes up where it stood: what came before is looked at once more, to know what is usual, and raises nothing.
     pub(super) async fn begin(&mut self) -> Result<(), StoreError> {
         let end = self.evidence.position(NAME).await?.position;
+        let first = self.evidence.rows(0, 1).await?;
+        self.began = first.first().and_then(|row| Leaf::decode(&row.leaf).ok()).map_or(self.began, |leaf| leaf.entry.recorded);
         let mut at = self.evidence.before(self.clock.now().plus_seconds(-HABIT)).await?;
         let nobody = HashMap::new();
         while at < end {
@@ -157,8 +162,9 @@ impl Sentry {
         if muted.iter().any(hushed) {
             return Ok(());
         }
-        let restriction = if self.settings.act { restriction(&id, &alarm, now) } else { None };
-        let action = match (&restriction, alarm.measure) {
+        let measure = self.settings.policy.measure(&alarm, self.began);
+        let restriction = restriction(&id, &alarm, measure, now);
+        let action = match (&restriction, measure) {
             (Some(one), _) => one.effect.word(),
             (None, Measure::Page) => "page",
             (None, _) => "alert",
@@ -207,7 +213,7 @@ impl Sentry {
 }
 
 /// What an alarm restricts.
-fn restriction(id: &str, alarm: &Alarm, now: Instant) -> Option<Restriction> {
+fn restriction(id: &str, alarm: &Alarm, measure: Measure, now: Instant) -> Option<Restriction> {
     let (kind, target) = match &alarm.subject {
         Subject::Client(name) => (Restricted::Client, name),
         Subject::User(name) => (Restricted::User, name),
@@ -216,8 +222,12 @@ fn restriction(id: &str, alarm: &Alarm, now: Instant) -> Option<Restriction> {
         Subject::Subscription(name) => (Restricted::Everybody, name),
         Subject::Everybody => (Restricted::Everybody, &String::new()),
     };
-    let (kind, target, effect, seconds) = match (alarm.measure, kind) {
+    let (kind, target, effect, seconds) = match (measure, kind) {
         (Measure::Alert | Measure::Page, _) => return None,
+        // The gateway as a whole is nobody to be slowed down or locked out.
+        (Measure::Throttle | Measure::Revoke | Measure::Suspend, Restricted::Everybody) => return None,
+        (Measure::Suspend, Restricted::Client | Restricted::User) => (kind, target.clone(), Effect::Suspend, None),
+        (Measure::Suspend, _) => (kind, target.clone(), Effect::Suspend, Some(REVOKED)),
         (Measure::Revoke, Restricted::Token) => (kind, target.clone(), Effect::Suspend, Some(REVOKED)),
         // Without a token to revoke, whoever used it is slowed down.
         (Measure::Throttle | Measure::Revoke, _) => (kind, target.clone(), Effect::Throttle, Some(THROTTLE)),

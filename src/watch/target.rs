@@ -1,5 +1,6 @@
 //! Where something is sent: appended to a file, posted, or told to a syslog receiver. Each says when it has it.
 
+use super::mail::Mailbox;
 use super::post::Post;
 use super::syslog::Line;
 use crate::config;
@@ -19,12 +20,14 @@ pub(super) enum Receiver {
     File(PathBuf),
     /// An address.
     Https(Box<Post>, Option<SecretString>),
+    /// People.
+    Mail(Box<Mailbox>),
     /// A syslog receiver, with the connection to it while there is one.
     Syslog(Box<Line>),
 }
 
 /// What is sent at once.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Parcel {
     /// The media type of the whole.
     pub(super) media_type: &'static str,
@@ -32,6 +35,17 @@ pub(super) struct Parcel {
     pub(super) body: String,
     /// The messages of the whole, each by itself, for syslog.
     pub(super) messages: Vec<String>,
+    /// The whole in words, for people.
+    pub(super) letter: Letter,
+}
+
+/// What people are written.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Letter {
+    /// One line.
+    pub(super) subject: String,
+    /// The rest.
+    pub(super) text: String,
 }
 
 impl Receiver {
@@ -40,6 +54,7 @@ impl Receiver {
         match target {
             config::Target::File(path) => Self::File(path.clone()),
             config::Target::Https { url, ca, secret } => Self::Https(Box::new(Post::new(url, ca.clone())), secret.clone()),
+            config::Target::Mail(mail) => Self::Mail(Box::new(Mailbox::new(mail))),
             config::Target::Syslog { address, ca } => Self::Syslog(Box::new(Line::new(address, ca.clone()))),
         }
     }
@@ -59,6 +74,7 @@ impl Receiver {
                 let headers = secret.as_ref().map(|secret| (SIGNATURE, signature(secret, parcel.body.as_bytes())));
                 post.send(parcel.media_type, headers, parcel.body).await.map_err(|fault| fault.to_string())
             }
+            Self::Mail(mailbox) => mailbox.send(&parcel.letter).await,
             Self::Syslog(line) => line.send(&parcel.messages).await,
         }
     }

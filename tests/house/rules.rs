@@ -79,6 +79,7 @@ const GUESTS: &[(&str, &[&str])] = &[
     ("tokio_postgres", &["store"]),
     ("tokio_postgres_rustls", &["store"]),
     ("socket2", &["startup"]),
+    ("lettre", &["watch"]),
     ("hyper_rustls", &["identity", "watch", "store/upstream/"]),
     ("jsonwebtoken", &["identity", "smart"]),
     ("askama", &["portal"]),

@@ -5,6 +5,7 @@ mod credentials;
 mod guard;
 mod persons;
 mod places;
+mod policy;
 mod volume;
 mod window;
 
@@ -12,6 +13,7 @@ mod window;
 mod tests;
 
 pub use places::{Network, Place};
+pub use policy::Policy;
 
 use super::{Entry, Event};
 use crate::fhir::{Id, Instant, Key, Outcome, ResourceType};
@@ -99,6 +101,8 @@ pub enum Measure {
     Throttle,
     /// The token is of no use any more.
     Revoke,
+    /// The client or user is not served.
+    Suspend,
     /// Exports wait for an approval.
     Hold,
     /// Nothing is written any more.
@@ -225,7 +229,7 @@ pub struct Thresholds {
     pub discharge_days: i64,
     /// R10: days without an encounter.
     pub encounter_days: i64,
-    /// R12: updates of one client within five minutes.
+    /// R12: records that one client overwrites within five minutes.
     pub mass_updates: usize,
     /// R12: deletions of one client within five minutes.
     pub mass_deletes: usize,
@@ -258,8 +262,8 @@ impl Default for Thresholds {
             discharge_days: 30,
             encounter_days: 180,
             mass_updates: 20_000,
-            mass_deletes: 1_000,
-            churn: 500,
+            mass_deletes: 5_000,
+            churn: 2_000,
             canaries: Vec::new(),
             network_bits: 16,
             spike_times: 3,

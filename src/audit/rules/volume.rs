@@ -2,7 +2,7 @@
 
 use super::window::Windows;
 use super::{Alarm, Event, Measure, Outcome, Rule, Seen, Subject};
-use crate::fhir::{Id, ResourceType};
+use crate::fhir::{Id, ResourceType, Version};
 use std::collections::{HashMap, HashSet, VecDeque};
 
 const HOUR: i64 = 3_600_000;
@@ -117,7 +117,10 @@ impl Volume {
         let Event::Rest(word) = seen.entry.event else { return };
         let client = &seen.entry.agent.client;
         let lock = |text: String| seen.alarm(Rule::R12, Subject::Client(client.clone()), Measure::WriteLock, text);
+        // What was not there before is not overwritten.
+        let made = seen.entry.records.iter().all(|record| record.version == Some(Version(1))) && !seen.entry.records.is_empty();
         let (windows, bound, what) = match word {
+            "update" if made => return,
             "update" | "patch" => (&mut self.updates, seen.limits.mass_updates, "updates"),
             "delete" => (&mut self.deletes, seen.limits.mass_deletes, "deletions"),
             _ => return,
