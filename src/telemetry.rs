@@ -39,6 +39,8 @@ pub const CHECKPOINT_SIZE: &str = "amanat_trail_checkpoint_size";
 pub const CHECKPOINT_WAITING: &str = "amanat_trail_checkpoint_push_waiting_seconds";
 /// Entries that a feed has not sent yet; label `feed`.
 pub const FEED_WAITING: &str = "amanat_trail_feed_waiting_entries";
+/// Entries that wait in the spool because the database does not take them.
+pub const SPOOLED: &str = "amanat_trail_spooled_entries";
 /// Alarms raised; label `rule`.
 pub const ALARMS: &str = "amanat_alarms_total";
 

@@ -16,7 +16,7 @@ impl Receipt {
         Self { seq }
     }
 
-    /// The entry's place in the chain.
+    /// The entry's place in the chain; 0 while it waits beside the database and has none yet.
     pub fn seq(&self) -> i64 {
         self.seq
     }
@@ -31,6 +31,11 @@ pub struct TrailError;
 pub trait Trail: Send + Sync {
     /// Makes an entry durable. Calls that wait at the same moment share one commit.
     fn append(&self, entry: Entry) -> Pin<Box<dyn Future<Output = Result<Receipt, TrailError>> + Send + '_>>;
+
+    /// How many entries are durable and not yet in the chain, because the database does not take them.
+    fn waiting(&self) -> usize {
+        0
+    }
 }
 
 /// An entry as the trail holds it.

@@ -1,5 +1,6 @@
 //! `[audit]`: the trail's name, where its checkpoints and entries go, and how long it is kept.
 
+use super::mail::Mail;
 use super::settings::Settings;
 use crate::fhir::Id;
 use secrecy::SecretString;
@@ -15,6 +16,8 @@ pub struct Audit {
     pub origin: Option<String>,
     /// `[audit.checkpoints]`
     pub checkpoints: Checkpoints,
+    /// `[audit.spool]`
+    pub spool: Spool,
     /// `[[audit.feeds]]`
     pub feeds: Vec<Feed>,
     /// `[audit.retention]`
@@ -34,6 +37,17 @@ pub struct Checkpoints {
     pub alert_seconds: u64,
     /// Where to. Empty: they are kept in the store alone, and a cut tail cannot be shown to anybody.
     pub to: Vec<Target>,
+}
+
+/// `[audit.spool]`: where entries wait while the database does not take them.
+#[derive(Debug, Clone)]
+pub struct Spool {
+    /// The file; beside the database when nothing is said.
+    pub file: Option<PathBuf>,
+    /// The folder of the settings: where it is when the database is on a server.
+    pub folder: PathBuf,
+    /// Bytes that it may take; 0 for none.
+    pub bytes: u64,
 }
 
 /// One of `[[audit.feeds]]`: entries as they become durable.
@@ -79,6 +93,8 @@ pub enum Target {
         /// The key of the signature in `X-Amanat-Signature` (HMAC-SHA-256).
         secret: Option<SecretString>,
     },
+    /// A letter to people; alarms only.
+    Mail(Mail),
     /// Syslog over TLS (RFC 5425).
     Syslog {
         /// `host:port`
@@ -98,6 +114,9 @@ pub struct Retention {
     /// Where expired months are exported to under seal before they are dropped. Without it nothing is ever dropped.
     pub folder: Option<PathBuf>,
 }
+
+/// About a hundred thousand entries.
+const SPOOL_BYTES: u64 = 64 << 20;
 
 /// Look-back of an accounting of disclosures.
 const LEAST_YEARS: u32 = 6;
@@ -123,7 +142,12 @@ pub(super) fn read(settings: &mut Settings) -> Audit {
             break;
         }
     }
-    Audit { node, origin, checkpoints: checkpoints(settings), feeds, retention: retention(settings), review_percent }
+    let spool = Spool {
+        file: settings.path("audit.spool.file"),
+        folder: settings.place(".".as_ref()),
+        bytes: settings.or("audit.spool.bytes", SPOOL_BYTES),
+    };
+    Audit { node, origin, checkpoints: checkpoints(settings), spool, feeds, retention: retention(settings), review_percent }
 }
 
 fn checkpoints(settings: &mut Settings) -> Checkpoints {
@@ -195,7 +219,7 @@ pub(super) fn address(
 }
 
 /// Without TLS nothing leaves this machine.
-fn is_local(rest: &str) -> bool {
+pub(super) fn is_local(rest: &str) -> bool {
     let authority = rest.split('/').next().unwrap_or_default();
     let host = authority.rsplit_once(':').map_or(authority, |(host, _)| host).trim_matches(['[', ']']);
     host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())

@@ -224,6 +224,12 @@ impl Gateway {
         if self.parts.store.ready() { Ok(()) } else { Err("the record store or the trail cannot be written".to_owned()) }
     }
 
+    /// What is not as it should be while requests are served nevertheless, in words for an operator.
+    pub fn degraded(&self) -> Option<String> {
+        let waiting = self.parts.trail.waiting();
+        (waiting > 0).then(|| format!("{waiting} entries of the trail wait in the spool: the database does not take them"))
+    }
+
     /// Looks again at what other processes may have changed: clients and keys. To be called every second.
     pub async fn refresh(&self) {
         if let Err(error) = self.parts.tokens.registry.refresh().await {
@@ -262,6 +268,8 @@ impl Gateway {
     /// left.
     pub async fn tell_of_recording(&self, stopped: &mut Option<Instant>) {
         let now = self.parts.clock.now();
+        #[expect(clippy::cast_precision_loss, reason = "a spool holds far fewer than 2^52 entries")]
+        metrics::gauge!(crate::telemetry::SPOOLED).set(self.parts.trail.waiting() as f64);
         match (self.ready(), *stopped) {
             (Err(_), None) => *stopped = Some(now),
             (Ok(()), Some(since)) => {

@@ -62,5 +62,6 @@ fn readiness(health: &Health, verbose: bool) -> HttpResponse {
         .iter()
         .map(|(name, result)| json!({ "check": name, "ok": result.is_ok(), "reason": result.as_ref().err() }))
         .collect();
-    response.content_type("application/json").body(json!({ "ready": ready, "checks": list }).to_string())
+    let told = json!({ "ready": ready, "checks": list, "degraded": health.gateway.degraded() });
+    response.content_type("application/json").body(told.to_string())
 }

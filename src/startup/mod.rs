@@ -16,6 +16,7 @@ use crate::gateway::Gateway;
 use crate::http::{Front, Health, PeerAddress};
 use crate::identity::PeerCertificate;
 use crate::store::evidence::EvidenceStore;
+use crate::store::sql::SqlStore;
 use crate::telemetry;
 use crate::watch::{Around, Watch};
 use actix_web::dev::{Extensions, ServerHandle};
@@ -115,6 +116,7 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running, StartError> 
     let feeds = config.lab.mllp_listen.map(listen).transpose()?;
     let assembly = Arc::new(assemble(&config, &clock).await?);
     let gateway = Arc::clone(&assembly.gateway);
+    spool(&assembly.store, &config).await?;
     changes::tell(&gateway, &assembly.store, &config, &clock).await.map_err(OpenError::Store)?;
     let health = Arc::new(Health::new(&gateway));
     let evidence = Arc::clone(&assembly.store) as Arc<dyn EvidenceStore>;
@@ -146,6 +148,25 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running, StartError> 
     tokio::task::yield_now().await;
     tracing::info!(address = %https, management = %management, base = %config.server.base_url, "serving");
     Ok(Running { https, management, assembly, health, watch, servers, reload, tasks, mllp, feeds })
+}
+
+/// Takes the spool into use. Without one the gateway serves, and fails closed when the database takes nothing; a file that somebody named
+/// must be usable.
+async fn spool(store: &SqlStore, config: &Config) -> Result<(), OpenError> {
+    let settings = &config.audit.spool;
+    if settings.bytes == 0 {
+        return Ok(());
+    }
+    let beside = || match config.store.sqlite_path() {
+        Some(database) => database.with_extension("spool"),
+        None => settings.folder.join("amanat.spool"),
+    };
+    let done = store.spool(&settings.file.clone().unwrap_or_else(beside), settings.bytes).await;
+    if let (Err(error), None) = (&done, &settings.file) {
+        tracing::warn!(%error, "there is no spool: while the database takes nothing, nothing is answered");
+        return Ok(());
+    }
+    done.map_err(OpenError::Store)
 }
 
 fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {

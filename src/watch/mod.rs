@@ -4,6 +4,7 @@
 mod feed;
 mod keeper;
 mod lines;
+mod mail;
 mod notices;
 mod post;
 mod pseudonym;
@@ -133,8 +134,10 @@ impl Watch {
             })
         }));
         tasks.extend(followers.notices.into_iter().map(|mut notices| {
+            let trail = Arc::clone(&self.trail);
             tokio::spawn(async move {
                 loop {
+                    notices.tell_of_spool(trail.waiting()).await;
                     let pause = if notices.tell().await { LOOK } else { AWAY };
                     tokio::time::sleep(pause).await;
                 }
@@ -218,6 +221,7 @@ fn kind(target: &config::Target) -> &'static str {
     match target {
         config::Target::File(_) => "file",
         config::Target::Https { .. } => "https",
+        config::Target::Mail(_) => "mail",
         config::Target::Syslog { .. } => "syslog",
     }
 }

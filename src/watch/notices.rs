@@ -1,8 +1,8 @@
-//! Notices of alarms: a signed webhook, syslog, a file. What could not be delivered is tried again until it is.
+//! Notices of alarms: a signed webhook, a letter, syslog, a file. What could not be delivered is tried again until it is.
 
 use super::lines;
 use super::pseudonym::Pseudonyms;
-use super::target::{Parcel, Receiver};
+use super::target::{Letter, Parcel, Receiver};
 use crate::clock::Clock;
 use crate::store::evidence::{EvidenceStore, Position};
 use crate::store::watch::{Raised, WatchStore};
@@ -25,6 +25,8 @@ pub(super) struct Notices {
     /// Those of the entry that it stands at that it has told.
     told: HashSet<String>,
     failing: bool,
+    /// That entries wait in the spool was told.
+    spool_told: bool,
 }
 
 impl Notices {
@@ -47,6 +49,7 @@ impl Notices {
             pseudonyms: Arc::clone(pseudonyms),
             told: HashSet::new(),
             failing: false,
+            spool_told: false,
         }
     }
 
@@ -64,6 +67,32 @@ impl Notices {
                 false
             }
         }
+    }
+
+    /// Tells that the database does not take entries of the trail, once for each time. Nothing of this needs the database.
+    pub(super) async fn tell_of_spool(&mut self, waiting: usize) {
+        if waiting == 0 || self.spool_told {
+            self.spool_told = waiting > 0;
+            return;
+        }
+        let alarm = Raised {
+            id: format!("R11-spool-{}-{}", self.node, self.clock.now().seconds()),
+            rule: "R11".to_owned(),
+            seq: 0,
+            at: self.clock.now(),
+            subject: self.node.clone(),
+            patient: String::new(),
+            text: "the database does not take entries of the trail, which wait in the spool".to_owned(),
+            action: "page".to_owned(),
+            state: "open".to_owned(),
+        };
+        self.spool_told = match self.receiver.send(self.parcel(&alarm)).await {
+            Ok(()) => true,
+            Err(error) => {
+                tracing::error!(code = "AMANAT-ALARM-0002", receiver = self.name, error, "an alarm could not be told");
+                false
+            }
+        };
     }
 
     async fn attempt(&mut self) -> Result<(), String> {
@@ -95,6 +124,20 @@ impl Notices {
         });
         let text = format!("{} {}: {} ({})", alarm.rule, alarm.subject, alarm.text, alarm.action);
         let message = lines::alarm(alarm.at, &self.node, &alarm.rule, &text);
-        Parcel { media_type: "application/json", body: format!("{body}\n"), messages: vec![message] }
+        let letter = self.letter(alarm, patient.as_deref());
+        Parcel { media_type: "application/json", body: format!("{body}\n"), messages: vec![message], letter }
+    }
+
+    /// In words, for people; a letter lies about for long, so it names no patient.
+    fn letter(&self, alarm: &Raised, patient: Option<&str>) -> Letter {
+        let (rule, subject, text) = (&alarm.rule, lines::clean(&alarm.subject), lines::clean(&alarm.text));
+        let about = patient.map(|pseudonym| format!("Patient: {pseudonym} (a pseudonym)\n")).unwrap_or_default();
+        Letter {
+            subject: format!("[Amanat {}] {rule}: {text}", self.node),
+            text: format!(
+                "{text}\n\nRule: {rule}\nWho: {subject}\n{about}When: {}\nDone: {}\nEntry of the trail: {}\n\nIt waits for a reviewer: amanat audit review list\n",
+                alarm.at, alarm.action, alarm.seq
+            ),
+        }
     }
 }

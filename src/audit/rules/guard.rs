@@ -53,6 +53,7 @@ fn protection(seen: &Seen<'_>, alarms: &mut Vec<Alarm>) {
         Event::TrailUse("verified") if entry.outcome != Outcome::Success => {
             "a verification of the trail found something".to_owned()
         }
+        Event::Recording(_) if entry.outcome != Outcome::Success => "the spool of the trail was changed".to_owned(),
         Event::Recording("stopped") => "the trail could not be written".to_owned(),
         Event::Data("key-destroyed") => "a key was destroyed".to_owned(),
         _ => return,

@@ -2,7 +2,7 @@
 
 use super::super::{Agent, Entry, Event};
 use super::{Alarm, Detectors, Known, Measure, Network, Place, Rule, Subject, Thresholds};
-use crate::fhir::{Id, Instant, Key, Outcome, Touched};
+use crate::fhir::{Id, Instant, Key, Outcome, Touched, Version};
 use proptest::prelude::*;
 use std::collections::HashMap;
 
@@ -97,6 +97,16 @@ fn r2_twenty_distinct_hidden_records_in_ten_minutes() {
     assert_eq!(usual((0..20).map(ask)), [(Rule::R2, Subject::Token("j1".into()), Measure::Revoke)]);
     assert_eq!(usual((0..19).map(ask)), []);
     assert_eq!(usual((0..60).map(|n| hidden("Patient/p1", n))), [], "one record again and again is no enumeration");
+    let types = ["Patient", "Observation", "Condition", "Encounter"];
+    let around = (0..60).map(|n| hidden(&format!("{}/none", types[n % 4]), 0));
+    assert_eq!(usual(around), [], "one id in many types neither");
+    let alone = |n: i64| {
+        let mut entry = ask(n);
+        entry.agent.user = None;
+        entry
+    };
+    let importer = usual((0..20).map(alone));
+    assert_eq!(importer, [(Rule::R2, Subject::Token("j1".into()), Measure::Alert)], "a system is told of, and goes on");
     assert_eq!(usual((0..40).map(|n| hidden(&format!("Patient/p{n}"), n * 32 * SECOND))), [], "too slow");
 }
 
@@ -211,6 +221,8 @@ fn r11_what_protects_was_changed_or_fails() {
         assert_eq!(usual([entry(event, 0)]).first().map(|alarm| (alarm.0, alarm.2)), Some((Rule::R11, Measure::Page)));
     }
     assert_eq!(usual([Entry { outcome: Outcome::Serious, ..entry(Event::TrailUse("verified"), 0) }]).len(), 1);
+    let changed = Entry { outcome: Outcome::Serious, ..entry(Event::Recording("started"), 0) }.because("spool:changed");
+    assert_eq!(usual([changed]).len(), 1);
     for event in
         [Event::TrailUse("verified"), Event::Registry("client-added"), Event::Recording("started"), Event::Data("backup")]
     {
@@ -230,6 +242,11 @@ fn r12_mass_writes() {
     assert_eq!(told(limits(), (0..50).map(same)), [(Rule::R12, client(), Measure::WriteLock)]);
     assert_eq!(told(limits(), (0..49).map(same)), []);
     assert_eq!(told(limits(), (0..5_000).map(|n| write("create", n))), [], "intake is no destruction");
+    let first = |n: i64| {
+        let made = Touched { version: Some(Version(1)), ..touched(&format!("Observation/o{n}")) };
+        entry(Event::Rest("update"), n).touching([made])
+    };
+    assert_eq!(told(limits(), (0..5_000).map(first)), [], "nor under ids of one's own");
 }
 
 #[test]
@@ -248,13 +265,13 @@ fn r13_a_canary() {
 fn r14_one_token_in_two_networks_or_a_replay() {
     let from = |address: &str, at| Entry { agent: Agent { address: address.into(), ..doctor() }, ..read("p1", at) };
     let token = Subject::Token("j1".into());
-    assert_eq!(usual([from("192.0.2.7", 0), from("198.51.100.7", MINUTE)]), [(Rule::R14, token.clone(), Measure::Revoke)]);
+    assert_eq!(usual([from("192.0.2.7", 0), from("198.51.100.7", MINUTE)]), [(Rule::R14, token.clone(), Measure::Alert)]);
     assert_eq!(usual([from("192.0.2.7", 0), from("192.0.99.7", MINUTE)]), [], "the same network");
     assert_eq!(usual([from("192.0.2.7", 0), from("198.51.100.7", 5 * MINUTE)]), [], "after five minutes");
     assert_eq!(usual([from("2001:db8::1", 0), from("2001:db8:1::1", 1)]), [], "one provider of IPv6");
     assert_eq!(usual([from("2001:db8::1", 0), from("2001:db9::1", 1)]).len(), 1);
     let replay = failed(Event::Token, "assertion:replayed", 0);
-    assert_eq!(usual([replay]), [(Rule::R14, stranger(), Measure::Revoke)]);
+    assert_eq!(usual([replay]), [(Rule::R14, stranger(), Measure::Throttle)]);
 }
 
 #[test]

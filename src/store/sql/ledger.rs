@@ -38,6 +38,8 @@ pub struct Ledger {
     troubled: Arc<AtomicBool>,
     recent: Arc<Recent>,
     seen: Seen,
+    /// Entries that wait beside the database.
+    waiting: Arc<AtomicUsize>,
 }
 
 /// How many threads do what.
@@ -92,7 +94,8 @@ impl Ledger {
             replicas.push(lane);
         }
         let (threads, next_replica) = (Mutex::new(threads), AtomicUsize::new(0));
-        Ok(Self { place, jobs, reads, peeks, replicas, next_replica, threads, alive, troubled, recent, seen })
+        let waiting = Arc::default();
+        Ok(Self { place, jobs, reads, peeks, replicas, next_replica, threads, alive, troubled, recent, seen, waiting })
     }
 
     /// Writes: all that the closure does or nothing, durable when the answer is there. An error of the closure undoes it. Not for
@@ -213,9 +216,16 @@ impl Ledger {
         answered.await
     }
 
-    /// Whether the writer is at work, and the last that it tried to write could be written.
+    /// Whether the writer is at work, and the last that it tried to write could be written: an entry of the trail beside the database, when
+    /// that is a file. Without a server nothing can be decided.
     pub(super) fn ready(&self) -> bool {
-        self.alive.load(Ordering::Acquire) && !self.troubled.load(Ordering::Acquire)
+        let there = matches!(self.place, Place::File(_)) || self.waiting.load(Ordering::Acquire) == 0;
+        self.alive.load(Ordering::Acquire) && !self.troubled.load(Ordering::Acquire) && there
+    }
+
+    /// How many entries wait beside the database.
+    pub(super) fn waiting(&self) -> Arc<AtomicUsize> {
+        Arc::clone(&self.waiting)
     }
 
     /// Finishes what waits, folds the log in, ends the threads. Blocks until then; later calls do nothing.
@@ -269,6 +279,9 @@ fn write_all(mut writer: Writer, alive: &Alive) {
             Next::End => break,
         }
     }
+    if writer.has_spooled() {
+        let _last = writer.hand_over();
+    }
     writer.checkpoint();
 }
 
@@ -290,6 +303,14 @@ impl Job for Entering {
 
     fn failing(&self) -> Failing {
         Failing::Never
+    }
+
+    fn entry(&self) -> Option<&Entry> {
+        Some(&self.entry)
+    }
+
+    fn spooled(&mut self) {
+        self.seq = Some(0);
     }
 
     fn settle(self: Box<Self>, outcome: Result<(), &str>, answers: &mut Answers) {

@@ -34,6 +34,8 @@ mod search;
 mod select;
 mod settings;
 mod shared;
+mod spool;
+mod spooling;
 mod statement;
 mod terms;
 #[cfg(test)]

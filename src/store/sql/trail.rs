@@ -38,6 +38,10 @@ impl Trail for SqlStore {
             })
         })
     }
+
+    fn waiting(&self) -> usize {
+        self.spooled()
+    }
 }
 
 impl SqlStore {

@@ -137,6 +137,6 @@ impl Writer {
         tracing::error!(%error, "the database does not answer");
         self.turn.leads.store(false, Ordering::Release);
         self.turn.lost();
-        self.trouble();
+        self.set_troubled(true);
     }
 }

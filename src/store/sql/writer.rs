@@ -4,6 +4,7 @@ use super::answered::Answers;
 use super::connection::{Connection, Place, Use, number};
 use super::names::Names;
 use super::recent::{Recent, Slot};
+use super::spooling::Spooling;
 use super::statement::Statement;
 use super::turn::Turn;
 use crate::audit::{Agent, Chain, Entry, Event, Link};
@@ -39,6 +40,8 @@ pub(super) struct Writer {
     wrote: bool,
     /// How many batches still get a savepoint for each job.
     wary: u32,
+    /// Where entries wait while the database does not take them.
+    pub(super) spooling: Option<Spooling>,
 }
 
 /// How many batches get savepoints after one was lost because a job failed while it wrote.
@@ -54,6 +57,14 @@ pub(super) trait Job: Send {
 
     /// How it can fail.
     fn failing(&self) -> Failing;
+
+    /// The entry of the trail that is all of it: that can wait beside the database.
+    fn entry(&self) -> Option<&Entry> {
+        None
+    }
+
+    /// Says that it does wait there, durable.
+    fn spooled(&mut self) {}
 
     /// Answers whoever waits: durable, or why not. What is added to `answers` is given when the whole batch is settled.
     fn settle(self: Box<Self>, outcome: Result<(), &str>, answers: &mut Answers);
@@ -94,6 +105,7 @@ impl Writer {
             touched: Vec::new(),
             wrote: false,
             wary: 0,
+            spooling: None,
         };
         writer.catch_up()?;
         Ok(writer)
@@ -165,9 +177,14 @@ impl Writer {
         self.latest
     }
 
-    /// From now on writes do not succeed, until one does.
-    pub(super) fn trouble(&self) {
-        self.troubled.store(true, Ordering::Release);
+    /// The time.
+    pub(super) fn now(&self) -> Instant {
+        self.clock.now()
+    }
+
+    /// Whether from now on writes do not succeed, until one does.
+    pub(super) fn set_troubled(&self, troubled: bool) {
+        self.troubled.store(troubled, Ordering::Release);
     }
 
     /// Told to whoever asks whether writes succeed.
@@ -197,7 +214,7 @@ impl Writer {
     }
 
     /// Writes the entries of the batch, many by one statement.
-    fn write_entries(&mut self) -> QueryResult<()> {
+    pub(super) fn write_entries(&mut self) -> QueryResult<()> {
         let mut entered = std::mem::take(&mut self.entered).into_iter();
         while entered.len() > 0 {
             let values = |link: Link| [link.seq.into(), link.recorded.0.into(), link.leaf.into(), link.hash.to_vec().into()];
@@ -211,6 +228,10 @@ impl Writer {
     /// After a failure, and when nobody asks for anything: writes an entry and a setting, so that it shows whether both can be written
     /// again. The entry is undone.
     pub(super) fn try_again(&mut self) {
+        if self.has_spooled() {
+            let _still = self.is_cut_off();
+            return;
+        }
         if !self.troubled.load(Ordering::Acquire) {
             return;
         }
@@ -246,18 +267,26 @@ impl Writer {
 
     /// Runs a batch in one transaction and answers every job once the disk has it, or once it is lost.
     pub(super) fn settle(&mut self, mut batch: Vec<Box<dyn Job>>) {
-        let outcome = self.transact(&mut batch);
+        let lost = if self.is_cut_off() { Some("the database is away".to_owned()) } else { self.attempt(&mut batch) };
+        let kept = lost.is_some() && self.settle_beside(&mut batch);
+        let mut answers = Answers::default();
+        for job in batch {
+            let beside = kept && job.entry().is_some();
+            let outcome = lost.as_deref().filter(|_| !beside).map_or(Ok(()), Err);
+            job.settle(outcome, &mut answers);
+        }
+        answers.give();
+    }
+
+    /// Gives why it was lost, if it was.
+    fn attempt(&mut self, batch: &mut [Box<dyn Job>]) -> Option<String> {
+        let outcome = self.transact(batch);
         self.note(outcome.is_ok());
-        let lost = outcome.err().map(|error| {
+        outcome.err().map(|error| {
             tracing::error!(%error, jobs = batch.len(), "a batch could not be committed");
             self.abandon();
             error.to_string()
-        });
-        let mut answers = Answers::default();
-        for job in batch {
-            job.settle(lost.as_deref().map_or(Ok(()), Err), &mut answers);
-        }
-        answers.give();
+        })
     }
 
     fn transact(&mut self, batch: &mut [Box<dyn Job>]) -> Result<(), StoreError> {
@@ -305,7 +334,7 @@ impl Writer {
         Ok(done)
     }
 
-    fn abandon(&mut self) {
+    pub(super) fn abandon(&mut self) {
         self.entered.clear();
         self.touched.clear();
         // Fails when SQLite has already rolled back by itself (a full disk, an I/O error): then there is nothing left to undo.
