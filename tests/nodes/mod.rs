@@ -2,6 +2,9 @@
 //!
 //! They need a PostgreSQL server: `scripts/with-postgres cargo test --test it nodes::`.
 
+mod manipulations;
+mod spool;
+
 use crate::support::records::{consent, observation, patient};
 use crate::support::{Reply, Server, postgres};
 use amanat::smart::{Client, ClientKeys};
@@ -175,5 +178,26 @@ fn a_replica_answers_when_it_has_everything_and_is_passed_over_when_it_has_not()
             let found = gateway.get(&format!("Observation?_id={id}"), &all).json();
             assert_eq!(found["entry"][0]["resource"]["meta"]["versionId"], version, "{replica}: {found}");
         }
+    }
+}
+
+#[test]
+fn whom_one_node_locks_out_the_next_request_on_the_other_refuses() {
+    let Some((one, other)) = nodes() else { return };
+    let all = one.system(ALL);
+    let url = one.schema().unwrap();
+    for round in 0..10 {
+        assert_eq!(other.get("Observation/o1", &all).status, 200);
+        let row = format!("'r{round}', 'client', 'c1', 'suspend', 0, 0, 'drill', 'officer'");
+        drop(postgres::ask(
+            &url,
+            &format!("INSERT INTO restriction (id, kind, target, effect, begins, ends, reason, by) VALUES ({row})"),
+        ));
+        for server in [&other, &one] {
+            let refused = server.get("Observation/o1", &all);
+            assert_eq!((refused.status, refused.code().as_str()), (403, "AMANAT-HOLD-0001"), "{}", refused.text());
+            assert_eq!(server.trail_of(&refused)[0]["reason"], "suspended:client");
+        }
+        drop(postgres::ask(&url, &format!("UPDATE restriction SET lifted = 1 WHERE id = 'r{round}'")));
     }
 }

@@ -9,11 +9,15 @@ use serde_json::{Value, json};
 use std::fs;
 
 fn watched(settings: &str) -> Server {
-    let act = if settings.contains("act =") { "" } else { "act = true\n" };
-    let sections = format!("[alarms]\n{act}{settings}\n[alarms.notify]\nfile = \"alarms\"\n");
+    let sections = format!("[alarms]\nlearn_days = 0\nspare = []\n{settings}\n[alarms.notify]\nfile = \"alarms\"\n");
     let server = Server::with("Policy-all-normal", &sections);
     server.seed(&[patient("p1", "Amin"), patient("p2", "Bano"), observation("o1", "p1", "laboratory")]);
     server
+}
+
+/// A person's token in the wrong hands.
+fn thief(server: &Server) -> String {
+    server.token(json!({"scope": "user/*.rs", "fhirUser": "Practitioner/d9", "client_id": "ward", "jti": "stolen"}))
 }
 
 /// The words of what the gateway did by itself.
@@ -36,7 +40,7 @@ fn rules(server: &Server) -> Vec<String> {
 #[test]
 fn whoever_tries_ids_loses_the_token_and_no_one_else_does() {
     let server = watched("hidden_reads = 5");
-    let (thief, other) = (server.token(json!({"scope": "system/*.rs", "jti": "stolen"})), server.system("system/*.rs"));
+    let (thief, other) = (thief(&server), server.system("system/*.rs"));
     for number in 0..5 {
         server.get(&format!("Patient/guess-{number}"), &thief).expect(404);
     }
@@ -133,4 +137,61 @@ fn an_alarm_waits_for_a_reviewer_and_accesses_are_drawn_at_random() {
         diesel::sql_query(text).get_result::<Counted>(&mut server.connect()).unwrap().count
     };
     until("all are there", || waiting("sample") == 2 && waiting("alarm") >= 1);
+}
+
+#[test]
+fn in_its_first_week_a_gateway_only_tells_what_it_finds_unusual() {
+    let server = Server::with("Policy-all-normal", "[alarms]\nhidden_reads = 3\n[alarms.notify]\nfile = \"alarms\"\n");
+    server.seed(&[patient("p1", "Amin")]);
+    let token = thief(&server);
+    let guess = |token: &str, from: usize| {
+        for number in from..from + 3 {
+            server.get(&format!("Patient/guess-{number}"), token).expect(404);
+        }
+    };
+    guess(&token, 0);
+    until("it is told", || rules(&server) == ["R2"]);
+    let _ = server.get("Patient/p1", &token).expect(200);
+    server.wait(8 * 24 * 3_600);
+    let token = thief(&server);
+    guess(&token, 10);
+    until("and acted on from then on", || server.get("Patient/p1", &token).status == 401);
+    assert_eq!(guarded(&server), ["alarm", "alarm", "revoked"]);
+}
+
+#[test]
+fn a_site_chooses_what_a_rule_does() {
+    let server = watched("canaries = [\"Patient/p2\"]\nhidden_reads = 3\n[alarms.actions]\nR13 = \"suspend\"\nR2 = \"notify\"");
+    let (curious, other) = (server.clinician("d1", "user/*.rs"), server.clinician("d2", "user/*.rs"));
+    for number in 0..3 {
+        server.get(&format!("Patient/guess-{number}"), &other).expect(404);
+    }
+    let _ = server.get("Patient/p2", &curious).expect(200);
+    until("who touched it is locked out", || server.get("Patient/p1", &curious).status == 403);
+    assert_eq!(server.get("Patient/p1", &curious).code(), "AMANAT-HOLD-0001");
+    let _ = server.get("Patient/p1", &other).expect(200);
+    until("both are told", || ["R2", "R13"].iter().all(|rule| rules(&server).contains(&(*rule).to_owned())));
+    let words = guarded(&server);
+    assert!(words.contains(&"suspended".to_owned()) && !words.contains(&"revoked".to_owned()), "{words:?}");
+}
+
+#[test]
+fn after_a_discharge_a_record_is_left_alone() {
+    let server = watched("");
+    let stay = json!({
+        "resourceType": "Encounter", "id": "e1", "status": "finished", "class": {"code": "IMP"},
+        "subject": {"reference": "Patient/p1"}, "period": {"start": "2026-03-01", "end": "2026-04-01"}
+    });
+    let visit = json!({
+        "resourceType": "Encounter", "id": "e2", "status": "finished", "class": {"code": "AMB"},
+        "subject": {"reference": "Patient/p2"}, "period": {"start": "2026-03-01", "end": "2026-04-01"}
+    });
+    server.seed(&[stay, visit]);
+    let token = server.clinician("d1", "user/*.rs");
+    for id in ["p2", "p1"] {
+        let _ = server.get(&format!("Patient/{id}"), &token).expect(200);
+    }
+    until("it is told", || rules(&server) == ["R10"]);
+    let told = &told(&server)[0]["text"];
+    assert!(told.as_str().unwrap().contains("after the last encounter or discharge"), "{told}");
 }

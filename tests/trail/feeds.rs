@@ -1,14 +1,11 @@
 //! What goes out to other systems: every format, to a file and over TLS; and what must never go out.
 
-use super::{EVERYTHING, observation, patient};
+use super::{EVERYTHING, observation, patient, tls_listener};
 use crate::site::{Site, until};
-use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use serde_json::Value;
 use std::fs;
-use std::io::Read as _;
-use std::net::TcpListener;
-use std::sync::Arc;
-use std::sync::mpsc::channel;
+use std::io::{Read as _, Write as _};
+use std::sync::mpsc::{Receiver, channel};
 
 fn used(sections: &str) -> Site {
     let mut site = Site::prepare(sections);
@@ -77,20 +74,10 @@ fn every_format_has_every_entry_one_a_line_and_nothing_of_any_record() {
     }
 }
 
-#[test]
-fn a_receiver_over_tls_gets_each_message_behind_its_length() {
-    let authority = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
-    let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(authority.signing_key.serialize_der()));
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let config = rustls::ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
-    let config = Arc::new(config.with_no_client_auth().with_single_cert(vec![authority.cert.der().clone()], key).unwrap());
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = listener.local_addr().unwrap().port();
+/// A syslog receiver over TLS that gives what it reads.
+fn syslog_receiver() -> (u16, tempfile::TempDir, Receiver<Vec<u8>>) {
     let (sender, receiver) = channel();
-    std::thread::spawn(move || {
-        let (mut stream, _) = listener.accept().unwrap();
-        let mut session = rustls::ServerConnection::new(config).unwrap();
-        let mut tls = rustls::Stream::new(&mut session, &mut stream);
+    let (port, folder) = tls_listener(move |mut tls| {
         let mut part = [0; 4096];
         while let Ok(read) = tls.read(&mut part) {
             if read == 0 || sender.send(part[..read].to_vec()).is_err() {
@@ -98,23 +85,119 @@ fn a_receiver_over_tls_gets_each_message_behind_its_length() {
             }
         }
     });
-    let folder = tempfile::tempdir().unwrap();
-    let ca = folder.path().join("ca.pem");
-    fs::write(&ca, authority.cert.pem()).unwrap();
-    let sections = format!(
-        "[[audit.feeds]]\nname = \"siem\"\nformat = \"syslog\"\nto = \"syslog://localhost:{port}\"\nca = \"{}\"\n",
-        ca.display()
-    );
-    let mut site = used(&sections);
+    (port, folder, receiver)
+}
+
+/// What came so far, until it holds this.
+fn received(receiver: &Receiver<Vec<u8>>, wanted: &str) -> String {
     let mut bytes = Vec::new();
     until("messages came", || {
         bytes.extend(receiver.try_iter().flatten());
-        bytes.windows(5).any(|window| window == b"AUDIT")
+        String::from_utf8_lossy(&bytes).contains(wanted)
     });
-    let text = String::from_utf8_lossy(&bytes);
-    let (length, rest) = text.split_once(' ').unwrap();
-    let message = &rest[..length.parse::<usize>().unwrap()];
-    assert!(message.starts_with("<85>1 ") && message.ends_with('}'), "{message}");
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// The messages of a stream that counts octets (RFC 5425 § 4.3).
+fn messages(stream: &str) -> Vec<String> {
+    let (mut rest, mut all) = (stream.as_bytes(), Vec::new());
+    while let Some(blank) = rest.iter().position(|byte| *byte == b' ') {
+        let length: usize = std::str::from_utf8(&rest[..blank]).unwrap().parse().unwrap();
+        let Some(message) = rest.get(blank + 1..blank + 1 + length) else { break };
+        all.push(String::from_utf8(message.to_vec()).unwrap());
+        rest = &rest[blank + 1 + length..];
+    }
+    all
+}
+
+#[test]
+fn a_receiver_over_tls_gets_each_message_behind_its_length() {
+    for (format, wanted) in [("syslog", "AUDIT"), ("cef", "CEF:0|Amanat|amanat|"), ("json", "\"event\"")] {
+        let (port, folder, receiver) = syslog_receiver();
+        let ca = folder.path().join("ca.pem");
+        let sections = format!(
+            "[[audit.feeds]]\nname = \"siem\"\nformat = \"{format}\"\nto = \"syslog://localhost:{port}\"\nca = \"{}\"\n",
+            ca.display()
+        );
+        let mut site = used(&sections);
+        let all = messages(&received(&receiver, wanted));
+        assert!(!all.is_empty());
+        if format != "json" {
+            assert!(all.iter().all(|message| message.starts_with("<85>1 ")), "{all:?}");
+        }
+        assert!(all.iter().all(|message| !message.contains(['\n', '\r', '\u{1b}'])), "{all:?}");
+        assert_eq!(site.stop(), Some(0));
+    }
+}
+
+#[test]
+fn checkpoints_are_pushed_to_a_syslog_receiver_over_tls() {
+    let (port, folder, receiver) = syslog_receiver();
+    let ca = folder.path().join("ca.pem");
+    let sections = format!("[audit.checkpoints]\nevery_entries = 2\nsyslog = \"localhost:{port}\"\nca = \"{}\"\n", ca.display());
+    let mut site = used(&sections);
+    let text = received(&receiver, "\u{2014} ");
+    assert!(messages(&text).iter().any(|message| message.contains("/fhir") && message.contains("\u{2014} ")), "{text}");
+    assert_eq!(site.stop(), Some(0));
+}
+
+#[test]
+fn telemetry_is_posted_over_tls_with_the_trace_of_the_request() {
+    let (sender, receiver) = channel();
+    let (port, folder) = tls_listener(move |mut tls| {
+        let (mut bytes, mut part) = (Vec::new(), [0; 16384]);
+        while let Ok(read) = tls.read(&mut part) {
+            bytes.extend_from_slice(&part[..read]);
+            let text = String::from_utf8_lossy(&bytes).into_owned();
+            let length =
+                text.lines().find_map(|line| line.to_ascii_lowercase().strip_prefix("content-length: ").map(str::to_owned));
+            let whole = text
+                .split_once("\r\n\r\n")
+                .is_some_and(|(_, body)| length.is_some_and(|length| length.parse() == Ok(body.len())));
+            if whole && sender.send(text).is_ok() {
+                bytes.clear();
+                drop(tls.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"));
+            } else if read == 0 {
+                break;
+            }
+        }
+    });
+    let sections = format!(
+        "[[audit.feeds]]\nname = \"otel\"\nformat = \"otlp\"\nto = \"https://localhost:{port}/v1/logs\"\nca = \"{}\"\nsecret = \"shared\"\n",
+        folder.path().join("ca.pem").display()
+    );
+    let mut site = used(&sections);
+    let posted = receiver.recv_timeout(std::time::Duration::from_secs(30)).unwrap();
+    let (head, body) = posted.split_once("\r\n\r\n").unwrap();
+    assert!(head.starts_with("POST /v1/logs ") && head.to_ascii_lowercase().contains("x-amanat-signature: sha256="), "{head}");
+    let document: Value = serde_json::from_str(body).unwrap();
+    let record = &document["resourceLogs"][0]["scopeLogs"][0]["logRecords"][0];
+    assert!(record["timeUnixNano"].is_string() && record["attributes"].is_array(), "{record}");
+    assert!(!posted.contains("confidential") && !posted.contains("pat-one"), "patients by pseudonym, nothing of a record");
+    assert_eq!(site.stop(), Some(0));
+}
+
+#[test]
+fn under_a_legal_hold_nothing_is_dropped() {
+    let settings = "[audit.retention]\nfolder = \"sealed\"\n";
+    let mut site = Site::prepare(&format!("{settings}hold = true\n"));
+    fs::create_dir(site.folder.path().join("sealed")).unwrap();
+    let token = site.client("hospital", EVERYTHING);
+    site.start();
+    site.ask("PUT", &token, "Patient/a", Some(&patient("a"))).expect(201);
+    assert_eq!(site.stop(), Some(0));
+    site.tamper("UPDATE trail SET recorded = 0");
+    site.start();
+    site.get(&token, "Patient/a").expect(200);
+    // Expired months are thought of as soon as the gateway serves.
+    std::thread::sleep(std::time::Duration::from_secs(2));
+    assert_eq!((site.trail()[0].seq, fs::read_dir(site.folder.path().join("sealed")).unwrap().count()), (1, 0));
+    assert_eq!(site.stop(), Some(0));
+    let text = fs::read_to_string(site.settings()).unwrap();
+    fs::write(site.settings(), text.replace("hold = true", "hold = false")).unwrap();
+    site.start();
+    until("what is expired goes when the hold is lifted", || site.trail()[0].seq > 1);
+    assert_eq!(fs::read_dir(site.folder.path().join("sealed")).unwrap().count(), 1);
     assert_eq!(site.stop(), Some(0));
 }
 

@@ -26,7 +26,7 @@ fn runbook() -> Vec<(String, String)> {
 
 /// A gateway with forty patients, a ward that works, and a client whose token will be stolen.
 fn hospital() -> (Site, String, String) {
-    let mut site = Site::prepare("[alarms]\nact = true\npatients_an_hour = 15\n[alarms.notify]\nfile = \"alarms\"\n");
+    let mut site = Site::prepare("[alarms]\nlearn_days = 0\npatients_an_hour = 15\n[alarms.notify]\nfile = \"alarms\"\n");
     let writer = site.client("writer", "system/*.cruds");
     for id in ["ward", "tablet"] {
         site.done(&["client", "add", id, "--scope", "user/*.rs", "--purpose", "TREAT", "--redirect-uri", "http://127.0.0.1:1/"]);
@@ -115,7 +115,7 @@ fn a_mass_read_is_noticed_contained_scoped_and_reported_as_the_runbook_says() {
 
 #[test]
 fn a_case_is_closed_by_somebody_else_and_a_rule_is_muted_with_an_end_and_a_reason() {
-    let mut site = Site::prepare("[alarms]\nact = true\ncanaries = [\"Patient/p0\"]\n");
+    let mut site = Site::prepare("[alarms]\ncanaries = [\"Patient/p0\"]\n");
     let writer = site.client("writer", "system/*.cruds");
     site.done(&["client", "add", "ward", "--scope", "user/*.rs", "--purpose", "TREAT", "--redirect-uri", "http://127.0.0.1:1/"]);
     let token = site.done(&["token", "--client", "ward", "--user", "Practitioner/d1"]).trim().to_owned();

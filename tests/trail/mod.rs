@@ -2,16 +2,22 @@
 
 mod accounting;
 mod alarms;
+mod day;
 mod entries;
 mod evidence;
 mod feeds;
 mod incident;
+mod latency;
+mod letters;
 mod manipulations;
 mod unwritable;
 mod view;
 
 use crate::site::Site;
+use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use serde_json::{Value, json};
+use std::net::{TcpListener, TcpStream};
+use std::sync::Arc;
 
 const EVERYTHING: &str = "system/*.cruds";
 
@@ -37,4 +43,27 @@ fn with_records() -> (Site, String) {
         site.ask("POST", &token, "Observation", Some(&observation(id))).expect(201);
     }
     (site, token)
+}
+
+/// What one side of a TLS connection reads and writes.
+type Tls = rustls::StreamOwned<rustls::ServerConnection, TcpStream>;
+
+/// Listens with TLS, one connection at a time; the port, and a folder with the certificate to trust (`ca.pem`).
+fn tls_listener(mut converse: impl FnMut(Tls) + Send + 'static) -> (u16, tempfile::TempDir) {
+    let authority = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+    let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(authority.signing_key.serialize_der()));
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = rustls::ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+    let config = Arc::new(config.with_no_client_auth().with_single_cert(vec![authority.cert.der().clone()], key).unwrap());
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("ca.pem"), authority.cert.pem()).unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let session = rustls::ServerConnection::new(Arc::clone(&config)).unwrap();
+            converse(rustls::StreamOwned::new(session, stream));
+        }
+    });
+    (port, folder)
 }
