@@ -82,7 +82,7 @@ fn policy(settings: &mut Settings) -> Policy {
         let Some(word) = settings.optional::<String>(&key).or(small) else { continue };
         match Measure::parse(&word) {
             Some(Measure::Pause) if rule != Rule::R15 => {
-                settings.fault(&key, "only R15 is about a subscription that could pause")
+                settings.fault(&key, "only R15 is about a subscription that could pause");
             }
             Some(measure) => drop(chosen.insert(rule, measure)),
             None => settings.fault(

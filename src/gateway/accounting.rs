@@ -158,7 +158,7 @@ impl Gateway {
             .filter_map(|(id, text)| {
                 let mut resource: Value = serde_json::from_str(&text).ok()?;
                 // The words of a search may name others than whom the accounting is for, and it is made to be handed over.
-                if let Some(entities) = resource["entity"].as_array_mut() {
+                if let Some(entities) = resource.get_mut("entity").and_then(Value::as_array_mut) {
                     entities.retain(|entity| entity.get("query").is_none());
                 }
                 Some(json!({ "fullUrl": format!("{}/AuditEvent/{id}", self.parts.base), "resource": resource }))

@@ -223,12 +223,12 @@ fn restriction(id: &str, alarm: &Alarm, measure: Measure, now: Instant) -> Optio
         Subject::Everybody => (Restricted::Everybody, &String::new()),
     };
     let (kind, target, effect, seconds) = match (measure, kind) {
-        (Measure::Alert | Measure::Page, _) => return None,
         // The gateway as a whole is nobody to be slowed down or locked out.
-        (Measure::Throttle | Measure::Revoke | Measure::Suspend, Restricted::Everybody) => return None,
+        (Measure::Alert | Measure::Page, _) | (Measure::Throttle | Measure::Revoke | Measure::Suspend, Restricted::Everybody) => {
+            return None;
+        }
         (Measure::Suspend, Restricted::Client | Restricted::User) => (kind, target.clone(), Effect::Suspend, None),
-        (Measure::Suspend, _) => (kind, target.clone(), Effect::Suspend, Some(REVOKED)),
-        (Measure::Revoke, Restricted::Token) => (kind, target.clone(), Effect::Suspend, Some(REVOKED)),
+        (Measure::Suspend, _) | (Measure::Revoke, Restricted::Token) => (kind, target.clone(), Effect::Suspend, Some(REVOKED)),
         // Without a token to revoke, whoever used it is slowed down.
         (Measure::Throttle | Measure::Revoke, _) => (kind, target.clone(), Effect::Throttle, Some(THROTTLE)),
         (Measure::Hold, _) => (kind, target.clone(), Effect::Hold, None),

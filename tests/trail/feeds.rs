@@ -142,7 +142,7 @@ fn checkpoints_are_pushed_to_a_syslog_receiver_over_tls() {
 }
 
 #[test]
-fn telemetry_is_posted_over_tls_with_the_trace_of_the_request() {
+fn telemetry_is_posted_over_tls_and_signed() {
     let (sender, receiver) = channel();
     let (port, folder) = tls_listener(move |mut tls| {
         let (mut bytes, mut part) = (Vec::new(), [0; 16384]);

@@ -109,7 +109,9 @@ impl Writer {
             return false;
         }
         if kept {
-            batch.iter_mut().for_each(|job| job.spooled());
+            for job in batch.iter_mut() {
+                job.spooled();
+            }
         }
         self.set_troubled(!kept);
         kept
