@@ -87,7 +87,7 @@ impl FhirMessage {
     ///
     /// # Errors
     /// When nothing is in it that a laboratory files.
-    pub fn map(&self, subjects: &[String], setting: &Context<'_>) -> Mapping {
+    pub fn map(&self, subjects: &[String], setting: &Context) -> Mapping {
         let filed = self.records.iter().filter(|one| one.resource_type != ResourceType::Patient);
         let keyed: Vec<(&Record, Key)> = filed.enumerate().map(|(at, one)| (one, self.key(one, at, setting))).collect();
         let mut targets: HashMap<String, String> = HashMap::new();
@@ -124,7 +124,7 @@ impl FhirMessage {
         Ok(plan)
     }
 
-    fn key(&self, record: &Record, at: usize, setting: &Context<'_>) -> Key {
+    fn key(&self, record: &Record, at: usize, setting: &Context) -> Key {
         let first = record.document.root().get("identifier").and_then(|list| list.flattened().next());
         let part = |name: &str| first.and_then(|one| one.text_at(name)).map(std::borrow::Cow::into_owned).unwrap_or_default();
         let (system, value) = (part("system"), part("value"));
@@ -136,7 +136,7 @@ impl FhirMessage {
         setting.namer.key(record.resource_type, &identity)
     }
 
-    fn testimony(&self, keyed: &[(&Record, Key)], setting: &Context<'_>) -> Planned {
+    fn testimony(&self, keyed: &[(&Record, Key)], setting: &Context) -> Planned {
         let targets = keyed.iter().map(|(_, key)| Json::reference(&key.to_string()));
         let what = Json::object([
             (

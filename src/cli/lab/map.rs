@@ -13,6 +13,7 @@ use crate::lab::{Namer, Plan, Planned, Role, Warning};
 use jiff::tz::TimeZone;
 use serde_json::json;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// The arguments.
 #[derive(Debug, clap::Args)]
@@ -28,6 +29,8 @@ pub(super) struct Map {
 struct Mapped {
     kind: String,
     control: String,
+    /// Who it is about, as they would be looked for.
+    patients: Vec<Json>,
     result: Result<Plan, Vec<Fault>>,
 }
 
@@ -48,6 +51,7 @@ impl Map {
             tables = tables.with(&text).map_err(|why| Failure::Usage(format!("`{}`: {why}", file.display())))?;
         }
         let zone = settings.map_or(TimeZone::UTC, |settings| settings.lab.time_zone.clone());
+        let tables = Arc::new(tables);
         let bytes = std::fs::read(&self.file).map_err(|error| Failure::file(&self.file, error))?;
         let text = decode(&bytes, Charset::Latin1).map_err(|fault| Failure::Failed(fault.to_string()))?;
         let mapped: Vec<Mapped> = split_messages(&text).iter().map(|text| mapped(text, &tables, &zone)).collect();
@@ -61,15 +65,17 @@ impl Map {
     }
 }
 
-fn mapped(text: &str, tables: &Tables, zone: &TimeZone) -> Mapped {
+fn mapped(text: &str, tables: &Arc<Tables>, zone: &TimeZone) -> Mapped {
     let message = match Message::parse(text) {
         Ok(message) => message,
-        Err(fault) => return Mapped { kind: String::new(), control: String::new(), result: Err(vec![fault]) },
+        Err(fault) => {
+            return Mapped { kind: String::new(), control: String::new(), patients: Vec::new(), result: Err(vec![fault]) };
+        }
     };
     let field = |number: usize| message.header(number).component(1).text();
     let sender = tables.sender("", &field(3), &field(4)).cloned().unwrap_or_default();
     let context = Context {
-        tables,
+        tables: Arc::clone(tables),
         sender,
         zone: zone.clone(),
         namer: Namer::new(b"dry run", "dry-run"),
@@ -78,11 +84,12 @@ fn mapped(text: &str, tables: &Tables, zone: &TimeZone) -> Mapped {
         received: Clock::system().now(),
     };
     let result = Matter::of(&message).map_err(|fault| vec![fault]).and_then(|_| with_patients(&message, &context));
-    Mapped { kind: message.kind(), control: field(10), result }
+    let patients = patients(&message, &context).unwrap_or_default();
+    Mapped { kind: message.kind(), control: field(10), patients, result }
 }
 
 /// The plan, with the patients as they would be looked for.
-fn with_patients(message: &Message, context: &Context<'_>) -> Result<Plan, Vec<Fault>> {
+fn with_patients(message: &Message, context: &Context) -> Result<Plan, Vec<Fault>> {
     let found = patients(message, context)?;
     let keys: Vec<Key> = (0..found.len()).map(|at| context.namer.key(ResourceType::Patient, &at.to_string())).collect();
     let subjects: Vec<String> = keys.iter().map(ToString::to_string).collect();
@@ -134,7 +141,9 @@ fn print_json(one: &Mapped, screen: &mut Screen<'_>) -> Result<(), Failure> {
                 .iter()
                 .map(|fault| json!({"place": fault.place.to_string(), "code": fault.kind.code(), "text": fault.text}))
                 .collect();
-            json!({"kind": one.kind, "control": one.control, "faults": faults})
+            let patients: Vec<serde_json::Value> =
+                one.patients.iter().filter_map(|patient| serde_json::from_str(&patient.to_string()).ok()).collect();
+            json!({"kind": one.kind, "control": one.control, "faults": faults, "patients": patients})
         }
     };
     Ok(screen.json(&document)?)

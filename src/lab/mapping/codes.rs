@@ -30,6 +30,11 @@ pub(super) fn observation_status(code: &str) -> Option<&'static str> {
     look(TABLE, code)
 }
 
+/// Whether an OBX-11 means more than its FHIR status tells, so that the code is kept beside it.
+pub(super) fn is_interpreted(code: &str) -> bool {
+    matches!(code, "X" | "B" | "I" | "N" | "O" | "R" | "S" | "U" | "V" | "D" | "W")
+}
+
 /// OBR-25 (table 0123). DiagnosticReport has no `corrected, not final`: that is preliminary.
 pub(super) fn report_status(code: &str) -> Option<&'static str> {
     const TABLE: &[Row] = &[
@@ -76,6 +81,17 @@ pub(super) fn order_control(code: &str) -> Option<&'static str> {
         ("XO", "active"),
         ("XX", "active"),
         ("RL", "active"),
+        ("AF", "active"),
+        ("PR", "active"),
+        ("PY", "active"),
+        ("RO", "active"),
+        ("RQ", "active"),
+        ("FU", "completed"),
+        ("DF", "revoked"),
+        ("UC", "active"),
+        ("UD", "active"),
+        ("UH", "active"),
+        ("UA", "revoked"),
         ("CA", "revoked"),
         ("CR", "revoked"),
         ("OC", "revoked"),
@@ -117,18 +133,70 @@ pub(super) fn gender(code: &str) -> Option<&'static str> {
 pub(super) fn name_use(code: &str) -> Option<&'static str> {
     let table = [
         ("L", "official"),
+        ("R", "official"),
         ("D", "usual"),
         ("M", "maiden"),
         ("N", "nickname"),
-        ("P", "official"),
         ("S", "anonymous"),
-        ("T", "temp"),
-        ("B", "old"),
-        ("A", "usual"),
+        ("MSK", "anonymous"),
+        ("TEMP", "temp"),
+        ("NAV", "temp"),
         ("BAD", "old"),
-        ("CURRENT", "usual"),
+        ("NOUSE", "old"),
     ];
     look(&table, code)
+}
+
+/// PID-16 (table 0002) as code and display of v3-MaritalStatus or v3-NullFlavor.
+pub(super) fn marital_status(code: &str) -> Option<(&'static str, &'static str, &'static str)> {
+    const V3: &str = "http://terminology.hl7.org/CodeSystem/v3-MaritalStatus";
+    const NULL: &str = "http://terminology.hl7.org/CodeSystem/v3-NullFlavor";
+    let (system, code, display) = match code {
+        "A" | "E" => (V3, "L", "Legally Separated"),
+        "D" => (V3, "D", "Divorced"),
+        "M" => (V3, "M", "Married"),
+        "S" => (V3, "S", "Never Married"),
+        "W" => (V3, "W", "Widowed"),
+        "C" => (V3, "C", "Common Law"),
+        "G" | "P" | "R" => (V3, "T", "Domestic partner"),
+        "N" => (V3, "A", "Annulled"),
+        "I" => (V3, "I", "Interlocutory"),
+        "B" => (V3, "U", "unmarried"),
+        "U" => (NULL, "UNK", "unknown"),
+        "O" => (NULL, "OTH", "other"),
+        "T" => (NULL, "NAVU", "Not available"),
+        _ => return None,
+    };
+    Some((system, code, display))
+}
+
+/// ORC-28 (table 0177) and TXA-18 (table 0272) as security labels: a confidentiality, or what the information is sensitive for.
+pub(super) fn confidentiality(code: &str) -> Option<(&'static str, &'static str)> {
+    const CONFIDENTIALITY: &str = "http://terminology.hl7.org/CodeSystem/v3-Confidentiality";
+    const ACT: &str = "http://terminology.hl7.org/CodeSystem/v3-ActCode";
+    Some(match code {
+        "V" | "VR" => (CONFIDENTIALITY, "V"),
+        "R" | "RE" => (CONFIDENTIALITY, "R"),
+        "U" | "UC" => (CONFIDENTIALITY, "N"),
+        "PSY" => (ACT, "PSY"),
+        "AID" | "HIV" => (ACT, "HIV"),
+        "ETH" => (ACT, "ETHUD"),
+        "EMP" => (ACT, "EMP"),
+        "VIP" => (ACT, "CEL"),
+        "UWM" => (ACT, "SEX"),
+        _ => return None,
+    })
+}
+
+/// PV1-2 (table 0004) as the class of a visit, with its display.
+pub(super) fn visit_class(code: &str) -> Option<(&'static str, &'static str)> {
+    Some(match code {
+        "E" => ("EMER", "emergency"),
+        "I" => ("IMP", "inpatient encounter"),
+        "O" => ("AMB", "ambulatory"),
+        "P" => ("PRENC", "pre-admission"),
+        _ => return None,
+    })
 }
 
 /// XAD.7 (table 0190), as `use`.
@@ -155,7 +223,7 @@ pub(super) fn telecom_system(code: &str) -> Option<&'static str> {
         ("BP", "pager"),
         ("INTERNET", "email"),
         ("X.400", "email"),
-        ("SAT", "phone"),
+        ("SAT", "other"),
         ("MD", "other"),
         ("TDD", "other"),
         ("TTY", "other"),

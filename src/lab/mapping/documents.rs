@@ -4,9 +4,10 @@ use super::Context;
 use super::codes;
 use super::groups::Group;
 use super::json::Json;
+use super::numbers::Numbers;
 use super::observation::text_of;
 use super::parties::practitioner;
-use super::report::tag;
+use super::report::{label, meta};
 use super::types::{concept, entity, identifier, time};
 use super::value::{Unit, value};
 use crate::fhir::{Key, ResourceType};
@@ -16,7 +17,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 /// Maps the document of a patient.
-pub(super) fn document(group: &Group<'_>, subject: &str, setting: &Context<'_>, plan: &mut Plan) -> Result<(), Vec<Fault>> {
+pub(super) fn document(group: &Group<'_>, subject: &str, setting: &Context, plan: &mut Plan) -> Result<(), Vec<Fault>> {
     let Some(txa) = group.document else {
         return Err(vec![Fault::of(FaultKind::Sequence, "there is no TXA segment: which document is this?")]);
     };
@@ -40,17 +41,25 @@ pub(super) fn document(group: &Group<'_>, subject: &str, setting: &Context<'_>, 
     let dated = [6, 7, 4].into_iter().find_map(|field| time(txa.field(field), setting)).map_or(sent, |moment| moment.instant);
     let mut content = Json::object([
         ("resourceType", Json::text("DocumentReference")),
-        ("meta", tag(message)),
+        ("meta", labelled(meta(message, None, setting), txa, setting)),
         ("extension", Json::one(Json::extension(crate::disclosure::AS_OF, "valueInstant", Json::text(&sent.to_string())))),
         ("masterIdentifier", number.map_or(Json::Absent, |(value, system)| identifier(&system, &value, ""))),
+        ("identifier", Json::one(identifier("", &txa.field(16).text(), ""))),
         ("status", Json::text(status)),
         ("docStatus", completed.map_or(Json::Absent, Json::text)),
         ("type", concept(txa.field(2), setting)),
         ("subject", Json::reference(subject)),
         ("date", Json::text(&dated.to_string())),
         ("description", Json::text(&txa.field(25).text())),
+        ("securityLabel", labels(txa, setting)),
         ("content", Json::array(attachments.into_iter().map(|one| Json::object([("attachment", one)])))),
     ]);
+    // The orders that it is about are named; a document makes none.
+    let orders = group.orders.iter().flat_map(|order| {
+        let Json::List(named) = Numbers::of(order, setting).logical() else { return Vec::new() };
+        named
+    });
+    content.put("context", Json::object([("related", Json::array(orders.collect::<Vec<_>>()))]));
     let authors: Vec<Json> = txa.field(9).repetitions().map(|one| practitioner(one, setting, plan)).collect();
     content.put("author", Json::array(authors));
     if txa.field(10).is_valued() {
@@ -62,8 +71,24 @@ pub(super) fn document(group: &Group<'_>, subject: &str, setting: &Context<'_>, 
     Ok(())
 }
 
+/// TXA-18: how confidential it is, which decides who may see it.
+fn labels(txa: Segment<'_>, setting: &Context) -> Json {
+    let all = txa.field(18).repetitions().map(|one| Json::object([("coding", Json::one(label(one, setting)))]));
+    Json::array(all.collect::<Vec<_>>())
+}
+
+/// The same labels where every access is decided by them.
+fn labelled(mut meta: Json, txa: Segment<'_>, setting: &Context) -> Json {
+    let all = Json::array(txa.field(18).repetitions().map(|one| label(one, setting)).collect::<Vec<_>>());
+    if meta.is_there() {
+        meta.put("security", all);
+        return meta;
+    }
+    Json::object([("security", all)])
+}
+
 /// What a document consists of; where it is only told of (T01, T03, ...), its title stands for it.
-fn attachments(group: &Group<'_>, txa: Segment<'_>, key: &Key, setting: &Context<'_>, plan: &mut Plan) -> Vec<Json> {
+fn attachments(group: &Group<'_>, txa: Segment<'_>, key: &Key, setting: &Context, plan: &mut Plan) -> Vec<Json> {
     let observed = group.loose.iter().chain(group.orders.iter().flat_map(|order| &order.observations));
     let (mut texts, mut attachments) = (Vec::new(), Vec::new());
     for one in observed {

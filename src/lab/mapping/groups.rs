@@ -6,6 +6,8 @@ use crate::lab::v2::{Message, Segment};
 #[derive(Debug, Default)]
 pub(super) struct Group<'m> {
     pub(super) patient: Option<Segment<'m>>,
+    /// PD1 and NK1: who belongs to the patient.
+    pub(super) relations: Vec<Segment<'m>>,
     pub(super) notes: Vec<Segment<'m>>,
     pub(super) visit: Option<Segment<'m>>,
     pub(super) document: Option<Segment<'m>>,
@@ -93,6 +95,7 @@ impl<'m> Walk<'m> {
                 self.current.document.get_or_insert(segment);
                 self.behind = Behind::Other;
             }
+            "PD1" | "NK1" => self.current.relations.push(segment),
             "ORC" => self.control(segment),
             "OBR" => self.request(segment),
             "TQ1" => {

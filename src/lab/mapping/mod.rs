@@ -4,18 +4,23 @@ mod codes;
 mod documents;
 mod groups;
 pub mod json;
+mod numbers;
 mod observation;
 mod orders;
+mod parents;
 mod parties;
 mod patient;
 mod report;
+#[cfg(test)]
+mod segment_tests;
 mod specimen;
 #[cfg(test)]
 mod tests;
 mod types;
 mod value;
+mod visit;
 
-pub use patient::{patient, prior_identifiers};
+pub use patient::prior_identifiers;
 
 use super::tables::{Sender, Tables};
 use super::v2::{Fault, FaultKind, Message, moment};
@@ -24,12 +29,13 @@ use crate::fhir::{Instant, Key, ResourceType};
 use groups::groups;
 use jiff::tz::TimeZone;
 use json::Json;
+use std::sync::Arc;
 
 /// What a mapping depends on beside the message.
 #[derive(Debug)]
-pub struct Context<'t> {
+pub struct Context {
     /// Codes, units, systems.
-    pub tables: &'t Tables,
+    pub tables: Arc<Tables>,
     /// What is told about the sender.
     pub sender: Sender,
     /// The zone of times without an offset, where the sender has none of its own.
@@ -44,7 +50,7 @@ pub struct Context<'t> {
     pub received: Instant,
 }
 
-impl Context<'_> {
+impl Context {
     /// The zone of this sender.
     pub fn zone(&self) -> &TimeZone {
         self.sender.zone.as_ref().unwrap_or(&self.zone)
@@ -116,8 +122,10 @@ impl Matter {
 ///
 /// # Errors
 /// When there is none.
-pub fn patients(message: &Message, setting: &Context<'_>) -> Result<Vec<Json>, Vec<Fault>> {
-    let found: Vec<Json> = groups(message).iter().filter_map(|group| group.patient).map(|pid| patient(pid, setting)).collect();
+pub fn patients(message: &Message, setting: &Context) -> Result<Vec<Json>, Vec<Fault>> {
+    let groups = groups(message);
+    let told = groups.iter().filter_map(|group| Some(patient::patient(group.patient?, &group.relations, setting)));
+    let found: Vec<Json> = told.collect();
     if found.is_empty() {
         return Err(vec![Fault::of(FaultKind::Sequence, "there is no PID segment: whose results are these?")]);
     }
@@ -128,7 +136,7 @@ pub fn patients(message: &Message, setting: &Context<'_>) -> Result<Vec<Json>, V
 ///
 /// # Errors
 /// Everything that the sender must correct.
-pub fn map(message: &Message, subjects: &[String], setting: &Context<'_>) -> Mapping {
+pub fn map(message: &Message, subjects: &[String], setting: &Context) -> Mapping {
     let matter = Matter::of(message).map_err(|fault| vec![fault])?;
     let mut plan = Plan::default();
     for warning in message.warnings() {
@@ -160,7 +168,7 @@ pub fn map(message: &Message, subjects: &[String], setting: &Context<'_>) -> Map
 }
 
 /// The Provenance of everything in a plan, with the message as its source.
-pub fn testify(message: &Message, setting: &Context<'_>, plan: &mut Plan) {
+pub fn testify(message: &Message, setting: &Context, plan: &mut Plan) {
     if plan.records.is_empty() {
         return;
     }

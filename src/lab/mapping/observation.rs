@@ -3,9 +3,9 @@
 use super::Context;
 use super::codes;
 use super::groups::Observed;
-use super::json::Json;
+use super::json::{Json, decimal};
 use super::parties::{organization, practitioner, producer};
-use super::types::{coded, concept, date_time, entity, identifier, time};
+use super::types::{coded, concept, date_time, entity, entity_inside, identifier, time};
 use super::value::{Unit, Value, is_text, reference_range, value};
 use crate::fhir::{Instant, Key, ResourceType};
 use crate::lab::v2::{Fault, FaultKind, Part, Place, Segment};
@@ -27,7 +27,10 @@ pub(super) struct Frame<'f> {
     pub(super) status: &'f str,
     /// OBR-24.
     pub(super) section: String,
-    pub(super) tag: Json,
+    /// Tags and security labels.
+    pub(super) meta: Json,
+    /// The visit.
+    pub(super) encounter: Json,
 }
 
 /// The observations of an order: their keys, in order and each once, and the documents among them.
@@ -45,7 +48,7 @@ pub(super) fn observations(
     all: &[Observed<'_>],
     report: Option<&Key>,
     frame: &Frame<'_>,
-    setting: &Context<'_>,
+    setting: &Context,
     plan: &mut Plan,
 ) -> Result<Results, Vec<Fault>> {
     let (mut results, mut faults) = (Results::default(), Vec::new());
@@ -90,7 +93,7 @@ fn continues(first: &Observed<'_>, next: &Observed<'_>) -> bool {
     matches!(kind.as_str(), "TX" | "FT") && [2, 3, 4].into_iter().all(same) && first.notes.is_empty()
 }
 
-fn join(found: &mut Value, paragraphs: &[Observed<'_>], setting: &Context<'_>, plan: &mut Plan, unit: &Unit) {
+fn join(found: &mut Value, paragraphs: &[Observed<'_>], setting: &Context, plan: &mut Plan, unit: &Unit) {
     for paragraph in paragraphs {
         let next = value(paragraph.result, unit, setting, plan).member.and_then(|(_, value)| value.as_text().map(str::to_owned));
         let next = next.unwrap_or_default();
@@ -132,7 +135,7 @@ fn observation(
     found: Value,
     unit: &Unit,
     frame: &Frame<'_>,
-    setting: &Context<'_>,
+    setting: &Context,
     plan: &mut Plan,
 ) -> (Json, String) {
     let obx = observed.result;
@@ -144,31 +147,38 @@ fn observation(
     let interpretations = obx.field(8).repetitions().map(|one| interpretation(&one.component(1).text(), one, setting));
     let mut made = Json::object([
         ("resourceType", Json::text("Observation")),
-        ("meta", frame.tag.clone()),
+        ("meta", frame.meta.clone()),
         ("identifier", Json::one(instance(obx, setting))),
         ("basedOn", Json::one(frame.order.as_deref().map_or(Json::Absent, Json::reference))),
         ("status", Json::text(status)),
         ("category", categories(&frame.section)),
         ("code", named_code(obx, setting)),
         ("subject", Json::reference(frame.subject)),
+        ("encounter", frame.encounter.clone()),
         (effective_name, effective),
         ("issued", Json::text(&frame.issued.to_string())),
         ("interpretation", Json::array(interpretations.collect::<Vec<_>>())),
         ("referenceRange", Json::one(reference_range(&obx.field(7).text(), unit))),
         ("method", concept(obx.field(17), setting)),
         ("bodySite", concept(obx.field(20), setting)),
-        ("specimen", frame.specimen.as_ref().map_or(Json::Absent, |key| Json::reference(&key.to_string()))),
+        ("specimen", own_specimen(obx, frame, setting, plan)),
     ]);
     made.put("performer", performers(obx, setting, plan));
     let notes = observed.notes.iter().chain(paragraphs.iter().flat_map(|one| &one.notes));
     made.put("note", Json::array(notes.map(|note| annotation(*note, setting)).collect::<Vec<_>>()));
     put_value(&mut made, found, status, &told);
     put_extensions(&mut made, obx, setting);
+    if codes::is_interpreted(&told) {
+        let code = Json::concept("http://terminology.hl7.org/CodeSystem/v2-0085", &told, "");
+        let url = "http://hl7.org/fhir/StructureDefinition/alternate-codes";
+        let alternate = Json::one(Json::extension(url, "valueCodeableConcept", code));
+        made.put("_status", Json::object([("extension", alternate)]));
+    }
     (made, status.to_owned())
 }
 
 /// OBX-3; what is not named is a document.
-fn named_code(obx: Segment<'_>, setting: &Context<'_>) -> Json {
+fn named_code(obx: Segment<'_>, setting: &Context) -> Json {
     match concept(obx.field(3), setting) {
         Json::Absent => Json::object([("text", Json::text("document"))]),
         code => code,
@@ -194,20 +204,48 @@ fn put_value(made: &mut Json, found: Value, status: &str, told: &str) {
     made.put("component", Json::array(components.collect::<Vec<_>>()));
 }
 
-fn put_extensions(made: &mut Json, obx: Segment<'_>, setting: &Context<'_>) {
-    let sub_id = "http://hl7.org/fhir/5.0/StructureDefinition/extension-Observation.observationSubId";
-    let analysed = "http://hl7.org/fhir/StructureDefinition/observation-analysis-date-time";
-    let extensions = [
-        Json::extension(sub_id, "valueString", Json::text(&obx.field(4).text())),
-        Json::extension(analysed, "valueDateTime", date_time(obx.field(19), setting)),
-    ];
-    made.extend("extension", extensions);
+fn put_extensions(made: &mut Json, obx: Segment<'_>, setting: &Context) {
+    let url = |name: &str| format!("http://hl7.org/fhir/StructureDefinition/observation-{name}");
+    let abnormal = obx.field(10).repetitions().map(|one| {
+        let code = Json::concept("http://terminology.hl7.org/CodeSystem/v2-0080", &one.component(1).text(), "");
+        Json::extension(&url("nature-of-abnormal-test"), "valueCodeableConcept", code)
+    });
+    let abnormal: Vec<Json> = abnormal.collect();
+    made.extend("extension", [sub_id(obx.field(4))].into_iter().chain(abnormal));
+    made.extend("extension", [Json::extension(&url("analysis-date-time"), "valueDateTime", date_time(obx.field(19), setting))]);
     if let Some((value, system)) = entity(obx.field(18), setting) {
         made.put("device", Json::object([("identifier", identifier(&system, &value, ""))]));
     }
 }
 
-fn instance(obx: Segment<'_>, setting: &Context<'_>) -> Json {
+/// OBX-4: as it stands, and its parts where it is of type OG.
+fn sub_id(part: Part<'_>) -> Json {
+    let text = |number: usize| part.component(number).text();
+    let number = |at: usize| decimal(&text(at)).map_or(Json::Absent, Json::Number);
+    let parts = [
+        Json::extension("original-sub-identifier", "valueString", Json::text(&text(1))),
+        Json::extension("group", "valueDecimal", number(2)),
+        Json::extension("sequence", "valueDecimal", number(3)),
+        Json::extension("identifier", "valueString", Json::text(&text(4))),
+    ];
+    Json::extension("http://hl7.org/fhir/StructureDefinition/observation-v2-subid", "extension", Json::array(parts))
+}
+
+/// OBX-33, by reference where this message tells of the specimen, else by its number; without it the specimen of the order.
+fn own_specimen(obx: Segment<'_>, frame: &Frame<'_>, setting: &Context, plan: &Plan) -> Json {
+    let named = obx.field(33).first();
+    let numbers = [2, 1].into_iter().filter_map(|at| entity_inside(named.component(at), setting));
+    let Some((value, system)) = numbers.into_iter().next() else {
+        return frame.specimen.as_ref().map_or(Json::Absent, |key| Json::reference(&key.to_string()));
+    };
+    let key = setting.namer.key(ResourceType::Specimen, &format!("{system}|{value}"));
+    if plan.records.iter().any(|record| record.key == key) {
+        return Json::reference(&key.to_string());
+    }
+    Json::object([("type", Json::text("Specimen")), ("identifier", identifier(&system, &value, ""))])
+}
+
+fn instance(obx: Segment<'_>, setting: &Context) -> Json {
     entity(obx.field(21), setting).map_or(Json::Absent, |(value, system)| identifier(&system, &value, "FILL"))
 }
 
@@ -222,7 +260,7 @@ pub(super) fn categories(section: &str) -> Json {
     Json::array([laboratory, section])
 }
 
-fn interpretation(code: &str, part: Part<'_>, setting: &Context<'_>) -> Json {
+fn interpretation(code: &str, part: Part<'_>, setting: &Context) -> Json {
     match codes::interpretation(code) {
         Some(display) => Json::concept("http://terminology.hl7.org/CodeSystem/v3-ObservationInterpretation", code, display),
         None if part.component(3).is_valued() => concept(part, setting),
@@ -230,7 +268,7 @@ fn interpretation(code: &str, part: Part<'_>, setting: &Context<'_>) -> Json {
     }
 }
 
-fn performers(obx: Segment<'_>, setting: &Context<'_>, plan: &mut Plan) -> Json {
+fn performers(obx: Segment<'_>, setting: &Context, plan: &mut Plan) -> Json {
     let mut all: Vec<Json> = Vec::new();
     for one in obx.field(16).repetitions() {
         all.push(practitioner(one, setting, plan));
@@ -241,11 +279,15 @@ fn performers(obx: Segment<'_>, setting: &Context<'_>, plan: &mut Plan) -> Json 
     } else if obx.field(15).is_valued() {
         all.push(producer(obx.field(15), setting, plan));
     }
+    // The director of that laboratory.
+    for one in obx.field(25).repetitions() {
+        all.push(practitioner(one, setting, plan));
+    }
     Json::array(all)
 }
 
 /// NTE as an Annotation.
-pub(super) fn annotation(note: Segment<'_>, setting: &Context<'_>) -> Json {
+pub(super) fn annotation(note: Segment<'_>, setting: &Context) -> Json {
     let texts: Vec<String> = note.field(3).repetitions().map(Part::text).collect();
     let text = texts.join("\n");
     if text.trim().is_empty() {
@@ -255,7 +297,7 @@ pub(super) fn annotation(note: Segment<'_>, setting: &Context<'_>) -> Json {
 }
 
 /// Notes a result whose code is no standard one, so that somebody can put it into the table.
-fn unmapped(obx: Segment<'_>, setting: &Context<'_>, plan: &mut Plan) {
+fn unmapped(obx: Segment<'_>, setting: &Context, plan: &mut Plan) {
     let all = coded(obx.field(3));
     let standard = |name: &str| {
         let system = setting.tables.system(name);

@@ -4,69 +4,30 @@ use super::Context;
 use super::codes;
 use super::groups::{Group, Order};
 use super::json::Json;
+use super::numbers::{Numbers, further, identifiers, requisition};
 use super::observation::{Frame, annotation, observations};
-use super::parties::search_text;
-use super::report::{identity, requester, tag};
-use super::specimen::specimen;
-use super::types::{concept, date_time, entity, identifier, time};
+use super::report::{identity, meta, requester};
+use super::specimen::{from_order, specimen};
+use super::types::{concept, date_time, telecom, time};
+use super::visit::encounter;
 use crate::disclosure::AS_OF;
 use crate::fhir::{Key, ResourceType};
 use crate::lab::v2::{Fault, FaultKind};
 use crate::lab::{Plan, Planned, Role, Stamp, WarningKind};
 
-/// The numbers of an order: value and system.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Numbers {
-    pub(super) placer: Option<(String, String)>,
-    pub(super) filler: Option<(String, String)>,
-}
-
-impl Numbers {
-    /// OBR-2 and OBR-3, else ORC-2 and ORC-3.
-    pub(super) fn of(order: &Order<'_>, setting: &Context<'_>) -> Self {
-        let number = |field: usize| {
-            let of = [order.request, order.control].into_iter().flatten();
-            of.map(|segment| segment.field(field)).find_map(|part| entity(part, setting))
-        };
-        Self { placer: number(2), filler: number(3) }
-    }
-
-    /// As Identifiers.
-    pub(super) fn identifiers(&self) -> Json {
-        let one = |number: &Option<(String, String)>, kind: &str| {
-            number.as_ref().map_or(Json::Absent, |(value, system)| identifier(system, value, kind))
-        };
-        Json::array([one(&self.placer, "PLAC"), one(&self.filler, "FILL")])
-    }
-
-    /// Conditions that find the order on file, among those of its patient.
-    fn known_for_patient(&self, subject: &str) -> Vec<String> {
-        let patient = crate::fhir::encode(subject);
-        let all = [&self.placer, &self.filler].into_iter().flatten();
-        all.map(|(value, system)| {
-            if system.is_empty() {
-                format!("identifier={}&subject={patient}", crate::fhir::encode(&search_text(value)))
-            } else {
-                format!("{}&subject={patient}", condition(system, value))
-            }
-        })
-        .collect()
-    }
-}
-
-fn condition(system: &str, value: &str) -> String {
-    format!("identifier={}", crate::fhir::encode(&format!("{}|{}", search_text(system), search_text(value))))
-}
-
 /// Maps the orders of a patient.
-pub(super) fn orders(group: &Group<'_>, subject: &str, setting: &Context<'_>, plan: &mut Plan) -> Result<(), Vec<Fault>> {
+pub(super) fn orders(group: &Group<'_>, subject: &str, setting: &Context, plan: &mut Plan) -> Result<(), Vec<Fault>> {
     let mut faults = Vec::new();
+    let visit = encounter(group, subject, setting, plan);
     for order in &group.orders {
         let Some(obr) = order.request.or(order.control) else { continue };
         let identity = identity(obr, order, setting);
-        let key = service_request(order, &identity, subject, None, setting, plan);
-        let specimens: Vec<Key> =
-            order.specimens.iter().map(|spm| specimen(*spm, &identity, &key, subject, setting, plan)).collect();
+        let key = service_request(order, &identity, (subject, &visit), None, setting, plan);
+        let mut specimens: Vec<Key> =
+            order.specimens.iter().enumerate().map(|spm| specimen(spm, &identity, &key, subject, setting, plan)).collect();
+        if let Some(obr) = order.request.filter(|_| specimens.is_empty()) {
+            specimens.extend(from_order(obr, &identity, &key, subject, setting, plan));
+        }
         let message = obr.message();
         let frame = Frame {
             identity: &identity,
@@ -77,7 +38,8 @@ pub(super) fn orders(group: &Group<'_>, subject: &str, setting: &Context<'_>, pl
             issued: setting.sent(message),
             status: "unknown",
             section: String::new(),
-            tag: tag(message),
+            meta: meta(message, Some(order), setting),
+            encounter: visit.clone(),
         };
         match observations(&order.observations, None, &frame, setting, plan) {
             Ok(results) => link(plan, &key, &results.keys, &specimens),
@@ -102,9 +64,9 @@ fn link(plan: &mut Plan, order: &Key, answers: &[Key], specimens: &[Key]) {
 pub(super) fn service_request(
     order: &Order<'_>,
     identity: &str,
-    subject: &str,
+    (subject, visit): (&str, &Json),
     report: Option<&Key>,
-    setting: &Context<'_>,
+    setting: &Context,
     plan: &mut Plan,
 ) -> Key {
     let numbers = Numbers::of(order, setting);
@@ -113,35 +75,77 @@ pub(super) fn service_request(
     let sent = any.map_or(setting.received, |segment| setting.sent(segment.message()));
     let mut content = Json::object([
         ("resourceType", Json::text("ServiceRequest")),
-        ("meta", any.map_or(Json::Absent, |segment| tag(segment.message()))),
+        ("meta", any.map_or(Json::Absent, |segment| meta(segment.message(), Some(order), setting))),
         ("extension", Json::one(Json::extension(AS_OF, "valueInstant", Json::text(&sent.to_string())))),
-        ("identifier", numbers.identifiers()),
+        ("identifier", Json::array(identifiers(order, setting))),
+        ("basedOn", Numbers::of_parent(order, setting).logical()),
+        ("requisition", requisition(order, setting)),
         ("status", Json::text(status(order, report.is_some()))),
-        ("intent", Json::text(if report.is_some() { "filler-order" } else { "order" })),
+        ("intent", Json::text(intent(order, report.is_some()))),
         ("category", Json::one(Json::concept("http://snomed.info/sct", "108252007", "Laboratory procedure"))),
         ("priority", priority(order)),
         ("code", order.request.map_or(Json::Absent, |obr| concept(obr.field(4), setting))),
         ("subject", Json::reference(subject)),
+        ("encounter", visit.clone()),
         ("authoredOn", order.control.map_or(Json::Absent, |orc| date_time(orc.field(9), setting))),
+        ("occurrenceDateTime", order.request.map_or(Json::Absent, |obr| date_time(obr.field(6), setting))),
     ]);
-    content.put("requester", requester(order, setting, plan));
-    let reasons = order.request.into_iter().flat_map(|obr| obr.field(31).repetitions()).map(|one| concept(one, setting));
+    content.extend("identifier", further(order, setting));
+    put_requester(&mut content, order, setting, plan);
+    put_circumstances(&mut content, order, report.is_some(), setting);
+    let stamp = report.is_none().then(|| Stamp { at: sent, status: status(order, false).to_owned() });
+    if report.is_some() && numbers.placer.is_none() && numbers.filler.is_none() {
+        plan.warn(WarningKind::Unsolicited, "OBR-2", "", "the results name no order");
+    }
+    let known_by = numbers.known_for_patient(subject);
+    plan.add(Planned { key, known_by, role: Role::Order(stamp), content })
+}
+
+/// Who ordered, and where to call back (OBR-17, ORC-14).
+fn put_requester(content: &mut Json, order: &Order<'_>, setting: &Context, plan: &mut Plan) {
+    let mut requester = requester(order, setting, plan);
+    let phones = [order.request.map(|obr| obr.field(17)), order.control.map(|orc| orc.field(14))];
+    let phone = phones.into_iter().flatten().find(|part| part.is_valued());
+    if let Some(phone) = phone {
+        let url = "http://hl7.org/fhir/StructureDefinition/servicerequest-order-callback-phone-number";
+        let numbers = phone.repetitions().map(|one| Json::extension(url, "valueContactPoint", telecom(one, "work", setting)));
+        let numbers = Json::array(numbers.collect::<Vec<_>>());
+        if requester.is_there() {
+            requester.put("extension", numbers);
+        } else {
+            requester = Json::object([("extension", numbers)]);
+        }
+    }
+    content.put("requester", requester);
+}
+
+/// Why it was ordered, in which detail, and what was noted about it.
+fn put_circumstances(content: &mut Json, order: &Order<'_>, has_results: bool, setting: &Context) {
+    let of = |field: usize| {
+        order.request.into_iter().flat_map(move |obr| obr.field(field).repetitions()).map(|one| concept(one, setting))
+    };
     let diagnoses = order.diagnoses.iter().map(|dg1| concept(dg1.field(3), setting));
-    content.put("reasonCode", Json::array(reasons.chain(diagnoses).collect::<Vec<_>>()));
+    content.put("reasonCode", Json::array(of(31).chain(diagnoses).collect::<Vec<_>>()));
+    content.put("orderDetail", Json::array(of(46).chain(of(47)).collect::<Vec<_>>()));
+    let reason = order.control.map_or(Json::Absent, |orc| concept(orc.field(16), setting));
+    let url = "http://hl7.org/fhir/StructureDefinition/request-statusReason";
+    content.extend("extension", [Json::extension(url, "valueCodeableConcept", reason)]);
     // Notes behind the OBR of results are about the results.
-    if report.is_none() {
+    if !has_results {
         content.put("note", Json::array(order.notes.iter().map(|note| annotation(*note, setting)).collect::<Vec<_>>()));
     }
     if let Some(clinical) = order.request.and_then(|obr| obr.field(13).some()) {
         content.extend("note", [Json::object([("text", Json::text(&clinical))])]);
     }
-    let stamp = report.is_none().then(|| Stamp { at: sent, status: status(order, false).to_owned() });
-    let about = numbers.placer.as_ref().or(numbers.filler.as_ref()).map(|(value, _)| value.clone()).unwrap_or_default();
-    if report.is_some() && about.is_empty() {
-        plan.warn(WarningKind::Unsolicited, "OBR-2", "", "the results name no order");
+}
+
+/// OBR-11 tells a test that followed of another's result; an order that only results tell of is the filler's.
+fn intent(order: &Order<'_>, has_results: bool) -> &'static str {
+    match order.request.map(|obr| obr.field(11).text()).as_deref() {
+        Some("G") => "reflex-order",
+        _ if has_results => "filler-order",
+        _ => "order",
     }
-    let known_by = numbers.known_for_patient(subject);
-    plan.add(Planned { key, known_by, role: Role::Order(stamp), content })
 }
 
 fn status(order: &Order<'_>, has_results: bool) -> &'static str {

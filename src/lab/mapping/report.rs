@@ -4,37 +4,47 @@ use super::Context;
 use super::codes;
 use super::groups::{Group, Order};
 use super::json::Json;
+use super::numbers::{Numbers, further, identifiers, requisition};
 use super::observation::{Frame, annotation, observations};
-use super::orders::{Numbers, service_request};
+use super::orders::service_request;
+use super::parents::{Told, link};
 use super::parties::{inner_person, organization, practitioner, producer};
 use super::specimen::{from_order, specimen};
-use super::types::{concept, time};
+use super::types::{coding_system, concept, time};
+use super::visit::encounter;
 use crate::fhir::{Instant, Key, ResourceType};
-use crate::lab::v2::{Fault, FaultKind, Message, Segment};
+use crate::lab::v2::{Fault, FaultKind, Message, Part, Segment};
 use crate::lab::{Plan, Planned, Role, Stamp};
 use std::collections::HashSet;
 
 /// Maps every order of a patient that has results, and the observations outside of any.
-pub(super) fn results(group: &Group<'_>, subject: &str, setting: &Context<'_>, plan: &mut Plan) -> Result<(), Vec<Fault>> {
-    let (mut faults, mut seen) = (Vec::new(), HashSet::new());
+pub(super) fn results(group: &Group<'_>, subject: &str, setting: &Context, plan: &mut Plan) -> Result<(), Vec<Fault>> {
+    let (mut faults, mut seen, mut all) = (Vec::new(), HashSet::new(), Vec::new());
+    let says_nothing = group.orders.iter().all(|order| order.request.is_none()) && group.loose.is_empty();
+    if says_nothing && group.orders.iter().all(|order| order.observations.is_empty()) {
+        let text = "there is neither an OBR nor an OBX segment: what are the results?";
+        return Err(vec![Fault::of(FaultKind::Sequence, text)]);
+    }
+    let visit = encounter(group, subject, setting, plan);
     for order in &group.orders {
         let Some(obr) = order.request else { continue };
         let mut identity = identity(obr, order, setting);
         while !seen.insert(identity.clone()) {
             identity.push('+');
         }
-        faults.extend(report(group, order, obr, &identity, subject, setting, plan).err().into_iter().flatten());
+        match report(group, (order, obr), &identity, (subject, &visit), setting, plan) {
+            Ok(told) => all.push(told),
+            Err(found) => faults.extend(found),
+        }
     }
-    faults.extend(loose(group, subject, setting, plan).err().into_iter().flatten());
-    if group.orders.iter().all(|order| order.request.is_none()) && group.loose.is_empty() {
-        faults.push(Fault::of(FaultKind::Sequence, "there is no OBR segment: which order are these the results of?"));
-    }
+    link(&all, plan);
+    faults.extend(loose(group, (subject, &visit), setting, plan).err().into_iter().flatten());
     if faults.is_empty() { Ok(()) } else { Err(faults) }
 }
 
 /// What tells a report from every other of this sender: the number that the laboratory gave the order, and the test, as many give one
 /// number to several tests. Without any number it is the message alone.
-pub(super) fn identity(obr: Segment<'_>, order: &Order<'_>, setting: &Context<'_>) -> String {
+pub(super) fn identity(obr: Segment<'_>, order: &Order<'_>, setting: &Context) -> String {
     let numbers = Numbers::of(order, setting);
     let test = obr.field(4);
     let test = [1, 4, 2].into_iter().find_map(|at| test.component(at).some()).unwrap_or_default();
@@ -49,32 +59,44 @@ pub(super) fn identity(obr: Segment<'_>, order: &Order<'_>, setting: &Context<'_
 }
 
 /// OBR-22, else when the message was sent.
-pub(super) fn issued(obr: Segment<'_>, setting: &Context<'_>) -> Instant {
+pub(super) fn issued(obr: Segment<'_>, setting: &Context) -> Instant {
     time(obr.field(22), setting).map_or_else(|| setting.sent(obr.message()), |moment| moment.instant)
 }
 
-/// What marks records that were sent for training or debugging (MSH-11).
-pub(super) fn tag(message: &Message) -> Json {
+/// What marks records that were sent for training or debugging (MSH-11), and labels those that the order calls confidential (ORC-28).
+pub(super) fn meta(message: &Message, order: Option<&Order<'_>>, setting: &Context) -> Json {
     let code = message.header(11).component(1).text();
-    if !matches!(code.as_str(), "T" | "D") {
-        return Json::Absent;
+    let tag = match code.as_str() {
+        "T" | "D" => Json::coding("http://terminology.hl7.org/CodeSystem/v2-0103", &code, ""),
+        _ => Json::Absent,
+    };
+    let confidential = order.and_then(|order| order.control).into_iter().flat_map(|orc| orc.field(28).repetitions());
+    let labels: Vec<Json> = confidential.map(|one| label(one, setting)).collect();
+    Json::object([("security", Json::array(labels)), ("tag", Json::one(tag))])
+}
+
+/// A code of confidentiality as a security label; one that HL7 maps to none is kept as it came.
+pub(super) fn label(part: Part<'_>, setting: &Context) -> Json {
+    let (code, name) = (part.component(1).text(), part.component(3).text());
+    match codes::confidentiality(&code) {
+        Some((system, label)) => Json::coding(system, label, ""),
+        None if name.is_empty() => Json::coding("http://terminology.hl7.org/CodeSystem/v2-0177", &code, ""),
+        None => Json::coding(&coding_system(&name, setting), &code, &part.component(2).text()),
     }
-    Json::object([("tag", Json::one(Json::coding("http://terminology.hl7.org/CodeSystem/v2-0103", &code, "")))])
 }
 
 fn report(
     group: &Group<'_>,
-    order: &Order<'_>,
-    obr: Segment<'_>,
+    (order, obr): (&Order<'_>, Segment<'_>),
     identity: &str,
-    subject: &str,
-    setting: &Context<'_>,
+    (subject, visit): (&str, &Json),
+    setting: &Context,
     plan: &mut Plan,
-) -> Result<(), Vec<Fault>> {
+) -> Result<Told, Vec<Fault>> {
     let key = setting.namer.key(ResourceType::DiagnosticReport, identity);
-    let request = service_request(order, identity, subject, Some(&key), setting, plan);
+    let request = service_request(order, identity, (subject, visit), Some(&key), setting, plan);
     let mut specimens: Vec<Key> =
-        order.specimens.iter().map(|spm| specimen(*spm, identity, &key, subject, setting, plan)).collect();
+        order.specimens.iter().enumerate().map(|spm| specimen(spm, identity, &key, subject, setting, plan)).collect();
     if specimens.is_empty() {
         specimens.extend(from_order(obr, identity, &key, subject, setting, plan));
     }
@@ -89,23 +111,26 @@ fn report(
         issued: issued(obr, setting),
         status: codes::report_status(&told).filter(|status| *status != "partial").unwrap_or("unknown"),
         section: obr.field(24).text(),
-        tag: tag(obr.message()),
+        meta: meta(obr.message(), Some(order), setting),
+        encounter: visit.clone(),
     };
+    let before = plan.observations.len();
     let results = observations(&order.observations, Some(&key), &frame, setting, plan)?;
     let status = codes::report_status(&told).map_or_else(|| of_results(&results.statuses, &told), str::to_owned);
-    let numbers = Numbers::of(order, setting);
     let mut content = Json::object([
         ("resourceType", Json::text("DiagnosticReport")),
-        ("meta", frame.tag.clone()),
-        ("identifier", numbers.identifiers()),
+        ("meta", frame.meta.clone()),
+        ("identifier", Json::array(identifiers(order, setting))),
         ("basedOn", Json::one(Json::reference(&request.to_string()))),
         ("status", Json::text(&status)),
         ("category", report_category(&frame.section)),
-        ("code", concept(obr.field(4), setting)),
+        ("code", named_test(obr.field(4), setting)),
         ("subject", Json::reference(subject)),
+        ("encounter", visit.clone()),
         (effective.0, effective.1),
         ("issued", Json::text(&frame.issued.to_string())),
     ]);
+    content.extend("identifier", further(order, setting).into_iter().chain([requisition(order, setting)]));
     content.put("performer", performers(order, obr, setting, plan));
     content.put("resultsInterpreter", Json::one(inner_person(obr.field(32), setting, plan)));
     content.put("specimen", references(&specimens));
@@ -116,7 +141,16 @@ fn report(
     content.put("extension", Json::array(notes.map(|note| Json::extension(url, "valueAnnotation", note)).collect::<Vec<_>>()));
     let role = Role::Result(Stamp { at: frame.issued, status });
     plan.add(Planned { key, known_by: Vec::new(), role, content });
-    Ok(())
+    let observed = plan.observations.get(before..).unwrap_or_default().to_vec();
+    Ok(Told::of(order, obr, request, observed, setting))
+}
+
+/// OBR-4. A report is always named: one without a test is called what it is.
+fn named_test(part: Part<'_>, setting: &Context) -> Json {
+    match concept(part, setting) {
+        Json::Absent => Json::object([("text", Json::text("laboratory report"))]),
+        code => code,
+    }
 }
 
 fn references(keys: &[Key]) -> Json {
@@ -144,7 +178,7 @@ fn of_results(statuses: &[String], told: &str) -> String {
 }
 
 /// OBR-7 and OBR-8; where they are silent, when the specimen was taken.
-fn effective(order: &Order<'_>, obr: Segment<'_>, setting: &Context<'_>) -> (&'static str, Json) {
+fn effective(order: &Order<'_>, obr: Segment<'_>, setting: &Context) -> (&'static str, Json) {
     let at = |segment: Segment<'_>, field: usize| time(segment.field(field), setting).map(|moment| moment.text);
     let start = at(obr, 7).or_else(|| order.specimens.iter().find_map(|spm| at(*spm, 17)));
     match (start, at(obr, 8)) {
@@ -165,7 +199,7 @@ fn report_category(section: &str) -> Json {
 }
 
 /// The laboratory of the first result that names one, and the technicians.
-fn performers(order: &Order<'_>, obr: Segment<'_>, setting: &Context<'_>, plan: &mut Plan) -> Json {
+fn performers(order: &Order<'_>, obr: Segment<'_>, setting: &Context, plan: &mut Plan) -> Json {
     let of = order.observations.iter().map(|one| one.result);
     let mut all = Vec::new();
     if let Some(obx) = of.clone().find(|obx| obx.field(23).is_valued()) {
@@ -174,7 +208,7 @@ fn performers(order: &Order<'_>, obr: Segment<'_>, setting: &Context<'_>, plan: 
     } else if let Some(obx) = of.clone().find(|obx| obx.field(15).is_valued()) {
         all.push(producer(obx.field(15), setting, plan));
     }
-    for one in obr.field(34).repetitions() {
+    for one in [34, 35].into_iter().flat_map(|field| obr.field(field).repetitions()) {
         all.push(inner_person(one, setting, plan));
     }
     let mut seen: Vec<Json> = Vec::new();
@@ -187,7 +221,7 @@ fn performers(order: &Order<'_>, obr: Segment<'_>, setting: &Context<'_>, plan: 
 }
 
 /// Observations that belong to a specimen or to the patient, and to no order.
-fn loose(group: &Group<'_>, subject: &str, setting: &Context<'_>, plan: &mut Plan) -> Result<(), Vec<Fault>> {
+fn loose(group: &Group<'_>, (subject, visit): (&str, &Json), setting: &Context, plan: &mut Plan) -> Result<(), Vec<Fault>> {
     let Some(first) = group.loose.first() else { return Ok(()) };
     let message = first.result.message();
     let facility = message.header(4).component(1).text();
@@ -196,7 +230,7 @@ fn loose(group: &Group<'_>, subject: &str, setting: &Context<'_>, plan: &mut Pla
         None => format!("{facility}/{}/{subject}", setting.message),
     };
     let anchor = setting.namer.key(ResourceType::Observation, &format!("{identity}/anchor"));
-    let from = first.specimen.map(|spm| specimen(spm, &identity, &anchor, subject, setting, plan));
+    let from = first.specimen.map(|spm| specimen((0, &spm), &identity, &anchor, subject, setting, plan));
     let collected = first.specimen.and_then(|spm| time(spm.field(17).component(1), setting));
     let frame = Frame {
         identity: &identity,
@@ -207,13 +241,14 @@ fn loose(group: &Group<'_>, subject: &str, setting: &Context<'_>, plan: &mut Pla
         issued: setting.sent(message),
         status: "unknown",
         section: String::new(),
-        tag: tag(message),
+        meta: meta(message, None, setting),
+        encounter: visit.clone(),
     };
     observations(&group.loose, None, &frame, setting, plan).map(drop)
 }
 
 /// Whoever ordered it.
-pub(super) fn requester(order: &Order<'_>, setting: &Context<'_>, plan: &mut Plan) -> Json {
+pub(super) fn requester(order: &Order<'_>, setting: &Context, plan: &mut Plan) -> Json {
     let named = order.request.map(|obr| obr.field(16)).filter(|part| part.is_valued());
     let named = named.or_else(|| order.control.map(|orc| orc.field(12)).filter(|part| part.is_valued()));
     named.map_or(Json::Absent, |part| practitioner(part.first(), setting, plan))

@@ -7,26 +7,30 @@ use crate::lab::{Namer, Plan};
 use jiff::tz::TimeZone;
 use proptest::prelude::*;
 use serde_json::{Value, json};
+use std::sync::Arc;
 
-fn plan(text: &str) -> Result<Plan, Vec<Fault>> {
-    let tables = Tables::built_in().unwrap();
-    let setting = Context {
-        tables: &tables,
+pub(super) fn context() -> Context {
+    Context {
+        tables: Arc::new(Tables::built_in().unwrap()),
         sender: Sender::default(),
         zone: TimeZone::get("Asia/Karachi").unwrap(),
         namer: Namer::new(b"k", "c"),
         message: "m1".to_owned(),
         replay: 0,
         received: Instant(0),
-    };
+    }
+}
+
+pub(super) fn plan(text: &str) -> Result<Plan, Vec<Fault>> {
+    let setting = context();
     let message = Message::parse(text).unwrap();
     let subjects: Vec<String> = message.all("PID").enumerate().map(|(at, _)| format!("Patient/p{at}")).collect();
     map(&message, &subjects, &setting)
 }
 
-const HEAD: &str = "MSH|^~\\&|LAB|CITY|||20260501||ORU^R01|c|P|2.5\rPID|1||1\r";
+pub(super) const HEAD: &str = "MSH|^~\\&|LAB|CITY|||20260501||ORU^R01|c|P|2.5\rPID|1||1\r";
 
-fn records(text: &str, of: &str) -> Vec<Value> {
+pub(super) fn records(text: &str, of: &str) -> Vec<Value> {
     let plan = plan(text).unwrap();
     let all = plan.records.iter().map(|record| serde_json::from_str::<Value>(&record.content.to_string()).unwrap());
     all.filter(|one| one["resourceType"] == of).collect()
@@ -50,9 +54,9 @@ fn every_type_of_value_has_its_place() {
         ("NM", "<5", "valueQuantity", with("<")),
         ("NM", "about five", "valueString", json!("about five")),
         ("SN", ">=^5", "valueQuantity", with(">=")),
-        ("SN", "^1^:^128", "valueRatio", json!({"numerator": quantity(json!(1)), "denominator": {"value": 128}})),
+        ("SN", "^1^:^128", "valueRatio", json!({"numerator": quantity(json!(1)), "denominator": quantity(json!(128))})),
         ("SN", "^2^-^4", "valueRange", json!({"low": quantity(json!(2)), "high": quantity(json!(4))})),
-        ("SN", "^2^+", "valueString", json!("2+")),
+        ("SN", "^2^+", "valueString", json!("2 + mg/dL")),
         ("ST", "clear\\T\\bright", "valueString", json!("clear&bright")),
         ("TX", "one~two", "valueString", json!("one\ntwo")),
         ("FT", "a\\.br\\b", "valueString", json!("a\nb")),

@@ -19,7 +19,7 @@ pub(super) struct Unit {
 
 impl Unit {
     /// Reads OBX-6; a unit that is not UCUM and stands in no table is noted.
-    pub(super) fn of(obx: Segment<'_>, setting: &Context<'_>, plan: &mut Plan) -> Self {
+    pub(super) fn of(obx: Segment<'_>, setting: &Context, plan: &mut Plan) -> Self {
         let part = obx.field(6);
         let (code, text, system) = (part.component(1).text(), part.component(2).text(), part.component(3).text());
         let said = if code.is_empty() { text.clone() } else { code.clone() };
@@ -63,7 +63,7 @@ pub(super) fn is_text(kind: &str) -> bool {
 }
 
 /// Reads OBX-5.
-pub(super) fn value(obx: Segment<'_>, unit: &Unit, setting: &Context<'_>, plan: &mut Plan) -> Value {
+pub(super) fn value(obx: Segment<'_>, unit: &Unit, setting: &Context, plan: &mut Plan) -> Value {
     let kind = obx.field(2).text().to_ascii_uppercase();
     let field = obx.field(5);
     let mut found = Value::default();
@@ -120,10 +120,11 @@ fn member(name: &'static str, value: Json) -> Option<(&'static str, Json)> {
 }
 
 /// A value that is not text; `None` when it is not of its type.
-fn single(kind: &str, part: Part<'_>, unit: &Unit, setting: &Context<'_>) -> Option<(&'static str, Json)> {
+fn single(kind: &str, part: Part<'_>, unit: &Unit, setting: &Context) -> Option<(&'static str, Json)> {
     match kind {
         "NM" | "MO" => number(&part.component(1).text(), unit).map(|value| ("valueQuantity", value)),
-        "SN" => structured(part, unit),
+        "SN" => structured(part, unit).or_else(|| member("valueString", Json::text(&spelled(part, unit)))),
+        "VR" => member("valueString", Json::text(&between(part))),
         "CE" | "CWE" | "CNE" | "CF" => member("valueCodeableConcept", concept(part, setting)),
         "IS" | "ID" => {
             let code = part.component(1).text();
@@ -149,29 +150,46 @@ fn number(text: &str, unit: &Unit) -> Option<Json> {
     decimal(digits).map(|value| unit.quantity(&value, comparator))
 }
 
-/// SN: comparator, number, separator or suffix, number.
+/// SN: comparator, number, separator or suffix, number. `None` when R4 has no type for it.
 fn structured(part: Part<'_>, unit: &Unit) -> Option<(&'static str, Json)> {
-    let (comparator, separator) = (part.component(1).text(), part.component(3).text());
+    let (sign, separator) = (part.component(1).text(), part.component(3).text());
     let (first, second) = (part.component(2).text(), part.component(4).text());
-    if comparator == "<>" || separator == "+" {
-        return member("valueString", Json::text(&format!("{comparator}{first}{separator}{second}")));
-    }
-    let comparator = if comparator == "=" { String::new() } else { comparator };
-    if !comparator.is_empty() && !COMPARATORS.contains(&comparator.as_str()) {
-        return None;
-    }
-    match separator.as_str() {
+    let comparator = if COMPARATORS.contains(&sign.as_str()) { sign.as_str() } else { "" };
+    let is_plain = comparator == sign || sign == "=";
+    let (name, mut value, is_whole) = match separator.as_str() {
+        _ if sign == "<>" => return None,
         ":" | "/" => {
             let (above, below) = (decimal(&first)?, decimal(&second)?);
-            let plain = Unit { said: String::new(), ucum: None };
-            let ratio =
-                Json::object([("numerator", unit.quantity(&above, &comparator)), ("denominator", plain.quantity(&below, ""))]);
-            member("valueRatio", ratio)
+            let ends = [("numerator", unit.quantity(&above, comparator)), ("denominator", unit.quantity(&below, ""))];
+            ("valueRatio", Json::object(ends), is_plain)
         }
-        "-" => range(&first, &second, unit),
-        "" => decimal(&first).map(|value| ("valueQuantity", unit.quantity(&value, &comparator))),
-        _ => None,
+        "-" => {
+            let (name, value) = range(&first, &second, unit)?;
+            (name, value, sign.is_empty() || sign == "=")
+        }
+        "+" => return None,
+        _ if !is_plain => return None,
+        _ => ("valueQuantity", unit.quantity(&decimal(&first)?, comparator), separator.is_empty() && second.is_empty()),
+    };
+    if !is_whole {
+        // What the type has no place for stands beside it as it came.
+        let said = (1..=4).map(|at| part.component(at).text()).filter(|piece| !piece.is_empty()).collect::<Vec<_>>().join(" ");
+        let url = "http://hl7.org/fhir/StructureDefinition/originalText";
+        value.put("extension", Json::one(Json::extension(url, "valueString", Json::text(&said))));
     }
+    member(name, value)
+}
+
+/// SN in words: its components and the unit.
+fn spelled(part: Part<'_>, unit: &Unit) -> String {
+    let pieces = (1..=4).map(|at| part.component(at).text()).chain([unit.said.clone()]);
+    pieces.filter(|piece| !piece.is_empty()).collect::<Vec<_>>().join(" ")
+}
+
+/// VR: from one value to another.
+fn between(part: Part<'_>) -> String {
+    let ends = [1, 2].map(|at| part.component(at).text());
+    ends.into_iter().filter(|end| !end.is_empty()).collect::<Vec<_>>().join("-")
 }
 
 fn range(low: &str, high: &str, unit: &Unit) -> Option<(&'static str, Json)> {

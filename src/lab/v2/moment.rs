@@ -47,7 +47,7 @@ pub fn moment(text: &str, zone: &TimeZone) -> Option<Moment> {
         return None;
     }
     let two = |at: usize| digits.get(at..at + 2).map_or(Some(None), |part| part.parse::<i8>().ok().map(Some));
-    let year = digits.get(..4)?.parse::<i16>().ok()?;
+    let year = digits.get(..4)?.parse::<i16>().ok().filter(|year| *year > 0)?;
     let (month, day, hour, minute, second) = (two(4)?, two(6)?, two(8)?, two(10)?, two(12)?);
     if digits.len() > 14 || !digits.len().is_multiple_of(2) {
         return None;
