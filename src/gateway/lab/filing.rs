@@ -144,7 +144,8 @@ impl Gateway {
         };
         let subjects = match self.subjects(kept, &patients, &context.sender).await? {
             Ok(subjects) => subjects,
-            Err(end) => return Ok(*end),
+            // What its sender must correct is told at once, whoever it is about.
+            Err(end) => return Ok(mapping::map(&message, &nobody(patients.len()), &context).map_or_else(End::faulty, |_| *end)),
         };
         match mapping::map(&message, &subjects, &context) {
             Ok(plan) => self.file_plan(kept, &plan, &subjects).await,
@@ -169,7 +170,7 @@ impl Gateway {
         }
         let subjects = match self.subjects(kept, &patients, &context.sender).await? {
             Ok(subjects) => subjects,
-            Err(end) => return Ok(*end),
+            Err(end) => return Ok(message.map(&nobody(patients.len()), &context).map_or_else(End::faulty, |_| *end)),
         };
         match message.map(&subjects, &context) {
             Ok(plan) => self.file_plan(kept, &plan, &subjects).await,
@@ -178,7 +179,7 @@ impl Gateway {
     }
 
     /// Whether this message, in this replay, has been filed.
-    async fn is_testified(&self, context: &Context<'_>) -> Result<bool, Refusal> {
+    async fn is_testified(&self, context: &Context) -> Result<bool, Refusal> {
         let key = context.testimony();
         Ok(self.parts.store.versions(&[key]).await?.into_iter().flatten().next().is_some())
     }
@@ -207,6 +208,11 @@ impl Gateway {
         }
         Ok(Ok(subjects))
     }
+}
+
+/// Stands for patients whom nobody knows, to see whether the rest of a message can be mapped.
+fn nobody(count: usize) -> Vec<String> {
+    (0..count).map(|at| format!("Patient/unmatched-{at}")).collect()
 }
 
 /// Whether a patient is none of those whose results this sender may file.
