@@ -51,6 +51,11 @@ impl Frames {
         (bytes.len(), None)
     }
 
+    /// Bytes that are held of the frame that has begun.
+    pub fn held(&self) -> usize {
+        self.data.capacity()
+    }
+
     /// A frame has begun and not ended.
     pub fn is_open(&self) -> bool {
         self.inside

@@ -5,6 +5,7 @@ use std::future::Future;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -81,6 +82,8 @@ pub trait Intake: Send + Sync {
 pub struct Bounds {
     /// Bytes of a message.
     pub message: usize,
+    /// Bytes of frames that have begun, over all connections.
+    pub held: usize,
     /// Connections at a time.
     pub connections: usize,
     /// Until a handshake must be done.
@@ -90,6 +93,41 @@ pub struct Bounds {
     /// How long a connection may be silent between messages.
     pub idle: Duration,
 }
+
+/// What all connections hold of frames that have begun: many large ones at once must not fill the memory.
+#[derive(Debug)]
+struct Held {
+    bytes: AtomicUsize,
+    most: usize,
+}
+
+/// The share of one connection; given back when it ends.
+struct Share<'h> {
+    of: &'h Held,
+    bytes: usize,
+}
+
+impl Share<'_> {
+    /// Takes note of what is held now. False when that is more than there is for all: whoever holds little is let go on.
+    fn fits(&mut self, now: usize) -> bool {
+        let before = std::mem::replace(&mut self.bytes, now);
+        let all = if now >= before {
+            self.of.bytes.fetch_add(now - before, Ordering::Relaxed) + (now - before)
+        } else {
+            self.of.bytes.fetch_sub(before - now, Ordering::Relaxed) - (before - now)
+        };
+        all <= self.of.most || now <= LITTLE
+    }
+}
+
+impl Drop for Share<'_> {
+    fn drop(&mut self) {
+        self.of.bytes.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
+}
+
+/// Bytes that a connection may hold whatever the others do.
+const LITTLE: usize = 64 << 10;
 
 /// How long a connection waits for a place when all are taken.
 const PLACE: Duration = Duration::from_secs(5);
@@ -106,6 +144,7 @@ pub async fn serve(
     mut stop: watch::Receiver<bool>,
 ) {
     let places = Arc::new(Semaphore::new(bounds.connections));
+    let held = Arc::new(Held { bytes: AtomicUsize::new(0), most: bounds.held });
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
@@ -117,12 +156,13 @@ pub async fn serve(
             continue;
         };
         let (places, tls, intake, stop) = (Arc::clone(&places), tls.clone(), Arc::clone(&intake), stop.clone());
+        let held = Arc::clone(&held);
         let Ok(Ok(place)) = timeout(PLACE, places.acquire_owned()).await else {
             tracing::warn!(%address, "all MLLP connections are taken; one was turned away");
             continue;
         };
         tokio::spawn(async move {
-            connected(stream, address, tls, intake, bounds, stop).await;
+            connected(stream, address, tls, intake, (bounds, &held), stop).await;
             drop(place);
         });
     }
@@ -136,18 +176,18 @@ async fn connected(
     address: SocketAddr,
     tls: Option<TlsAcceptor>,
     intake: Arc<dyn Intake>,
-    bounds: Bounds,
+    (bounds, held): (Bounds, &Held),
     stop: watch::Receiver<bool>,
 ) {
     drop(stream.set_nodelay(true));
     let Some(tls) = tls else {
-        return converse(stream, (None, address), intake.as_ref(), bounds, stop).await;
+        return converse(stream, (None, address), intake.as_ref(), (bounds, held), stop).await;
     };
     match timeout(bounds.handshake, tls.accept(stream)).await {
         Ok(Ok(stream)) => {
             let (_, session) = stream.get_ref();
             let peer = session.peer_certificates().and_then(<[_]>::first).map(|certificate| thumbprint(certificate));
-            converse(stream, (peer, address), intake.as_ref(), bounds, stop).await;
+            converse(stream, (peer, address), intake.as_ref(), (bounds, held), stop).await;
         }
         Ok(Err(error)) => tracing::warn!(%address, %error, "a TLS handshake failed at the MLLP listener"),
         Err(_) => tracing::warn!(%address, "a TLS handshake at the MLLP listener was not finished in time"),
@@ -166,7 +206,7 @@ async fn converse<S: AsyncRead + AsyncWrite + Unpin>(
     mut stream: S,
     (peer, address): (Option<String>, SocketAddr),
     intake: &dyn Intake,
-    bounds: Bounds,
+    (bounds, held): (Bounds, &Held),
     mut stop: watch::Receiver<bool>,
 ) {
     if intake.knows(peer.as_deref()).await != Ok(true) {
@@ -174,6 +214,7 @@ async fn converse<S: AsyncRead + AsyncWrite + Unpin>(
         return;
     }
     let (mut frames, mut chunk) = (Frames::new(bounds.message), vec![0; CHUNK]);
+    let mut share = Share { of: held, bytes: 0 };
     loop {
         let patience = if frames.is_open() { bounds.stalled } else { bounds.idle };
         let read = tokio::select! {
@@ -195,6 +236,11 @@ async fn converse<S: AsyncRead + AsyncWrite + Unpin>(
             if answered(&mut stream, intake, arrival, bounds.stalled).await.is_none() {
                 return;
             }
+        }
+        if !share.fits(frames.held()) {
+            // Nothing was acknowledged: its sender sends it again.
+            tracing::warn!(%address, "too much is being received at once; an MLLP connection was closed");
+            return;
         }
     }
     drop(stream.shutdown().await);
