@@ -9,6 +9,7 @@ mod notices;
 mod post;
 mod pseudonym;
 mod push;
+mod replaced;
 mod retention;
 mod sentry;
 mod syslog;
@@ -20,6 +21,7 @@ use crate::audit::rules::Acquaintance;
 use crate::audit::{Site, Trail};
 use crate::clock::Clock;
 use crate::config::{self, Config};
+use crate::lab::changes::Audience;
 use crate::store::evidence::EvidenceStore;
 use crate::store::watch::WatchStore;
 use crate::telemetry;
@@ -27,6 +29,7 @@ use feed::Feed;
 use notices::Notices;
 use pseudonym::Pseudonyms;
 use push::Pusher;
+use replaced::Subscriber;
 use retention::Retention;
 use sentry::Sentry;
 use std::sync::Arc;
@@ -45,6 +48,8 @@ pub struct Around {
     pub store: Arc<dyn WatchStore>,
     /// Who can tell how users and patients stand to each other.
     pub acquaintance: Arc<dyn Acquaintance>,
+    /// Who decides whether subscribers of replaced results are told.
+    pub audience: Arc<dyn Audience>,
 }
 
 /// What watches a serving gateway.
@@ -63,6 +68,7 @@ pub struct Watch {
 struct Followers {
     feeds: Vec<Feed>,
     notices: Vec<Notices>,
+    subscribers: Vec<Subscriber>,
 }
 
 /// The name under which the key of pseudonyms is kept.
@@ -87,7 +93,7 @@ impl Watch {
     /// # Errors
     /// [`KeeperError`]
     pub async fn open(around: Around, config: &Config, site: &Site, clock: &Clock) -> Result<Self, KeeperError> {
-        let Around { evidence, trail, store, acquaintance } = around;
+        let Around { evidence, trail, store, acquaintance, audience } = around;
         let keeper = Arc::new(Keeper::open(Arc::clone(&evidence), &config.trail_origin(), clock).await?);
         let mut fresh = vec![0; 32];
         aws_lc_rs::rand::fill(&mut fresh).map_err(|_| KeeperError::Damaged("the system has no random numbers"))?;
@@ -98,6 +104,11 @@ impl Watch {
             Notices::new(&evidence, &store, clock, site.node(), name, Receiver::of(target), &pseudonyms)
         };
         let notices = config.alarms.to.iter().enumerate().map(told).collect();
+        let subscriber = |one| Subscriber::new(&evidence, &audience, clock, one);
+        let subscribers: Vec<Subscriber> = config.lab.subscribers.iter().map(subscriber).collect();
+        for one in &subscribers {
+            one.begin().await?;
+        }
         let pusher = |(at, target): (usize, &config::Target)| {
             Pusher::new(Arc::clone(&evidence), clock, format!("checkpoint-{}-{at}", kind(target)), Receiver::of(target))
         };
@@ -113,7 +124,7 @@ impl Watch {
         Ok(Self {
             keeper,
             pushers: Arc::new(Mutex::new(pushers)),
-            followers: Mutex::new(Followers { feeds, notices }),
+            followers: Mutex::new(Followers { feeds, notices, subscribers }),
             sentry: config.alarms.enabled.then(sentry).map(|sentry| Arc::new(Mutex::new(sentry))),
             retention,
             trail,
@@ -139,6 +150,14 @@ impl Watch {
                 loop {
                     notices.tell_of_spool(trail.waiting()).await;
                     let pause = if notices.tell().await { LOOK } else { AWAY };
+                    tokio::time::sleep(pause).await;
+                }
+            })
+        }));
+        tasks.extend(followers.subscribers.into_iter().map(|mut subscriber| {
+            tokio::spawn(async move {
+                loop {
+                    let pause = if subscriber.tell().await { LOOK } else { AWAY };
                     tokio::time::sleep(pause).await;
                 }
             })

@@ -18,7 +18,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("lab", &["disclosure", "fhir"]),
     ("gateway", &["lab", "smart", "store", "identity", "disclosure", "consent", "audit", "access", "fhir", "clock", "telemetry"]),
     ("telemetry", &["clock", "fhir"]),
-    ("watch", &["store", "audit", "access", "fhir", "clock", "config", "telemetry"]),
+    ("watch", &["lab", "store", "audit", "access", "fhir", "clock", "config", "telemetry"]),
     // The thresholds of the alert rules are the rules' own type.
     ("config", &["audit", "consent", "lab", "fhir"]),
     ("portal", &["gateway", "smart", "access", "fhir"]),
