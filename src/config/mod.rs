@@ -19,7 +19,7 @@ pub use alarms::Alarms;
 pub use audit::{Audit, Checkpoints, Feed, FeedFormat, Retention, Spool, Target};
 pub use base_url::BaseUrl;
 pub use emergency::Emergency;
-pub use lab::{Feed as LabFeed, Lab};
+pub use lab::{Feed as LabFeed, Lab, Subscriber, read_tables};
 pub use mail::{Mail, MailTls};
 pub use sections::{Exposure, Issuer, JwksSource, Limits, Server, Smart, Tls};
 pub use settings::Effective;

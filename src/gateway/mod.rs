@@ -48,7 +48,7 @@ pub use consent::ConsentOffice;
 pub use emergency::{Emergency, EmergencyRules};
 pub use explain::{Explained, Somebody};
 pub use inbound::Inbound;
-pub use lab::{Finding, LabRules, Laboratory, Queued};
+pub use lab::{Finding, LabRules, Laboratory, Queued, is_overdue};
 pub use page::LinkKey;
 pub use rate::Rate;
 pub use restrictions::Restrictions;

@@ -18,6 +18,7 @@ use crate::store::sql::{PostgresOptions, SqlStore, SqliteOptions};
 use crate::store::upstream::{Ledger, UpstreamStore};
 use crate::store::watch::WatchStore;
 use crate::store::{RecordStore, StoreError};
+use arc_swap::ArcSwap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -225,7 +226,7 @@ async fn laboratory(store: &Arc<SqlStore>, config: &Config) -> Result<Laboratory
             .map_err(|error| OpenError::Setting(format!("lab.feeds: {error}")))
     };
     let rules = LabRules {
-        tables: Arc::clone(&lab.tables),
+        tables: Arc::new(ArcSwap::new(Arc::clone(&lab.tables))),
         zone: lab.time_zone.clone(),
         charset: lab.charset,
         threshold: lab.match_threshold,

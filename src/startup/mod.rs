@@ -121,7 +121,13 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running, StartError> 
     let health = Arc::new(Health::new(&gateway));
     let evidence = Arc::clone(&assembly.store) as Arc<dyn EvidenceStore>;
     let trail = Arc::clone(&assembly.store) as _;
-    let around = Around { evidence, trail, store: Arc::clone(&assembly.store) as _, acquaintance: Arc::clone(&gateway) as _ };
+    let around = Around {
+        evidence,
+        trail,
+        store: Arc::clone(&assembly.store) as _,
+        acquaintance: Arc::clone(&gateway) as _,
+        audience: Arc::clone(&gateway) as _,
+    };
     let watch = Watch::open(around, &config, gateway.site(), &clock).await.map_err(OpenError::Watch)?;
     let config = Arc::new(config);
     let servers = [serve_api(&gateway, &config, public, certificates.as_ref())?, serve_management(&health, private, management)?];
@@ -137,7 +143,7 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running, StartError> 
     // A bench measures what requests cost, and nothing beside them.
     #[cfg(not(feature = "bench"))]
     tasks.push(tokio::spawn(async move { gateway.follow_trail().await }));
-    tasks.push(tokio::spawn(mllp::tend(Arc::clone(&assembly.gateway))));
+    tasks.push(tokio::spawn(mllp::tend(Arc::clone(&assembly.gateway), config.lab.table_files.clone())));
     let mllp = feeds.as_ref().map(|(_, address)| *address);
     let feeds =
         feeds.map(|(listener, _)| mllp::listen(listener, &assembly.gateway, &config.lab, certificates.as_ref())).transpose()?;

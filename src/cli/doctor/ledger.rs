@@ -10,6 +10,7 @@ pub(super) const CHECKS: &[Row] = &[
     Row { number: 19, title: "the newest entries of the trail fit together", look: trail },
     Row { number: 20, title: "a token that the gateway issues is accepted by it", look: token },
     Row { number: 21, title: "every record is labelled by the rules in force", look: labels },
+    Row { number: 22, title: "no message of a laboratory waits for long", look: intake },
 ];
 
 /// Entries of the trail that are looked at: those of about a day. `amanat audit verify` looks at all.
@@ -63,6 +64,22 @@ fn labels(patient: &Patient<'_>) -> Finding {
         Some(Ok((all, marked))) => Finding::warning(
             format!("{} of {all} records wait, and are shown as restricted ones until then", all - marked),
             "run `amanat serve`: it labels them beside its other work",
+        ),
+        Some(Err(failure)) => Finding::error(failure.to_string(), "restore the store from the newest backup"),
+    }
+}
+
+fn intake(patient: &Patient<'_>) -> Finding {
+    match ask(patient, Desk::lab_waiting) {
+        None => Finding::skipped(NOTHING_YET),
+        Some(Ok(waiting)) if waiting.is_empty() => Finding::fine("nothing waits"),
+        Some(Ok(waiting)) => Finding::warning(
+            waiting
+                .iter()
+                .map(|(state, count, age)| format!("{count} {state}, the oldest for {} minutes", age / 60))
+                .collect::<Vec<_>>()
+                .join("; "),
+            "`amanat lab queue` tells why each waits, `amanat lab fix` and `replay` mend it",
         ),
         Some(Err(failure)) => Finding::error(failure.to_string(), "restore the store from the newest backup"),
     }

@@ -19,7 +19,7 @@ use crate::store::lab::{Kept, State};
 use std::sync::Arc;
 
 /// What a PID replaces where it tells something.
-const TOLD: [&str; 9] = [
+const TOLD: [&str; 11] = [
     "name",
     "telecom",
     "gender",
@@ -29,6 +29,8 @@ const TOLD: [&str; 9] = [
     "communication",
     "deceasedBoolean",
     "deceasedDateTime",
+    "contact",
+    "generalPractitioner",
 ];
 
 fn demographics(patient: &Json) -> Result<Demographics, Refusal> {
@@ -43,12 +45,12 @@ impl Gateway {
         kept: &Kept,
         message: &Message,
         matter: Matter,
-        setting: &Context<'_>,
+        setting: &Context,
     ) -> Result<End, Refusal> {
         until_settled!(self.try_identity(kept, message, matter, setting).await)
     }
 
-    async fn try_identity(&self, kept: &Kept, message: &Message, matter: Matter, setting: &Context<'_>) -> Result<End, Failed> {
+    async fn try_identity(&self, kept: &Kept, message: &Message, matter: Matter, setting: &Context) -> Result<End, Failed> {
         let sender = Self::sending_caller(&kept.feed);
         let told_patient = match patients(message, setting) {
             Ok(told) => told.into_iter().next().unwrap_or_default(),
@@ -102,7 +104,8 @@ impl Gateway {
             let Some(row) = row.filter(|row| !row.facts.deleted) else {
                 return Ok(Err(Box::new(End::held("unmatched", "[]".to_owned()))));
             };
-            let compared = crate::disclosure::compared(asked, &row, &|system| self.parts.lab.rules.tables.is_strong(system))?;
+            let tables = self.parts.lab.rules.tables.load_full();
+            let compared = crate::disclosure::compared(asked, &row, &|system| tables.is_strong(system))?;
             return Ok(Ok(Some(Candidate { row, compared })));
         }
         Ok(match self.whose(asked).await? {
@@ -116,7 +119,7 @@ impl Gateway {
     async fn merged(
         &self,
         message: &Message,
-        setting: &Context<'_>,
+        setting: &Context,
         survivor: &Key,
     ) -> Result<Result<(Json, Option<Row>), Box<End>>, Failed> {
         let prior = prior_identifiers(message, setting);
@@ -194,7 +197,7 @@ impl Gateway {
         &self,
         kept: &Kept,
         message: &Message,
-        setting: &Context<'_>,
+        setting: &Context,
         mut changes: Vec<Change>,
         now: Instant,
     ) -> Result<(), Failed> {
@@ -240,7 +243,7 @@ fn sender_name(provenance: &Json) -> Option<String> {
 }
 
 /// A new patient's name: made of the first number that tells who somebody is.
-fn fresh_key(asked: &Demographics, setting: &Context<'_>) -> Key {
+fn fresh_key(asked: &Demographics, setting: &Context) -> Key {
     let number = asked.identifiers.iter().find(|(system, _)| !system.is_empty()).or_else(|| asked.identifiers.first());
     let identity = number.map_or_else(|| setting.message.clone(), |(system, value)| format!("{system}|{value}"));
     setting.namer.key(ResourceType::Patient, &identity)

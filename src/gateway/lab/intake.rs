@@ -26,7 +26,7 @@ pub(super) fn look(bytes: &[u8], client: &str, rules: &LabRules) -> Looked {
     let mut message = read(rules.charset);
     let named = |message: &Message| {
         let text = |field: usize| message.header(field).component(1).text();
-        rules.tables.sender(client, &text(3), &text(4)).cloned()
+        rules.tables.load().sender(client, &text(3), &text(4)).cloned()
     };
     let sender = message.as_ref().ok().and_then(named);
     if let Some(charset) = sender.as_ref().and_then(|sender| sender.charset).filter(|charset| *charset != rules.charset) {
@@ -51,7 +51,7 @@ pub(super) fn acceptable(message: &Message, client: &str, sender: &Sender, rules
         return Err(Fault::at(FaultKind::ProcessingId, "MSH", 11, format!("processing id `{processing}` is not taken here")));
     }
     let text = |field: usize| message.header(field).component(1).text();
-    if rules.known_senders_only && rules.tables.sender(client, &text(3), &text(4)).is_none() {
+    if rules.known_senders_only && rules.tables.load().sender(client, &text(3), &text(4)).is_none() {
         let text = format!("this site does not know the sender `{}|{}`", text(3), text(4));
         return Err(Fault::at(FaultKind::MessageType, "MSH", 3, text));
     }

@@ -32,7 +32,7 @@ impl Gateway {
         asked: &Demographics,
         numbers_only: bool,
     ) -> Result<Vec<Candidate>, Refusal> {
-        let tables = &self.parts.lab.rules.tables;
+        let tables = self.parts.lab.rules.tables.load_full();
         let strong = |system: &str| tables.is_strong(system);
         let mut found: Vec<Candidate> = Vec::new();
         for condition in conditions(asked, numbers_only) {

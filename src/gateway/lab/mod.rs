@@ -4,6 +4,7 @@
 //! (a Provenance of a name that only this message has) in one commit: whoever files it again, after a crash or beside another, finds
 //! the testimony and does nothing. So each result is in the store once, whatever store that is.
 
+mod audience;
 mod filing;
 mod identity;
 mod intake;
@@ -12,7 +13,7 @@ mod message;
 mod plan;
 mod queue;
 
-pub use queue::{Finding, Queued};
+pub use queue::{Finding, Queued, is_overdue};
 
 use super::Gateway;
 use crate::access::{Caller, Permit, Scopes, SignIn, authorize};
@@ -23,7 +24,8 @@ use crate::lab::Namer;
 use crate::lab::mapping::Context;
 use crate::lab::tables::{Sender, Tables};
 use crate::lab::v2::Charset;
-use crate::store::lab::{Feed, Kept, LabStore};
+use crate::store::lab::{Feed, Kept, LabStore, State};
+use arc_swap::ArcSwap;
 use jiff::tz::TimeZone;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -32,7 +34,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 #[derive(Debug, Clone)]
 pub struct LabRules {
     /// What the site tells about codes, units and senders.
-    pub tables: Arc<Tables>,
+    pub tables: Arc<ArcSwap<Tables>>,
     /// The zone of times without an offset.
     pub zone: TimeZone,
     /// The character set of messages that name none and are not UTF-8.
@@ -61,12 +63,24 @@ pub struct Laboratory {
     pub secret: Vec<u8>,
     /// Who was found behind a certificate, of which generation of the registry, and when: not every message is worth a look at the store.
     known: Mutex<HashMap<Option<String>, (u64, Instant, Feed)>>,
+    /// When an alarm of a state was last given.
+    alarmed: Mutex<HashMap<&'static str, Instant>>,
 }
 
 impl Laboratory {
     /// Of these parts.
     pub fn new(store: Arc<dyn LabStore>, rules: LabRules, secret: Vec<u8>) -> Self {
-        Self { store, rules, secret, known: Mutex::default() }
+        Self { store, rules, secret, known: Mutex::default(), alarmed: Mutex::default() }
+    }
+
+    /// Whether an alarm of this state is due: one in a quarter of an hour.
+    fn alarms(&self, state: State, now: Instant) -> bool {
+        let mut alarmed = self.alarmed.lock().unwrap_or_else(PoisonError::into_inner);
+        let due = alarmed.get(state.word()).is_none_or(|last| now.0 >= last.plus_seconds(QUIET).0);
+        if due {
+            alarmed.insert(state.word(), now);
+        }
+        due
     }
 
     /// Who was found behind a certificate within the last second, if the registry has not changed since.
@@ -87,6 +101,9 @@ impl Laboratory {
 
 /// Milliseconds for which a look at the registry holds.
 const KNOWN: i64 = 1_000;
+
+/// Seconds between two alarms of the same state.
+const QUIET: i64 = 15 * 60;
 
 /// Certificates that are remembered.
 const CERTIFICATES: usize = 1_000;
@@ -156,11 +173,16 @@ impl Gateway {
         Entry::concluded(Event::Rest("operation"), agent, now, id).asking(asked)
     }
 
+    /// Goes by other tables from now on; messages that are being filed end by those that they began with.
+    pub fn lab_tables(&self, tables: Tables) {
+        self.parts.lab.rules.tables.store(Arc::new(tables));
+    }
+
     /// What a mapping goes by for this message.
-    fn lab_context(&self, kept: &Kept, sender: Sender) -> Context<'_> {
+    fn lab_context(&self, kept: &Kept, sender: Sender) -> Context {
         let lab = &self.parts.lab;
         Context {
-            tables: &lab.rules.tables,
+            tables: lab.rules.tables.load_full(),
             sender,
             zone: lab.rules.zone.clone(),
             namer: Namer::new(&lab.secret, &self.feed_name(&kept.feed)),

@@ -14,6 +14,11 @@ const OVERDUE: i64 = 2;
 /// An open message this old is an alarm.
 const ALARM: i64 = 15 * 60;
 
+/// Whether a message that is in this state for so many seconds should long have been seen to. A rejected one is its sender's to mend.
+pub fn is_overdue(state: State, age: i64) -> bool {
+    state.is_open() && state != State::Rejected && age > ALARM
+}
+
 /// Messages of one look.
 const AT_ONCE: u32 = 200;
 
@@ -187,13 +192,9 @@ impl Gateway {
             gauge("amanat_lab_queue", state, count);
             if state.is_open() {
                 gauge("amanat_lab_queue_oldest_seconds", state, u64::try_from(age).unwrap_or(0));
-                if age > ALARM && state != State::Rejected {
-                    tracing::debug!(
-                        state = state.word(),
-                        count,
-                        age,
-                        "messages of laboratories wait for a person: `amanat lab queue`"
-                    );
+                if is_overdue(state, age) && self.parts.lab.alarms(state, self.parts.clock.now()) {
+                    let (code, state) = ("AMANAT-LAB-0002", state.word());
+                    tracing::warn!(code, state, count, age, "messages of laboratories wait for a person: `amanat lab queue`");
                 }
             }
         }
