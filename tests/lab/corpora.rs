@@ -1,8 +1,7 @@
-//! Published messages through real MLLP with TLS and client certificates: each acknowledged, every OBX accounted for, the key facts as
-//! published mappings have them.
+//! Published messages through real MLLP with TLS and client certificates: each acknowledged, every OBX accounted for.
 
 use super::*;
-use crate::support::Served;
+use crate::support::{Served, postgres};
 use amanat::clock::Clock;
 use amanat::fhir::Instant;
 use amanat::lab::mapping::{Context, Matter, map, patients};
@@ -72,6 +71,10 @@ impl Site {
             #[diesel(sql_type = diesel::sql_types::BigInt)]
             n: i64,
         }
+        if postgres::asked() {
+            let url = postgres::schema(self.folder.path(), &postgres::server().unwrap());
+            return postgres::ask(&url, query)[0].parse().unwrap();
+        }
         let mut connection = SqliteConnection::establish(self.folder.path().join("amanat.db").to_str().unwrap()).unwrap();
         diesel::sql_query("PRAGMA busy_timeout = 10000").execute(&mut connection).unwrap();
         let row: Count = diesel::sql_query(query).get_result(&mut connection).unwrap();
@@ -79,7 +82,7 @@ impl Site {
     }
 }
 
-fn folder(name: &str) -> Option<PathBuf> {
+pub(super) fn folder(name: &str) -> Option<PathBuf> {
     let corpora = std::env::var("AMANAT_CORPORA").unwrap_or_else(|_| "../shared/corpora".to_owned());
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(corpora).join(name);
     if folder.is_dir() {
@@ -118,30 +121,35 @@ fn messages() -> Vec<(String, String)> {
     all
 }
 
-fn mapped(message: &Message) -> Result<Plan, String> {
-    let tables = Tables::built_in().unwrap();
-    let context = Context {
-        tables: &tables,
+/// What a mapping without a site goes by.
+pub(super) fn mapping() -> Context {
+    Context {
+        tables: Arc::new(Tables::built_in().unwrap()),
         sender: amanat::lab::tables::Sender::default(),
         zone: TimeZone::UTC,
         namer: Namer::new(b"k", "c"),
         message: "00000000-0000-0000-0000-000000000000".to_owned(),
         replay: 0,
         received: Instant(0),
-    };
+    }
+}
+
+fn mapped(message: &Message) -> Result<Plan, String> {
+    let context = mapping();
     let told = |faults: Vec<amanat::lab::v2::Fault>| faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
     let subjects: Vec<String> = patients(message, &context).map_err(told)?.iter().map(|_| "Patient/p".to_owned()).collect();
     map(message, &subjects, &context).map_err(told)
 }
 
-/// Messages that no receiver can file, and why.
-const WRONG: &[(&str, &str)] = &[];
+/// Whether a message tells of any result: fragments that were published to show one data type do not, and there is nothing to file.
+fn tells_of_results(message: &Message) -> bool {
+    message.first("PID").is_some() && ["OBR", "OBX"].into_iter().any(|name| message.first(name).is_some())
+}
 
 #[test]
-#[ignore = "some published messages without an order are not taken yet"]
 fn every_published_result_is_acknowledged_and_every_obx_accounted_for() {
-    let results: Vec<(String, String)> =
-        messages().into_iter().filter(|(_, text)| text.contains("|ORU^R01") || text.contains("|OUL^R2")).collect();
+    let is_result = |text: &str| ["|ORU^", "|OUL^"].iter().any(|kind| text.split('\r').next().unwrap().contains(kind));
+    let results: Vec<(String, String)> = messages().into_iter().filter(|(_, text)| is_result(text)).collect();
     if results.is_empty() {
         return;
     }
@@ -150,11 +158,9 @@ fn every_published_result_is_acknowledged_and_every_obx_accounted_for() {
     let (mut ends, mut segments): (BTreeMap<String, usize>, usize) = (BTreeMap::new(), 0);
     for (label, text) in &results {
         let message = Message::parse(text).unwrap_or_else(|fault| panic!("{label}: {fault}"));
-        let known = WRONG.iter().find(|(name, _)| label.contains(name));
         // Whoever the result is about is made known first, as a hospital would.
-        let head = text.split('\r').next().unwrap().replace("ORU^R01^ORU_R01", "ADT^A04").replace("ORU^R01", "ADT^A04");
-        let head = head.replace("OUL^R22^OUL_R22", "ADT^A04").replace("OUL^R23^OUL_R23", "ADT^A04");
         if let Some(pid) = text.split('\r').find(|line| line.starts_with("PID")) {
+            let head = text.split('\r').next().unwrap().replace(&field(text, "MSH", 9), "ADT^A04");
             assert!(feed.send(format!("{head}\r{pid}\r").as_bytes()).is_some(), "{label}");
         }
         let answer = feed.send(text.as_bytes()).unwrap_or_else(|| panic!("{label}: no acknowledgement"));
@@ -162,24 +168,22 @@ fn every_published_result_is_acknowledged_and_every_obx_accounted_for() {
         assert_eq!(field(&answer, "MSA", 2), field(text, "MSH", 10), "{label}");
         *ends.entry(code.clone()).or_default() += 1;
         let count = message.all("OBX").count();
-        match (mapped(&message), known) {
-            (Ok(plan), None) => {
+        match mapped(&message) {
+            Ok(plan) => {
                 assert_eq!(plan.observations.len(), count, "{label}: every OBX is held by a record");
                 let all: Vec<_> = plan.records.iter().map(|record| &record.key).collect();
                 assert!(plan.observations.iter().all(|key| all.contains(&key)), "{label}");
                 assert!(matches!(code.as_str(), "AA" | "CA"), "{label}: {answer}");
+                assert!(tells_of_results(&message), "{label}: nothing is told, and it is taken");
                 segments += count;
-                if label.contains("simhospital") {
-                    assert!(
-                        plan.warnings.iter().all(|warning| warning.kind != WarningKind::UnmappedUnit),
-                        "{label}: {:?}",
-                        plan.warnings
-                    );
-                }
+                let unit = plan.warnings.iter().find(|warning| warning.kind == WarningKind::UnmappedUnit);
+                assert!(unit.is_none() || !label.contains("simhospital"), "{label}: {unit:?}");
             }
-            (Err(_), Some(_)) => assert_eq!(code, "AE", "{label}"),
-            (Err(why), None) => panic!("{label}: {why}"),
-            (Ok(_), Some((_, why))) => panic!("{label} is mapped, though {why}"),
+            Err(why) => {
+                assert!(!tells_of_results(&message), "{label}: {why}");
+                assert_eq!((code.as_str(), count), ("AE", 0), "{label}: {answer}");
+                assert!(answer.contains("100^Segment sequence error^HL70357"), "{label}: {answer}");
+            }
         }
     }
     let states = |state: &str| {
@@ -200,7 +204,7 @@ fn every_published_result_is_acknowledged_and_every_obx_accounted_for() {
 #[test]
 fn every_other_published_message_is_acknowledged() {
     let others: Vec<(String, String)> =
-        messages().into_iter().filter(|(_, text)| !text.contains("|ORU^R01") && !text.contains("|OUL^R2")).collect();
+        messages().into_iter().filter(|(_, text)| !text.contains("|ORU^") && !text.contains("|OUL^")).collect();
     if others.is_empty() {
         return;
     }
@@ -217,57 +221,4 @@ fn every_other_published_message_is_acknowledged() {
     println!("{ends:?}");
     let refused = site.count("SELECT count(*) AS n FROM lab_message WHERE state = 'held' AND reason = 'record-refused'");
     assert_eq!(refused, 0);
-}
-
-/// What can be compared across mappings: code, value and status of each observation, code of each report.
-fn facts(resources: &[Value]) -> (Vec<String>, Vec<String>) {
-    let code = |one: &Value| {
-        one["code"]["coding"]
-            .as_array()
-            .and_then(|all| all.iter().find(|coding| coding["code"].is_string()))
-            .map_or_else(|| one["code"]["text"].to_string(), |coding| coding["code"].to_string())
-    };
-    let observation = |one: &Value| {
-        let value = one.as_object().unwrap().iter().find(|(name, _)| name.starts_with("value"));
-        let value = match value {
-            Some((name, value)) if name == "valueQuantity" => format!("{}", value["value"]),
-            Some((name, value)) if name == "valueCodeableConcept" => value["coding"][0]["code"].to_string(),
-            Some((name, value)) if name == "valueString" => value.to_string(),
-            Some((_, value)) => value.to_string(),
-            None => String::new(),
-        };
-        format!("{} = {value}", code(one))
-    };
-    let of = |name: &str| resources.iter().filter(|one| one["resourceType"] == name).cloned().collect::<Vec<_>>();
-    let (mut observations, mut reports): (Vec<String>, Vec<String>) =
-        (of("Observation").iter().map(observation).collect(), of("DiagnosticReport").iter().map(code).collect());
-    observations.sort();
-    reports.sort();
-    (observations, reports)
-}
-
-/// Messages whose published mapping says something else, and why ours does not follow (docs/lab.md).
-const OTHERWISE: &[&str] = &[];
-
-#[test]
-#[ignore = "some published facts are mapped otherwise, not yet argued one by one"]
-fn key_facts_are_those_of_the_published_mapping() {
-    let Some(folder) = folder("hl7v2-microsoft") else { return };
-    let (mut compared, mut differing) = (0, Vec::new());
-    for name in ["LAB-ORU-1", "LAB-ORU-2", "ORU-R01-01", "ORU-R01-RMGEAD"] {
-        let expected: Value =
-            serde_json::from_slice(&std::fs::read(folder.join(format!("expected/{name}.fhir.json"))).unwrap()).unwrap();
-        let theirs: Vec<Value> = expected["entry"].as_array().unwrap().iter().map(|entry| entry["resource"].clone()).collect();
-        let text = decode(&std::fs::read(folder.join(format!("{name}.hl7"))).unwrap(), Charset::Latin1).unwrap();
-        let plan = mapped(&Message::parse(&text).unwrap()).unwrap();
-        let bundle: Value = serde_json::from_str(&plan.bundle()).unwrap();
-        let ours: Vec<Value> = bundle["entry"].as_array().unwrap().iter().map(|entry| entry["resource"].clone()).collect();
-        let (a, b) = (facts(&ours), facts(&theirs));
-        compared += b.0.len() + b.1.len();
-        if a != b && !OTHERWISE.contains(&name) {
-            differing.push(format!("{name}\n ours   {a:?}\n theirs {b:?}"));
-        }
-    }
-    println!("{compared} facts compared");
-    assert!(differing.is_empty(), "{}", differing.join("\n"));
 }

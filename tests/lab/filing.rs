@@ -269,3 +269,123 @@ fn an_order_is_filed_and_its_cancellation_follows() {
     assert_eq!(feed.told(order("c0", "NW", "20260501080000+0000")), ok("c0"));
     assert_eq!(only(&server, "ServiceRequest?patient=anne")["status"], "revoked", "the older one comes too late");
 }
+
+#[test]
+fn what_its_order_calls_confidential_is_restricted() {
+    let server = laboratory();
+    let mut feed = Feed::open(&server);
+    assert_eq!(feed.told(result("c1", "F", "95", "20260501090000+0000")), ok("c1"));
+    let confidential = result("c2", "F", "96", "20260501090000+0000")
+        .replace("100^", "200^")
+        .replace("F200^LAB\rOBR", &format!("F200^LAB{}R\rOBR", "|".repeat(25)));
+    assert_eq!(feed.told(confidential), ok("c2"));
+    assert_eq!(inbox(&server), [state("filed", ""), state("filed", "")], "both are on file");
+    let ward = server.clinician("d1", "user/*.rs");
+    for of in ["Observation", "DiagnosticReport", "ServiceRequest"] {
+        let seen = server.get(&format!("{of}?patient=anne"), &ward).expect(200).keys();
+        assert_eq!(seen.len(), 1, "what is restricted is not shown under a policy for what is normal: {of}");
+    }
+}
+
+#[test]
+fn a_visit_on_file_is_linked_and_one_that_nobody_knows_is_made_once() {
+    let server = laboratory();
+    server.seed(&[json!({
+        "resourceType": "Encounter", "id": "visit1", "status": "in-progress", "subject": {"reference": "Patient/anne"},
+        "class": {"system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": "IMP"},
+        "identifier": [{"system": "urn:id:HIS", "value": "V1"}],
+    })]);
+    let mut feed = Feed::open(&server);
+    let visited = |control: &str, visit: &str, order: &str| {
+        let pv1 = format!("\rPV1|1|I|Ward^1{}{visit}^^^HIS\rORC", "|".repeat(16));
+        result(control, "F", "95", "20260501090000+0000").replacen("\rORC", &pv1, 1).replace("100^", &format!("{order}^"))
+    };
+    assert_eq!(feed.told(visited("c1", "V1", "1")), ok("c1"));
+    assert_eq!(only(&server, "DiagnosticReport?patient=anne")["encounter"]["reference"], "Encounter/visit1");
+    assert_eq!(only(&server, "Encounter?patient=anne")["meta"]["versionId"], "1", "a result changes no visit");
+    assert_eq!(feed.told(visited("c2", "V2", "2")), ok("c2"));
+    assert_eq!(feed.told(visited("c3", "V2", "3")), ok("c3"));
+    let made = only(&server, "Encounter?patient=anne&identifier=urn:id:HIS|V2");
+    let reference = format!("Encounter/{}", made["id"].as_str().unwrap());
+    assert_eq!(find(&server, &format!("DiagnosticReport?encounter={reference}")).len(), 2);
+    assert_eq!(find(&server, &format!("Observation?encounter={reference}")).len(), 2);
+}
+
+/// The segments of a message about Anne.
+fn about_anne(kind: &str, control: &str, segments: &[&str]) -> String {
+    let head = format!("MSH|^~\\&|LAB|CITY|||20260501090000+0000||{kind}|{control}|P|2.8");
+    [&[head.as_str(), "PID|1||1001^^^MRN^MR||Doe^Anne||19800203|F"], segments, &[""]].concat().join("\r")
+}
+
+#[test]
+fn every_kind_of_message_that_is_taken_is_filed_as_what_it_is() {
+    let server = laboratory();
+    let mut feed = Feed::open(&server);
+    let mut count = 0;
+    let mut told = |kind: &str, segments: &[&str], made: &str| {
+        count += 1;
+        let (control, number) = (format!("k{count}"), format!("N{count}"));
+        let segments: Vec<String> = segments.iter().map(|one| one.replace('#', &number)).collect();
+        let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
+        assert_eq!(feed.told(about_anne(kind, &control, &segments)), ok(&control), "{kind}");
+        assert_eq!(inbox(&server).last().unwrap().0, "filed", "{kind}");
+        let search =
+            if made == "Patient" { "Patient?_id=anne".to_owned() } else { format!("{made}?patient=anne&identifier={number}") };
+        assert_eq!(find(&server, &search).len(), 1, "{kind}: {search}");
+    };
+    let (obr, obx, spm) =
+        ("OBR|1|P#^HIS|#^LAB|24323-8^CMP^LN|||20260501", "OBX|1|NM|2345-7^Glucose^LN||95|mg/dL|||||F", "SPM|1|S#&LAB||SER");
+    for event in ["R01", "R30", "R31", "R32"] {
+        told(&format!("ORU^{event}"), &["ORC|RE|P#^HIS|#^LAB", obr, obx, spm], "DiagnosticReport");
+    }
+    for event in ["R21", "R24"] {
+        told(&format!("OUL^{event}"), &[obr, "ORC|RE|P#^HIS|#^LAB", obx, spm], "DiagnosticReport");
+    }
+    for event in ["R22", "R23"] {
+        told(&format!("OUL^{event}"), &[spm, obr, "ORC|RE|P#^HIS|#^LAB", obx], "DiagnosticReport");
+    }
+    for kind in ["ORM^O01", "OML^O21", "OML^O33", "OML^O35", "OML^O39", "OMG^O19"] {
+        told(kind, &["ORC|NW|#^HIS", "OBR|1|#^HIS||24323-8^CMP^LN|||20260501"], "ServiceRequest");
+    }
+    for event in ["T01", "T02", "T03", "T04", "T07", "T08", "T09", "T10"] {
+        told(
+            &format!("MDM^{event}"),
+            &["TXA|1|CN^Consult^L||20260501||||||||#^LAB|||||AU", "OBX|1|TX|1^T^L||text||||||F"],
+            "DocumentReference",
+        );
+    }
+    for event in ["A01", "A04", "A05", "A08", "A28", "A31"] {
+        told(&format!("ADT^{event}"), &["PV1|1|I"], "Patient");
+    }
+}
+
+#[test]
+fn text_is_read_in_the_character_set_that_the_message_declares() {
+    use amanat::lab::v2::Charset;
+    let server = laboratory();
+    let mut feed = Feed::open(&server);
+    let texts = [
+        ("", "Größe", "UNICODE UTF-8"),
+        ("8859/1", "Größe", "8859/1"),
+        ("8859/15", "Größe €", "8859/15"),
+        ("8859/5", "анализ", "8859/5"),
+        ("8859/6", "تحليل", "8859/6"),
+        ("UNICODE UTF-8", "تحلیل 化验 анализ", "UNICODE UTF-8"),
+        ("GB 18030-2000", "化验", "GB 18030-2000"),
+        ("BIG-5", "化驗", "BIG-5"),
+        ("KS X 1001", "검사", "KS X 1001"),
+        ("ISO IR87", "検査", "ISO IR87"),
+    ];
+    for (at, (declared, text, set)) in texts.into_iter().enumerate() {
+        let control = format!("s{at}");
+        let header = format!("|P|2.5.1||||||{declared}");
+        let message = result(&control, "F", "95", "20260501090000+0000")
+            .replace("|P|2.5.1", header.trim_end_matches('|'))
+            .replace("100^", &format!("{at}00^"))
+            .replace("|NM|2345-7^Glucose^LN||95|mg/dL|70 - 99|N|", &format!("|ST|2345-7^Glucose^LN||{text}||||"));
+        let bytes = Charset::named(set).unwrap().bytes(&message);
+        assert_eq!(feed.told(bytes), ok(&control), "{declared}");
+        let found = find(&server, "Observation?patient=anne");
+        assert!(found.iter().any(|one| one["valueString"] == text), "{declared}: {found:?}");
+    }
+}

@@ -186,3 +186,97 @@ fn who_is_not_known_or_disabled_is_not_answered() {
     drop(feed.stream.write_all(&framed(plain().as_bytes())));
     assert_eq!(feed.answer(), None, "a disabled client sends no more, also on a connection that was open");
 }
+
+#[test]
+fn a_message_cut_at_any_place_is_acknowledged_and_kept() {
+    let server = laboratory();
+    let mut feed = Feed::open(&server);
+    let whole = plain();
+    let mut sent = std::collections::BTreeSet::new();
+    for length in (0..whole.len()).step_by(7) {
+        let cut = &whole.as_bytes()[..length];
+        let answer = feed.send(cut).unwrap_or_else(|| panic!("no acknowledgement at {length}"));
+        let code = field(&answer, "MSA", 1);
+        assert!(["AA", "AE", "AR"].contains(&code.as_str()), "{length}: {answer}");
+        let results = cut.windows(4).filter(|four| *four == b"OBX|").count();
+        assert!(
+            code != "AA" || results > 0 || whole[..length].contains("OBR|"),
+            "{length}: nothing was said, and it was accepted"
+        );
+        sent.insert(cut.to_vec());
+    }
+    assert_eq!(inbox(&server).len(), sent.len(), "each is kept");
+    assert_eq!(feed.told(result("c2", "C", "96", "20260502090000+0000")), ok("c2"), "the connection goes on");
+    assert_eq!(only(&server, "Observation?patient=anne")["valueQuantity"]["value"], 96);
+}
+
+/// `AMANAT_ROUNDS` messages with bytes changed, left out, doubled and put in at random; a few hundred by themselves.
+#[test]
+fn whatever_stands_in_a_frame_it_is_acknowledged_once_and_kept() {
+    use proptest::strategy::{Strategy as _, ValueTree as _};
+    use proptest::test_runner::TestRunner;
+    let rounds: usize = std::env::var("AMANAT_ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(200);
+    let server = laboratory();
+    let mut feed = Feed::open(&server);
+    let change = (0_usize..1_000, 0_u8..4, proptest::prelude::any::<u8>());
+    let changes = proptest::collection::vec(change, 1..12);
+    let (mut runner, mut sent) = (TestRunner::deterministic(), std::collections::BTreeSet::new());
+    for round in 0..rounds {
+        let mut bytes = result(&format!("r{round}"), "F", "95", "20260501090000+0000").into_bytes();
+        for (at, how, byte) in changes.new_tree(&mut runner).unwrap().current() {
+            // What ends or begins a frame would make two of it.
+            let byte = if matches!(byte, 0x0B | 0x1C) { b'|' } else { byte };
+            let at = at % bytes.len().max(1);
+            match how {
+                0 => bytes[at] = byte,
+                1 => drop(bytes.remove(at)),
+                2 => bytes.insert(at, byte),
+                _ => bytes.extend_from_within(at..),
+            }
+        }
+        let answer = feed
+            .send(&bytes)
+            .unwrap_or_else(|| panic!("round {round}: no acknowledgement of {}", String::from_utf8_lossy(&bytes)));
+        let msa = answer.split(['\r', '\n']).find(|line| line.starts_with("MSA")).unwrap_or_else(|| panic!("{round}: {answer}"));
+        assert!(["AA", "AE", "AR", "CA", "CE", "CR"].contains(&&msa[4..6]), "{round}: {answer}");
+        sent.insert(bytes);
+    }
+    assert_eq!(inbox(&server).len(), sent.len(), "each is kept, none is dropped");
+    assert_eq!(feed.told(result("end", "C", "96", "20260601090000+0000")), ok("end"), "and the connection goes on");
+}
+
+#[test]
+fn what_never_ends_is_cut_off_and_others_are_served() {
+    let server = laboratory_with("message_bytes = 4096\n", GRANT);
+    let mut endless = Feed::open(&server);
+    let chunk = [b'x'; 64 << 10];
+    endless.write(&[0x0B]);
+    let cut = (0..1_000).any(|_| endless.stream.write_all(&chunk).is_err());
+    assert!(cut, "it is not read for ever");
+    let mut web = Feed::open(&server);
+    drop(web.stream.write_all(&[b'G'; 200 << 10]));
+    assert_eq!(web.answer(), None, "what speaks no MLLP is not answered");
+    assert_eq!(Feed::open(&server).told(plain()), ok("c1"));
+    assert_eq!(inbox(&server).len(), 1);
+}
+
+#[test]
+fn many_large_messages_at_once_stay_within_the_memory_that_they_are_given() {
+    let server = laboratory_with("message_bytes = 1000000\nmllp_memory_bytes = 2000000\n", GRANT);
+    let mut large: Vec<_> = (0..5).map(|_| Feed::open(&server)).collect();
+    let cut = |feed: &mut Feed<TcpStream>| {
+        drop(feed.stream.write_all(&[&[0x0B], vec![b'x'; 900_000].as_slice()].concat()));
+        feed.stream.set_read_timeout(Some(Duration::from_millis(300))).unwrap();
+        // Closed, not merely silent.
+        match feed.stream.read(&mut [0; 1]) {
+            Ok(count) => count == 0,
+            Err(error) => !matches!(error.kind(), std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut),
+        }
+    };
+    let closed = large.iter_mut().map(cut).filter(|cut| *cut).count();
+    assert!(closed >= 3, "{closed} of five were cut off");
+    assert_eq!(Feed::open(&server).told(plain()), ok("c1"), "whoever sends little is served");
+    drop(large);
+    let long = result("c2", "C", "96", "20260502090000+0000").replace("fasting", &"x".repeat(900_000));
+    until("there is room again", || Feed::open(&server).send(long.as_bytes()).is_some_and(|answer| answer.contains("MSA|AA|c2")));
+}

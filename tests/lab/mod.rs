@@ -1,8 +1,10 @@
 //! Result intake: what a laboratory sends, over which door, and what a clinician finds.
 
 mod adt;
+mod changes;
 mod corpora;
 mod doors;
+mod facts;
 mod filing;
 mod frames;
 mod matching;
@@ -176,19 +178,20 @@ fn only(server: &Server, search: &str) -> Value {
 
 /// The state and reason of every message in the inbox, in order.
 fn inbox(server: &Server) -> Vec<(String, String)> {
-    use diesel::prelude::*;
-    use diesel::sql_types::Text;
+    let rows = server.column("SELECT state || '|' || reason AS leaf FROM lab_message ORDER BY received, id");
+    rows.iter().filter_map(|row| row.split_once('|')).map(|(state, reason)| (state.to_owned(), reason.to_owned())).collect()
+}
 
-    #[derive(QueryableByName)]
-    struct Row {
-        #[diesel(sql_type = Text)]
-        state: String,
-        #[diesel(sql_type = Text)]
-        reason: String,
+/// Looks again and again until it is so.
+#[track_caller]
+fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    for _ in 0..300 {
+        if holds() {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(100));
     }
-    let rows: Vec<Row> =
-        diesel::sql_query("SELECT state, reason FROM lab_message ORDER BY received, id").load(&mut server.connect()).unwrap();
-    rows.into_iter().map(|row| (row.state, row.reason)).collect()
+    panic!("in vain waited for: {what}");
 }
 
 fn state(state: &str, reason: &str) -> (String, String) {

@@ -138,20 +138,13 @@ fn wrong_decisions_are_refused_and_change_nothing() {
 
 #[test]
 fn what_was_stored_and_not_filed_is_filed_by_the_gateway_itself() {
-    use diesel::prelude::*;
     let server = laboratory();
     assert_eq!(Feed::open(&server).told(result("c1", "F", "95", "20260501090000+0000")), ok("c1"));
     let report = only(&server, "DiagnosticReport?patient=anne");
     // As if the process had ended between the commit and the note about it.
-    diesel::sql_query("UPDATE lab_message SET state = 'received', answer = NULL").execute(&mut server.connect()).unwrap();
+    server.execute("UPDATE lab_message SET state = 'received', answer = NULL");
     server.wait(5);
-    for _ in 0..100 {
-        if inbox(&server)[0].0 == "filed" {
-            break;
-        }
-        std::thread::sleep(Duration::from_millis(100));
-    }
-    assert_eq!(inbox(&server)[0].0, "filed");
+    until("the gateway files it by itself", || inbox(&server)[0].0 == "filed");
     assert_eq!(only(&server, "DiagnosticReport?patient=anne")["meta"]["versionId"], report["meta"]["versionId"], "and not twice");
     let answer = Feed::open(&server).send(result("c1", "F", "95", "20260501090000+0000").as_bytes()).unwrap();
     assert!(answer.contains("MSA|AA|c1"));
@@ -182,4 +175,23 @@ fn a_dry_run_prints_the_records_and_stores_nothing() {
         amanat::cli::run(["amanat", "lab", "map", file.to_str().unwrap()].map(Into::into), &mut Vec::new(), &mut Vec::new()),
         3
     );
+}
+
+#[test]
+fn what_waits_for_long_is_told_by_the_doctor() {
+    let server = laboratory();
+    let check = || {
+        let (mut out, mut err) = (Vec::new(), Vec::new());
+        let file = settings(&server);
+        amanat::cli::run(["amanat", "doctor", "--json", "--config", file.to_str().unwrap()].map(Into::into), &mut out, &mut err);
+        let told: Value = serde_json::from_slice(&out).unwrap();
+        let all = told["checks"].as_array().or(told.as_array()).unwrap().clone();
+        all.into_iter().find(|one| one["title"] == "no message of a laboratory waits for long").unwrap()
+    };
+    assert!(check().to_string().contains("nothing waits"));
+    // By the clock of the command line this came long ago.
+    let pid = "PID|1||4711^^^MRN^MR||Stranger^A||19800203|F";
+    assert_eq!(Feed::open(&server).told(message("c1", pid, "F", "95", "20260501090000+0000")), ok("c1"));
+    let told = check().to_string();
+    assert!(told.contains("1 held") && told.contains("amanat lab queue"), "{told}");
 }

@@ -29,6 +29,14 @@ impl Server {
         }
     }
 
+    /// The column `leaf` of every row, as text.
+    pub(crate) fn column(&self, sql: &str) -> Vec<String> {
+        match self.schema() {
+            Some(url) => postgres::ask(&url, sql),
+            None => diesel::sql_query(sql).load::<Row>(&mut self.connect()).unwrap().into_iter().map(|row| row.leaf).collect(),
+        }
+    }
+
     /// Every leaf, in order.
     pub(crate) fn trail(&self) -> Vec<Value> {
         if let Some(url) = self.schema() {
