@@ -13,7 +13,7 @@ use super::specimen::{from_order, specimen};
 use super::types::{coding_system, concept, time};
 use super::visit::encounter;
 use crate::fhir::{Instant, Key, ResourceType};
-use crate::lab::v2::{Fault, FaultKind, Message, Part, Segment};
+use crate::lab::v2::{Fault, FaultKind, Message, Part, Place, Segment};
 use crate::lab::{Plan, Planned, Role, Stamp};
 use std::collections::HashSet;
 
@@ -28,6 +28,12 @@ pub(super) fn results(group: &Group<'_>, subject: &str, setting: &Context, plan:
     let visit = encounter(group, subject, setting, plan);
     for order in &group.orders {
         let Some(obr) = order.request else { continue };
+        if !(2..=50).any(|field| obr.field(field).is_valued()) {
+            let place = Place::field("OBR", obr.sequence(), 4);
+            let text = "OBR-4 says which test this is, and is missing, with everything else of the segment".to_owned();
+            faults.push(Fault { kind: FaultKind::Missing, place, text });
+            continue;
+        }
         let mut identity = identity(obr, order, setting);
         while !seen.insert(identity.clone()) {
             identity.push('+');

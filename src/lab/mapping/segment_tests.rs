@@ -44,7 +44,7 @@ fn structured_numerics_and_ranges_of_values_become_what_r4_has_for_them() {
         (&odd["valueQuantity"]["comparator"], &odd["valueQuantity"]["extension"][0]["valueString"]),
         (&json!(">"), &json!("> 1 . 3"))
     );
-    assert_eq!(value("SN", "~^5")["valueString"], "~ 5 mg/dL");
+    assert_eq!(value("SN", "?^5")["valueString"], "? 5 mg/dL");
     assert_eq!(value("SN", "^1^/^8")["valueRatio"]["denominator"]["value"], 8);
     assert_eq!(value("SN", "=^7")["valueQuantity"]["comparator"], Value::Null);
     assert_eq!(value("VR", "low^high")["valueString"], "low-high");
