@@ -154,7 +154,9 @@ const ARGUED: &[(&str, &str, &str)] = &[
     ("orur01/oru_r01-full", "- specimen", "OBR-15 beside SPM"),
     ("orur01/oru_r01-full", "- result 21612-7 = nothing", "a value left out"),
     ("orur01/oru_r01-full", "+ result 21612-7 = 28", "a value left out"),
-    ("-OML-message", "- result", "an empty segment"),
+    ("sample_oml_20240319", "- specimen", "OBR-15 beside SPM"),
+    ("-OML-message", "- result", "an OBX without OBX-3"),
+    ("-OML-message", "- order number", "an OBX without OBX-3"),
     ("obr25-obrext-not-populated", "- report", "OBR-25 missing"),
 ];
 
