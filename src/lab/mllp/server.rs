@@ -229,7 +229,7 @@ async fn converse<S: AsyncRead + AsyncWrite + Unpin>(
             let Some(found) = found else { continue };
             let (bytes, too_large) = match found {
                 Framed::Message(bytes) => (bytes, false),
-                Framed::TooLarge(head) => (head, true),
+                Framed::TooLarge(begun) => (begun, true),
                 Framed::Hopeless => return,
             };
             let arrival = Arrival { bytes, too_large, peer: peer.clone(), address: address.ip().to_string() };
