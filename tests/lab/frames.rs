@@ -247,12 +247,12 @@ fn whatever_stands_in_a_frame_it_is_acknowledged_once_and_kept() {
 fn what_never_ends_is_cut_off_and_others_are_served() {
     let server = laboratory_with("message_bytes = 4096\n", GRANT);
     let mut endless = Feed::open(&server);
-    let chunk = [b'x'; 64 << 10];
+    let chunk = vec![b'x'; 64 << 10];
     endless.write(&[0x0B]);
     let cut = (0..1_000).any(|_| endless.stream.write_all(&chunk).is_err());
     assert!(cut, "it is not read for ever");
     let mut web = Feed::open(&server);
-    drop(web.stream.write_all(&[b'G'; 200 << 10]));
+    drop(web.stream.write_all(&vec![b'G'; 200 << 10]));
     assert_eq!(web.answer(), None, "what speaks no MLLP is not answered");
     assert_eq!(Feed::open(&server).told(plain()), ok("c1"));
     assert_eq!(inbox(&server).len(), 1);
