@@ -1,7 +1,7 @@
 //! Subscribers of replaced results: they follow the durable trail, each from a position of its own, so nothing that was committed is
 //! missed and a receiver that is away holds up nobody.
 
-use super::target::{Parcel, Receiver};
+use super::target::{Letter, Parcel, Receiver};
 use crate::audit::{Event, Leaf};
 use crate::clock::Clock;
 use crate::config;
@@ -103,7 +103,12 @@ impl Subscriber {
         let told = self.audience.announce(&self.settings.name, &self.settings.client, change, again).await?;
         let Some(body) = told else { return Ok(()) };
         self.entered = Some(mark);
-        let parcel = Parcel { media_type: "application/fhir+json", messages: vec![body.clone()], body: format!("{body}\n") };
+        let parcel = Parcel {
+            media_type: "application/fhir+json",
+            messages: vec![body.clone()],
+            body: format!("{body}\n"),
+            letter: Letter::default(),
+        };
         self.receiver.send(parcel).await
     }
 }
