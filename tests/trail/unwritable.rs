@@ -2,6 +2,7 @@
 
 use super::{EVERYTHING, observation, patient, with_records};
 use crate::site::{Answer, Site, until};
+use diesel::prelude::*;
 use std::collections::BTreeMap;
 use std::fs;
 
@@ -14,6 +15,21 @@ fn site(spool: &str) -> (Site, String) {
     site.start();
     site.ask("PUT", &token, "Patient/a", Some(&patient("a"))).expect(201);
     (site, token)
+}
+
+/// Somebody else who has the database, so that nobody can write to it.
+struct Held(SqliteConnection);
+
+impl Held {
+    fn of(site: &Site) -> Self {
+        let mut other = site.database();
+        let _begun = diesel::sql_query("BEGIN IMMEDIATE").execute(&mut other).unwrap();
+        Self(other)
+    }
+
+    fn release(mut self) {
+        let _ended = diesel::sql_query("ROLLBACK").execute(&mut self.0).unwrap();
+    }
 }
 
 fn asked(site: &Site, token: &str, id: &str) -> Answer {
@@ -53,9 +69,8 @@ fn refuses(site: &Site, token: &str) {
     site.get("no-token", "Patient/a").expect(503);
 }
 
-#[test]
-fn without_a_spool_a_trail_that_cannot_be_written_lets_nothing_out_and_nothing_in() {
-    let (site, token) = site("bytes = 0");
+fn closes(spool: &str) {
+    let (site, token) = site(spool);
     let before = site.get(&token, "Observation?_summary=count").expect(200).json()["total"].clone();
     assert!(site.ready());
     site.tamper(FULL);
@@ -69,14 +84,20 @@ fn without_a_spool_a_trail_that_cannot_be_written_lets_nothing_out_and_nothing_i
     assert_eq!(before, after, "what was refused was not stored");
     site.ask("POST", &token, "Observation", Some(&observation("a"))).expect(201);
     site.done(&["audit", "verify"]);
-    assert!(!site.folder.path().join("amanat.spool").exists());
+    assert_eq!(site.folder.path().join("amanat.spool").exists(), spool.is_empty());
+}
+
+#[test]
+fn a_database_that_is_there_and_takes_no_entry_lets_nothing_out_and_nothing_in() {
+    closes("");
+    closes("bytes = 0");
 }
 
 #[test]
 fn entries_wait_beside_the_database_in_order_and_are_taken_over_once() {
     let (site, token) = site("");
     let before = site.trail().len();
-    site.tamper(FULL);
+    let held = Held::of(&site);
     let ids: Vec<String> = (0..20).map(|number| format!("wait-{number}")).collect();
     for id in &ids {
         let answer = asked(&site, &token, id).expect(200);
@@ -91,7 +112,7 @@ fn entries_wait_beside_the_database_in_order_and_are_taken_over_once() {
     });
     let spool = fs::read(site.folder.path().join("amanat.spool")).unwrap();
     assert!(!spool.windows(6).any(|part| part == b"wait-1"), "nobody reads it on the disk");
-    site.tamper("DROP TRIGGER full");
+    held.release();
     until("what waited is in the trail", || told(&site, &ids).0.len() == ids.len());
     let (times, order) = told(&site, &ids);
     assert!(times.values().all(|times| *times == 1), "none twice: {times:?}");
@@ -110,14 +131,14 @@ fn entries_wait_beside_the_database_in_order_and_are_taken_over_once() {
 fn what_waits_outlives_a_kill_and_is_taken_over_before_anything_else() {
     let (mut site, token) = site("");
     for round in 0..3 {
-        site.tamper(FULL);
+        let held = Held::of(&site);
         let ids: Vec<String> = (0..10).map(|number| format!("round-{round}-{number}")).collect();
         for id in &ids {
             asked(&site, &token, id).expect(200);
         }
         site.process().kill().unwrap();
         drop(site.process().wait());
-        site.tamper("DROP TRIGGER full");
+        held.release();
         site.start();
         let (times, order) = told(&site, &ids);
         assert!(times.len() == 10 && times.values().all(|times| *times == 1), "{times:?}");
@@ -132,7 +153,7 @@ fn what_waits_outlives_a_kill_and_is_taken_over_before_anything_else() {
 #[test]
 fn a_full_spool_fails_closed_and_nothing_answered_is_missing() {
     let (site, token) = site("bytes = 12000");
-    site.tamper(FULL);
+    let held = Held::of(&site);
     let mut answered = Vec::new();
     for number in 0..60 {
         let id = format!("full-{number}");
@@ -147,7 +168,7 @@ fn a_full_spool_fails_closed_and_nothing_answered_is_missing() {
     }
     assert!(answered.len() > 3 && answered.len() < 40, "{}", answered.len());
     assert!(!site.ready(), "closed, and not ready");
-    site.tamper("DROP TRIGGER full");
+    held.release();
     until("it is ready again", || site.ready());
     until("what was answered is in the trail", || told(&site, &answered).0.len() == answered.len());
     assert_eq!(told(&site, &answered).1, answered);
@@ -158,7 +179,7 @@ fn a_full_spool_fails_closed_and_nothing_answered_is_missing() {
 #[test]
 fn a_spool_that_somebody_changed_is_told_of() {
     let (mut site, token) = site("");
-    site.tamper(FULL);
+    let held = Held::of(&site);
     let ids: Vec<String> = (0..5).map(|number| format!("mine-{number}")).collect();
     for id in &ids {
         asked(&site, &token, id).expect(200);
@@ -169,7 +190,7 @@ fn a_spool_that_somebody_changed_is_told_of() {
     let mut bytes = fs::read(&file).unwrap();
     bytes[24 + 24 + 5] ^= 1;
     fs::write(&file, bytes).unwrap();
-    site.tamper("DROP TRIGGER full");
+    held.release();
     site.start();
     assert!(told(&site, &ids).0.is_empty(), "nothing of it is believed");
     assert!(
@@ -196,15 +217,11 @@ fn a_spool_that_is_named_and_cannot_be_used_keeps_the_gateway_from_starting() {
 #[test]
 fn a_store_that_another_process_holds_is_waited_for_and_passes() {
     let (site, token) = with_records();
-    let mut other = site.database();
-    let mut say = |text: &str| {
-        let _changed = diesel::RunQueryDsl::execute(diesel::sql_query(text), &mut other).unwrap();
-    };
-    say("BEGIN IMMEDIATE");
+    let held = Held::of(&site);
     asked(&site, &token, "held").expect(200);
     site.ask("POST", &token, "Observation", Some(&observation("a"))).expect(503);
     assert!(site.entries_of("held").is_empty());
-    say("ROLLBACK");
+    held.release();
     until("its entry is in the trail", || site.entries_of("held").len() == 1);
     site.ask("POST", &token, "Observation", Some(&observation("a"))).expect(201);
     site.done(&["audit", "verify"]);

@@ -2,6 +2,7 @@
 //! the writer tries to hand over what waits (decision 57).
 
 use super::SqlStore;
+use super::postgres::answers;
 use super::spool::{CHANGED, Held, KEY, Spool, Taken};
 use super::statement::Statement;
 use super::writer::{Failing, Job, Writer};
@@ -18,6 +19,9 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// So many times as long as an attempt took.
 const TIMES: u32 = 4;
 
+/// What SQLite says when it cannot write now, whatever is to be written.
+const AWAY: [&str; 5] = ["is locked", "disk is full", "disk I/O error", "readonly database", "unable to open"];
+
 /// The spool, and how things stand with it.
 pub(super) struct Spooling {
     spool: Spool,
@@ -30,6 +34,8 @@ pub(super) struct Spooling {
     fault: Option<&'static str>,
     /// It takes nothing any more.
     full: bool,
+    /// The database is there and takes no entry.
+    refused: bool,
 }
 
 impl Spooling {
@@ -45,7 +51,7 @@ impl Spooling {
             );
         }
         let since = held.entries.first().map_or(Instant(0), |entry| entry.recorded);
-        let one = Self { spool, since, next: Tick::now(), waiting, fault: held.fault, full: false };
+        let one = Self { spool, since, next: Tick::now(), waiting, fault: held.fault, full: false, refused: false };
         one.count();
         Ok(one)
     }
@@ -103,6 +109,10 @@ impl Writer {
     pub(super) fn settle_beside(&mut self, batch: &mut [Box<dyn Job>]) -> bool {
         let now = self.now();
         let Some(spooling) = self.spooling.as_mut() else { return false };
+        if spooling.refused {
+            self.set_troubled(true);
+            return false;
+        }
         let entries: Vec<&Entry> = batch.iter().filter_map(|job| job.entry()).collect();
         let kept = spooling.put(&entries, now).is_ok();
         if entries.is_empty() {
@@ -127,13 +137,14 @@ impl Writer {
         let done = self.drain();
         self.hurry(false);
         let failed = done.is_err();
-        if failed {
+        if let Err(error) = &done {
             self.abandon();
+            self.judge(error);
         }
         let Some(spooling) = self.spooling.as_mut() else { return done };
         spooling.next = Tick::now() + PAUSE.max(begun.elapsed() * TIMES);
         if let Err(error) = &done {
-            tracing::debug!(%error, "the database still does not take what waits in the spool");
+            tracing::warn!(%error, "what waits in the spool cannot be handed over yet");
         }
         spooling.count();
         if !failed {
@@ -164,10 +175,24 @@ impl Writer {
         self.finish()?;
         if let Some(spooling) = self.spooling.as_mut() {
             spooling.spool.taken(held.mark);
-            (spooling.fault, spooling.full) = (None, false);
+            (spooling.fault, spooling.full, spooling.refused) = (None, false, false);
         }
         tracing::info!(entries = held.entries.len(), "what waited in the spool is in the trail");
         Ok(())
+    }
+
+    /// Notes whether the database is away, when it took nothing. One that is there and refuses has been tampered with, or is damaged: then no
+    /// entry waits beside it, and nothing is disclosed.
+    pub(super) fn judge(&mut self, error: &StoreError) {
+        let text = error.to_string();
+        let away = if self.connection.dialect().is_postgres() {
+            !answers(&mut self.connection)
+        } else {
+            AWAY.iter().any(|words| text.contains(words))
+        };
+        if let Some(spooling) = self.spooling.as_mut() {
+            spooling.refused = !away;
+        }
     }
 
     /// An attempt must not hold up those whose entries could wait.

@@ -285,6 +285,7 @@ impl Writer {
         outcome.err().map(|error| {
             tracing::error!(%error, jobs = batch.len(), "a batch could not be committed");
             self.abandon();
+            self.judge(&error);
             error.to_string()
         })
     }
