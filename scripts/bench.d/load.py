@@ -37,7 +37,8 @@ def measure(server, origin, variables, connections, seconds, warm_up=1):
         raise Failed(f"{server.name}, {variables['BENCH_KIND']}: {figures}")
     return {
         "requests_per_second": figures["requests"] / (figures["microseconds"] / 1e6),
-        "requests_per_cpu_second": figures["requests"] / cpu,
+        # A server that only stands for nobody has no time of its own.
+        "requests_per_cpu_second": figures["requests"] / max(cpu, 0.01),
         "p50_ms": figures["p50"] / 1000,
         "p99_ms": figures["p99"] / 1000,
         "requests": figures["requests"],

@@ -66,19 +66,19 @@ def answers(port):
 
 
 class Server:
-    """One server process with its descendants, pinned to the server's core."""
+    """One server process with its descendants, pinned to a core: the server's, unless it only stands behind one."""
 
-    def __init__(self, name, command, port, environment=None, folder=None, log=None, patience=60):
+    def __init__(self, name, command, port, environment=None, folder=None, log=None, patience=60, core=SERVER_CORE):
         self.name = name
         self.port = port
         self.log = log or os.devnull
         self.patience = patience
-        if answers(port):
+        if port and answers(port):
             raise Failed(f"{name} cannot be started: something else listens on port {port}")
         started = time.monotonic()
         with open(self.log, "ab") as out:
             self.process = subprocess.Popen(
-                ["taskset", "-c", SERVER_CORE, *command],
+                ["taskset", "-c", core, *command],
                 env={**os.environ, **(environment or {})},
                 cwd=folder,
                 stdin=subprocess.DEVNULL,
@@ -92,7 +92,7 @@ class Server:
         while time.monotonic() - started < self.patience:
             if self.process.poll() is not None:
                 raise Failed(f"{self.name} ended with {self.process.returncode} while starting:\n{self._tail()}")
-            if answers(self.port):
+            if not self.port or answers(self.port):
                 return
             time.sleep(0.005)
         self.stop()
