@@ -1,5 +1,6 @@
 //! The gateway's own signing keys: one signs, all that are kept verify.
 
+use super::assertion_key::{self, AssertionKey};
 use super::client::LONGEST_TOKEN_LIFE;
 use super::identity_key::{self, IdentityKey};
 use super::keys::{KeyFault, SigningKey, key_set, key_set_text};
@@ -32,6 +33,7 @@ pub struct KeyRing {
 struct Held {
     signing: Arc<SigningKey>,
     identity: Option<Arc<IdentityKey>>,
+    assertion: Arc<AssertionKey>,
     text: String,
     /// Which keys these are.
     of: Vec<(String, Option<Instant>)>,
@@ -47,6 +49,12 @@ impl KeyRing {
         if !store.signing_keys().await?.iter().any(signs) {
             let (key, private_key) = SigningKey::generate()?;
             let algorithm = SigningKey::ALGORITHM.name().to_owned();
+            let stored = StoredKey { id: key.id().to_owned(), algorithm, private_key, created: now, retired: None };
+            store.add_signing_key(stored).await?;
+        }
+        if !store.signing_keys().await?.iter().any(|key| key.retired.is_none() && key.algorithm == assertion_key::ALGORITHM) {
+            let (key, private_key) = AssertionKey::generate()?;
+            let algorithm = assertion_key::ALGORITHM.to_owned();
             let stored = StoredKey { id: key.id().to_owned(), algorithm, private_key, created: now, retired: None };
             store.add_signing_key(stored).await?;
         }
@@ -71,6 +79,11 @@ impl KeyRing {
     /// The key that signs.
     pub fn signing(&self) -> Arc<SigningKey> {
         Arc::clone(&self.held.load().signing)
+    }
+
+    /// The key by which the gateway is known to other token endpoints.
+    pub fn assertion(&self) -> Arc<AssertionKey> {
+        Arc::clone(&self.held.load().assertion)
     }
 
     /// The key that signs `id_token`s, made when it is first needed: RSA keys take their time, and not every gateway signs people in.
@@ -118,20 +131,22 @@ fn names(stored: &[StoredKey]) -> Vec<(String, Option<Instant>)> {
 /// The newest key of each kind that is not retired signs, the same on every node.
 fn read(stored: Vec<StoredKey>, published: &PublishedKeys) -> Result<Held, KeyRingFault> {
     let of = names(&stored);
-    let (mut keys, mut identity) = (Vec::new(), Vec::new());
+    let (mut keys, mut identity, mut assertion) = (Vec::new(), Vec::new(), Vec::new());
     for stored in stored {
-        if stored.algorithm == identity_key::ALGORITHM {
-            identity.push((IdentityKey::from_pkcs8(&stored.private_key)?, stored.retired));
-        } else {
-            keys.push((SigningKey::from_pkcs8(&stored.private_key)?, stored.retired));
+        match stored.algorithm.as_str() {
+            identity_key::ALGORITHM => identity.push((IdentityKey::from_pkcs8(&stored.private_key)?, stored.retired)),
+            assertion_key::ALGORITHM => assertion.push((AssertionKey::from_pkcs8(&stored.private_key)?, stored.retired)),
+            _ => keys.push((SigningKey::from_pkcs8(&stored.private_key)?, stored.retired)),
         }
     }
     let access: Vec<_> = keys.iter().map(|(key, _)| key.public().clone()).collect();
-    let text = key_set_text(access.iter().chain(identity.iter().map(|(key, _)| key.public())));
+    let others = identity.iter().map(|(key, _)| key.public()).chain(assertion.iter().map(|(key, _)| key.public()));
+    let text = key_set_text(access.iter().chain(others));
     let (signing, _) = keys.into_iter().find(|(_, retired)| retired.is_none()).ok_or(KeyFault::Read)?;
     let identity = identity.into_iter().find(|(_, retired)| retired.is_none()).map(|(key, _)| Arc::new(key));
+    let (assertion, _) = assertion.into_iter().find(|(_, retired)| retired.is_none()).ok_or(KeyFault::Read)?;
     published.publish(key_set(&access));
-    Ok(Held { signing: Arc::new(signing), identity, text, of })
+    Ok(Held { signing: Arc::new(signing), identity, assertion: Arc::new(assertion), text, of })
 }
 
 #[cfg(test)]

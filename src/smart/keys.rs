@@ -134,7 +134,7 @@ fn generate_rsa() -> Result<(Value, Value), KeyFault> {
 }
 
 /// The JWK of an uncompressed point, with its thumbprint as `kid`.
-fn ec_public(curve: &str, point: &[u8]) -> Option<Value> {
+pub(super) fn ec_public(curve: &str, point: &[u8]) -> Option<Value> {
     let (&form, coordinates) = point.split_first()?;
     if form != 4 {
         return None;
@@ -145,7 +145,8 @@ fn ec_public(curve: &str, point: &[u8]) -> Option<Value> {
     Some(json!({"kty": "EC", "crv": curve, "kid": kid, "x": x, "y": y}))
 }
 
-fn with_use(public: &Value, algorithm: &str) -> Value {
+/// A public JWK with what it is for.
+pub(super) fn with_use(public: &Value, algorithm: &str) -> Value {
     joined(public, &json!({"use": "sig", "alg": algorithm}))
 }
 

@@ -5,6 +5,7 @@
 //! * [`People`] are those who sign in; [`State`] keeps everything between two steps, for every node.
 
 mod account;
+mod assertion_key;
 mod authorization;
 mod authorize;
 mod brands;

@@ -1,6 +1,7 @@
 //! The gateway as a client of somebody else's token endpoint (SMART Backend Services).
 
-use super::keys::{KeyFault, SigningKey};
+use super::assertion_key::AssertionKey;
+use super::keys::KeyFault;
 use crate::fhir::Instant;
 use serde_json::json;
 
@@ -11,11 +12,11 @@ const LIFE: i64 = 120;
 ///
 /// # Errors
 /// [`KeyFault::Sign`]
-pub fn own_assertion(key: &SigningKey, client: &str, token_url: &str, now: Instant) -> Result<String, KeyFault> {
+pub fn own_assertion(key: &AssertionKey, client: &str, token_url: &str, now: Instant) -> Result<String, KeyFault> {
     let seconds = now.seconds();
     let claims = json!({
         "iss": client, "sub": client, "aud": token_url, "jti": uuid::Uuid::new_v4().to_string(),
         "iat": seconds, "exp": seconds + LIFE,
     });
-    key.sign("JWT", &claims)
+    key.sign(&claims)
 }
