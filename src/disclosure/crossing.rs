@@ -5,9 +5,10 @@ use super::{Change, Forwarded, Row, Sealed};
 use crate::consent::Labelling;
 use crate::fhir::json::{Document, Element, Piece, Pieces, PiecesFault};
 use crate::fhir::rebase::Rebase;
-use crate::fhir::search::{IndexEntry, STANDARD, extract};
+use crate::fhir::search::{IndexEntry, ParameterId, STANDARD, extract, extract_some};
 use crate::fhir::stamp::prepare;
 use crate::fhir::{Facts, Id, Instant, Key, Marks, ResourceType, Version, belongs_with, patients_of};
+use std::borrow::Cow;
 use std::sync::OnceLock;
 
 /// Why something that came cannot be read. The text is for the log.
@@ -70,10 +71,10 @@ impl Crossing {
     /// # Errors
     /// [`CrossingFault`]
     pub fn record(&self, bytes: &[u8]) -> Result<Taken, CrossingFault> {
-        let mut text = std::borrow::Cow::Borrowed(bytes);
+        let mut text = Cow::Borrowed(bytes);
         for rebase in &self.inward {
-            if let std::borrow::Cow::Owned(new) = rebase.apply(&text) {
-                text = std::borrow::Cow::Owned(new);
+            if let Cow::Owned(new) = rebase.apply(&text) {
+                text = Cow::Owned(new);
             }
         }
         let document = Document::parse(&text).map_err(|error| CrossingFault::Json(error.to_string()))?;
@@ -147,6 +148,12 @@ impl Taken {
     /// Its index values.
     pub fn values(&self) -> &[IndexEntry] {
         self.values.get_or_init(|| extract(&self.document, self.facts.key.resource_type, &self.base, &STANDARD))
+    }
+
+    /// At least the values of these parameters: to look at one of them, the others need not be read.
+    pub fn values_of(&self, parameters: &[ParameterId]) -> Cow<'_, [IndexEntry]> {
+        let some = || extract_some(&self.document, self.facts.key.resource_type, &self.base, &STANDARD, parameters);
+        self.values.get().map_or_else(|| Cow::Owned(some()), |all| Cow::Borrowed(all.as_slice()))
     }
 
     /// Size in bytes.
@@ -297,7 +304,7 @@ impl Envelope {
 
 impl Arrived {
     fn take(&mut self, name: &str, document: &Document) {
-        let text = |at: &str| document.root().text_at(at).map(std::borrow::Cow::into_owned);
+        let text = |at: &str| document.root().text_at(at).map(Cow::into_owned);
         match name {
             "search" => {
                 let other = text("mode").is_some_and(|mode| mode != "match");

@@ -18,7 +18,7 @@ pub(super) fn values(record: Element<'_>, base: &str, known: &CustomParameters) 
         let Some(resource_type) = type_of(resource) else { continue };
         let kind = IndexValue::Token { system: String::new(), code: resource_type.name().to_owned() };
         entries.push(IndexEntry { parameter: CONTAINED, group: number * ELEMENTS, value: kind });
-        let own = super::values(resource, resource_type, base, known).into_iter();
+        let own = super::values(resource, resource_type, base, known, &|_| true).into_iter();
         let kept = own.filter(|entry| !matches!(entry.value, IndexValue::Words(_)) && entry.group < ELEMENTS);
         entries.extend(kept.map(|entry| inside(entry, number)));
         if let Some(id) = resource.text_at("id") {
@@ -38,7 +38,7 @@ fn inside(entry: IndexEntry, number: i32) -> IndexEntry {
 pub fn matching<'d>(document: &'d Document, contained: &Contained, base: &str, known: &CustomParameters) -> Vec<Element<'d>> {
     let wanted = |resource: &Element<'d>| {
         let Some(id) = resource.text_at("id").and_then(|id| Id::parse(&id)) else { return false };
-        let entries = super::values(*resource, contained.of, base, known);
+        let entries = super::values(*resource, contained.of, base, known, &|_| true);
         let key = Key::new(contained.of, id);
         type_of(*resource) == Some(contained.of)
             && contained.criteria.iter().all(|criterion| holds(criterion, &key, Instant(0), &entries) == Some(true))

@@ -32,21 +32,44 @@ use crate::fhir::{Instant, ResourceType};
 ///
 /// Beside them, the values of what it contains (`_contained`), each under the numbers of [`ParameterId::inside`].
 pub fn extract(document: &Document, resource_type: ResourceType, base: &str, known: &CustomParameters) -> Vec<IndexEntry> {
+    in_the_open(document, |root| {
+        let mut entries = values(root, resource_type, base, known, &|_| true);
+        entries.append(&mut contained::values(root, base, known));
+        entries
+    })
+}
+
+/// The values of some of the parameters: those that [`extract`] gives for them, what is contained aside.
+pub fn extract_some(
+    document: &Document,
+    resource_type: ResourceType,
+    base: &str,
+    known: &CustomParameters,
+    parameters: &[ParameterId],
+) -> Vec<IndexEntry> {
+    in_the_open(document, |root| values(root, resource_type, base, known, &|id| parameters.contains(&id)))
+}
+
+/// The record without what only some may see of it.
+fn in_the_open<T>(document: &Document, read: impl FnOnce(Element<'_>) -> T) -> T {
     let labelled = may_hold_inline_labels(document.text().as_bytes());
     let open =
         labelled.then(|| partial(document, &Partial { shows: &|_| false, tells: &|_, _| true, hushes: &|_| None })).flatten();
     let open = open.and_then(|text| Document::parse(text.as_bytes()).ok());
-    let root = open.as_ref().unwrap_or(document).root();
-    let mut entries = values(root, resource_type, base, known);
-    entries.append(&mut contained::values(root, base, known));
-    entries
+    read(open.as_ref().unwrap_or(document).root())
 }
 
-/// The values of one resource.
-fn values(resource: Element<'_>, resource_type: ResourceType, base: &str, known: &CustomParameters) -> Vec<IndexEntry> {
+/// The values of one resource, of the parameters that are wanted.
+fn values(
+    resource: Element<'_>,
+    resource_type: ResourceType,
+    base: &str,
+    known: &CustomParameters,
+    wanted: &dyn Fn(ParameterId) -> bool,
+) -> Vec<IndexEntry> {
     let mut collector = Collector { base, entries: Vec::with_capacity(64) };
     for definition in definitions(resource_type).iter().chain(known.extracted(resource_type)) {
-        if !matches!(definition.parameter.code.as_str(), "_id" | "_lastUpdated") {
+        if wanted(definition.parameter.id) && !matches!(definition.parameter.code.as_str(), "_id" | "_lastUpdated") {
             let from = collector.entries.len();
             collector.parameter(definition, resource);
             ordering::without_repetition(&mut collector.entries, from);
