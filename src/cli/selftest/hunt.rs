@@ -3,7 +3,7 @@
 use super::case::{Case, Reply};
 use super::draw::Draw;
 use super::masks::Names;
-use super::twin::{Over, Twin};
+use super::twin::{Ground, Twin};
 use super::world::World;
 use crate::cli::screen::Failure;
 use crate::clock::Clock;
@@ -71,25 +71,28 @@ impl fmt::Display for Leak {
     }
 }
 
-/// Hunts. `over` may stand between the gateways and their stores.
+/// Hunts.
 ///
 /// # Errors
 /// When a gateway cannot be opened, or a world is not what it says.
-pub(super) async fn hunt(plan: Hunt, over: &Over<'_>) -> Result<Outcome, Failure> {
+pub(super) async fn hunt(plan: Hunt, ground: Ground<'_>) -> Result<Outcome, Failure> {
     let begun = Stopwatch::now();
     let mut outcome = Outcome { cases: 0, answers: 0, telling: 0, leak: None };
     let over_time = || plan.time.is_some_and(|time| begun.elapsed() >= time);
+    // Every world is seen, however few requests there are.
+    let worlds = u64::try_from(World::ALL.len()).unwrap_or(1);
+    let round = ROUND.min(plan.cases.div_ceil(worlds));
     for (seed, world) in (plan.seed..).zip(World::ALL.into_iter().cycle()) {
         if outcome.cases >= plan.cases || over_time() {
             break;
         }
-        let mut round = Round::open(world, seed, over).await?;
-        let most = ROUND.min(plan.cases - outcome.cases);
-        outcome.leak = round.run(most, &over_time).await;
-        outcome.cases += round.asked;
-        outcome.answers += round.answers;
-        outcome.telling += round.telling;
-        round.close().await;
+        let mut twins = Round::open(world, seed, ground).await?;
+        let most = round.min(plan.cases - outcome.cases);
+        outcome.leak = twins.run(most, &over_time).await;
+        outcome.cases += twins.asked;
+        outcome.answers += twins.answers;
+        outcome.telling += twins.telling;
+        twins.close().await;
         if outcome.leak.is_some() {
             break;
         }
@@ -102,6 +105,7 @@ struct Round {
     world: World,
     seed: u64,
     draw: Draw,
+    clock: Clock,
     twins: [Twin; 2],
     names: [Names; 2],
     asked: u64,
@@ -110,11 +114,11 @@ struct Round {
 }
 
 impl Round {
-    async fn open(world: World, seed: u64, over: &Over<'_>) -> Result<Self, Failure> {
+    async fn open(world: World, seed: u64, ground: Ground<'_>) -> Result<Self, Failure> {
         let begin = Instant::parse(MOMENT).unwrap_or(Instant(0));
         let clock = Clock::fixed(begin);
         let asker = world.asker();
-        let twins = [Twin::open(&clock, &asker, over).await?, Twin::open(&clock, &asker, over).await?];
+        let twins = [Twin::open(&clock, &asker, ground).await?, Twin::open(&clock, &asker, ground).await?];
         let (shown, hidden, mut moment) = (world.seen(), world.hidden(), begin);
         for step in 0..shown.len().max(hidden.len()) {
             moment = moment.plus_seconds(600);
@@ -128,6 +132,7 @@ impl Round {
             world,
             seed,
             draw: Draw::new(seed),
+            clock,
             twins,
             names: [Names::default(), Names::default()],
             asked: 0,
@@ -173,6 +178,8 @@ impl Round {
             if let Some(leak) = self.compare(&reads).await {
                 return Some(leak);
             }
+            // Each change has a time of its own, as it would have.
+            self.clock.set(Instant(self.clock.now().0 + 1));
             let change = self.draw.change(creating);
             if let Some(leak) = self.compare(&[change]).await {
                 return Some(leak);

@@ -14,7 +14,7 @@ mod world;
 
 pub use case::{Case, Reply};
 pub use hunt::{Hunt, Leak, Outcome};
-pub use twin::Over;
+pub use twin::{Ground, Over, Places};
 pub use world::World;
 
 use super::screen::{Failure, Screen, wait};
@@ -84,7 +84,7 @@ impl Leaks {
             return self.run_against(target, seed, screen);
         }
         let plan = Hunt { seed, cases: u64::MAX, time: Some(Duration::from_secs(self.seconds)) };
-        let outcome = wait(hunt::hunt(plan, &|store| store))?;
+        let outcome = wait(hunt::hunt(plan, Ground { over: &|store| store, places: &twin::embedded }))?;
         if self.json {
             let leak = outcome.leak.as_ref().map(ToString::to_string);
             screen.json(&json!({"seed": seed, "requests": outcome.cases, "answers": outcome.answers, "leak": leak}))?;
@@ -133,5 +133,15 @@ fn token(file: Option<&Path>) -> Result<String, Failure> {
 /// # Errors
 /// In words, when it could not be done.
 pub async fn hunt_over(plan: Hunt, over: &Over<'_>) -> Result<Outcome, String> {
-    hunt::hunt(plan, over).await.map_err(|failure| failure.to_string())
+    let ground = Ground { over, places: &twin::embedded };
+    hunt::hunt(plan, ground).await.map_err(|failure| failure.to_string())
+}
+
+/// Hunts for leaks of gateways whose records are elsewhere.
+///
+/// # Errors
+/// In words, when it could not be done.
+pub async fn hunt_at(plan: Hunt, places: &Places<'_>) -> Result<Outcome, String> {
+    let ground = Ground { over: &|store| store, places };
+    hunt::hunt(plan, ground).await.map_err(|failure| failure.to_string())
 }

@@ -12,11 +12,28 @@ use crate::smart::{Client, ClientKeys, Grant, issue};
 use crate::startup::{Assembly, assemble_over};
 use crate::store::RecordStore;
 use serde_json::{Value, json};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// What may stand between a gateway and its store: itself, or what a test plants there.
 pub type Over<'o> = dyn Fn(Arc<dyn RecordStore>) -> Arc<dyn RecordStore> + 'o;
+
+/// Where the records of a gateway with this folder and clock are: its section `[store]`, and any that go with it.
+pub type Places<'p> = dyn Fn(&Path, &Clock) -> String + 'p;
+
+/// What the gateways of a hunt stand on.
+#[derive(Clone, Copy)]
+pub struct Ground<'g> {
+    /// Between each and its store.
+    pub over: &'g Over<'g>,
+    /// Where its store is.
+    pub places: &'g Places<'g>,
+}
+
+/// The embedded store, in the gateway's own folder.
+pub(super) fn embedded(_: &Path, _: &Clock) -> String {
+    "[store]\nurl = \"sqlite:selftest.db\"\n".to_owned()
+}
 
 /// Below which the gateways believe to answer.
 pub(super) const BASE: &str = "https://selftest.example/fhir";
@@ -60,15 +77,15 @@ impl Drop for Folder {
 
 impl Twin {
     /// Opens it, empty.
-    pub(super) async fn open(clock: &Clock, asker: &Asker, over: &Over<'_>) -> Result<Self, Failure> {
+    pub(super) async fn open(clock: &Clock, asker: &Asker, ground: Ground<'_>) -> Result<Self, Failure> {
         let folder = Folder(std::env::temp_dir().join(format!("amanat-selftest-{}", uuid::Uuid::new_v4())));
         crate::cli::places::make_folder(&folder.0)?;
         let rules = folder.0.join("labels.toml");
         std::fs::write(&rules, super::world::LABEL_RULES)?;
         let file = folder.0.join("amanat.toml");
-        std::fs::write(&file, settings())?;
+        std::fs::write(&file, settings(&(ground.places)(&folder.0, clock)))?;
         let config = Config::load(Sources { file: Some(file), ..Sources::default() })?;
-        let opened = assemble_over(&config, clock, over).await;
+        let opened = assemble_over(&config, clock, ground.over).await;
         let assembly = opened.map_err(|error| Failure::of("the gateway of the self-test cannot open", error))?;
         let filler = Asker { scope: "system/*.cruds system/Consent.cruds", ..Asker::default() };
         let mut twin = Self { assembly, clock: clock.clone(), token: String::new(), filler: String::new(), _folder: folder };
@@ -152,10 +169,10 @@ impl Twin {
     }
 }
 
-fn settings() -> String {
+fn settings(store: &str) -> String {
     format!(
         "[server]\nlisten = \"127.0.0.1:0\"\nmanagement_listen = \"127.0.0.1:0\"\nbase_url = \"{BASE}\"\n\
-         [store]\nurl = \"sqlite:selftest.db\"\n[limits]\npage_default = 7\n\
+         {store}[limits]\npage_default = 7\n\
          [consent]\nimplicit_policy = \"Policy-all-normal\"\nimplicit_max_conf = \"V\"\nlabel_rules = \"labels.toml\"\n"
     )
 }
