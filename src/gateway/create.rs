@@ -26,7 +26,7 @@ impl Gateway {
         condition: Option<&SearchQuery>,
         errand: &Errand,
     ) -> Result<Pending, Failed> {
-        let mut guards = Vec::new();
+        let (mut guards, mut fresh) = (Vec::new(), new_id());
         if let Some(condition) = condition {
             let selected = self.selected(permit, Need::Search, condition).await?;
             if let [found] = selected.rows.as_slice() {
@@ -34,13 +34,14 @@ impl Gateway {
                 return Ok(existing(permit, found, &errand.rendering, &errand.visit, &self.redaction().hiding(&hidden))?);
             }
             guards.push(selected.none_or_one(permit, condition)?);
+            fresh = selected.id();
         }
         // What others report of themselves is kept apart from what this gateway saw: by its id, which is none of an entry.
         let id = if resource_type == ResourceType::AuditEvent {
             registered_source(permit.caller())?;
             received_id()
         } else {
-            new_id()
+            fresh
         };
         let draft = Draft::read(&errand.body, resource_type, None)?;
         let draft = self.resolved(permit, draft, &mut guards).await?;

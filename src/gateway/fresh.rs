@@ -79,6 +79,10 @@ impl Gateway {
             tokens.registry.revocations().load(&tokens.state, now).await.map_err(|error| away(&error))?;
             self.parts.emergency.load(now).await?;
             self.parts.restrictions.load(now).await?;
+            // Records behind that decisions are made with are not among the news themselves.
+            if self.parts.store.shared().is_some() {
+                self.parts.consent.reload(self.parts.store.as_ref()).await?;
+            }
         }
         Ok(news.epoch)
     }

@@ -161,15 +161,15 @@ impl Gateway {
         condition: Option<&SearchQuery>,
         plan: &mut Plan,
     ) -> Result<Act, Failed> {
-        if let Some(condition) = condition {
-            let selected = self.selected(permit, Need::Search, condition).await?;
-            plan.guards.push(selected.none_or_one(permit, condition)?);
-            if let Some(found) = selected.rows.into_iter().next() {
-                return Ok(Act::Found(found));
-            }
-            plan.made.push((plan.at, condition.clone()));
+        let Some(condition) = condition else { return Ok(Act::Create(Key::new(resource_type, new_id()))) };
+        let selected = self.selected(permit, Need::Search, condition).await?;
+        plan.guards.push(selected.none_or_one(permit, condition)?);
+        let id = selected.id();
+        if let Some(found) = selected.rows.into_iter().next() {
+            return Ok(Act::Found(found));
         }
-        Ok(Act::Create(Key::new(resource_type, new_id())))
+        plan.made.push((plan.at, condition.clone()));
+        Ok(Act::Create(Key::new(resource_type, id)))
     }
 
     async fn plan_update(&self, permit: &Permit, key: Key, condition: WriteCondition, named: bool) -> Result<Act, Failed> {
@@ -189,12 +189,14 @@ impl Gateway {
         plan: &mut Plan,
     ) -> Result<Act, Failed> {
         let [resource_type] = query.types.as_slice() else { return Err(Refusal::Internal.into()) };
-        if let Some(key) = self.only(permit, query, plan).await? {
-            return self.plan_update(permit, key, condition, false).await;
+        let selected = self.selected(permit, Need::Search, query).await?;
+        plan.guards.push(selected.none_or_one(permit, query)?);
+        if let Some(found) = selected.rows.first() {
+            return self.plan_update(permit, found.facts.key.clone(), condition, false).await;
         }
         demand(condition, None)?;
         plan.made.push((plan.at, query.clone()));
-        Ok(Act::Update { key: Key::new(*resource_type, new_id()), old: None, named: false })
+        Ok(Act::Update { key: Key::new(*resource_type, selected.id()), old: None, named: false })
     }
 
     async fn plan_delete(&self, permit: &Permit, key: &Key, condition: WriteCondition) -> Result<Act, Failed> {

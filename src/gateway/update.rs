@@ -1,7 +1,7 @@
 //! update, update as create, conditional update (<https://hl7.org/fhir/R4/http.html#update>).
 
 use super::condition::Selected;
-use super::write::{Failed, new_id, until_settled};
+use super::write::{Failed, until_settled};
 use super::{Errand, Gateway};
 use crate::access::{Permit, Predicate};
 use crate::disclosure::{Draft, Guard, Pending, Row};
@@ -111,7 +111,7 @@ impl Gateway {
                 }
                 key
             }
-            (None, None) => Key::new(resource_type, new_id()),
+            (None, None) => Key::new(resource_type, selected.id()),
         };
         self.replace(permit, key, draft, old.as_ref(), guards, errand).await
     }

@@ -94,7 +94,14 @@ pub async fn assemble_over(
     let authenticator = Authenticator::new(issuers(config, &issuer, keys.published())?, Arc::clone(&registry) as _);
     registry.revocations().load(people.state(), clock.now()).await.map_err(OpenError::Clients)?;
     let parts = parts(config, clock, &store, (&registry, &keys, &people), authenticator).await?;
-    let ledger = Ledger { records: Arc::clone(&parts.store), trail: Arc::clone(&parts.trail), labels: Arc::clone(&store) as _ };
+    let ledger = Ledger {
+        records: Arc::clone(&parts.store),
+        trail: Arc::clone(&parts.trail),
+        labels: Arc::clone(&store) as _,
+        turns: Arc::clone(&store) as _,
+        shared: parts.shared.is_some(),
+        secret: kept_key(&store, "turn-key").await?,
+    };
     let (records, upstream) = super::records::records(config, clock, &keys, ledger).await?;
     let parts = Parts { store: over(records), ..parts };
     let gateway = Arc::new(Gateway::open(parts).await.map_err(OpenError::Consents)?);

@@ -196,6 +196,12 @@ pub trait RecordStore: Send + Sync {
     /// At most `limit` current records that satisfy a condition, seen with this need (conditional interactions).
     fn select<'a>(&'a self, permit: &'a Permit, need: Need, query: &'a SearchQuery, limit: u32) -> Answering<'a, Vec<Row>>;
 
+    /// The id under which a record that this condition names was begun and has not come to be: whoever begins it again takes the same one,
+    /// so that it is made once, whatever became of the first attempt. A store that does all or nothing has none.
+    fn begun<'a>(&'a self, _condition: &'a SearchQuery) -> Answering<'a, Option<Id>> {
+        Box::pin(async { Ok(None) })
+    }
+
     /// Applies a commit: all or nothing, its trail entries in the same transaction.
     fn commit(&self, commit: Commit) -> Answering<'_, Committed, CommitError>;
 

@@ -43,6 +43,7 @@ mod tests;
 mod trail;
 mod turn;
 mod upstream_labels;
+mod upstream_turns;
 mod watch;
 mod wording;
 mod words;
@@ -104,9 +105,6 @@ impl Default for SqliteOptions {
 pub struct SqlStore {
     ledger: Arc<Ledger>,
 }
-
-/// The name from when there was one kind.
-pub type SqliteStore = SqlStore;
 
 /// Connections for reads by key, of so many in all: a quarter.
 const PEEKERS: usize = 4;

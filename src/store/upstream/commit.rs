@@ -9,8 +9,9 @@ use super::UpstreamStore;
 use super::fault::Fault;
 use super::fetch::Current;
 use super::labels::beyond;
-use super::locks::{Held, identities_of};
+use super::locks::{Held, Wishes, identities_given};
 use super::round::Round;
+use super::turns::Turn;
 use super::wire::{Answer, Ask};
 use crate::audit::{Entry, Receipt};
 use crate::disclosure::{Change, Commit, Committed, Expected, Guard, Stored, Taken};
@@ -25,6 +26,8 @@ type Written = (Stored, Option<Marks>);
 type Before = Option<(Version, bool, bool)>;
 
 const BOTH: &str = "a change that concerns records behind and records of the gateway's own store cannot be made all or nothing; send them one after the other";
+const APART: &str =
+    "a change of records that different servers keep cannot be made all or nothing; send them one after the other";
 const REFUSED: &str = "the server that keeps the records does not take this content or this change; its log says why";
 
 impl UpstreamStore {
@@ -34,7 +37,12 @@ impl UpstreamStore {
         if own > 0 && own < commit.changes.len() {
             return Err(CommitError::Store(StoreError::Rejected(BOTH)));
         }
-        let held = self.locks.take(&commit).await;
+        if own == 0 && self.peers.of_all(commit.changes.iter().map(|change| change.key.resource_type)).is_none() {
+            return Err(CommitError::Store(StoreError::Rejected(APART)));
+        }
+        let wishes = Wishes::of(&commit);
+        let held = self.locks.take(&wishes).await;
+        let turn = self.turns.take(&wishes).await?;
         for guard in &commit.guards {
             self.recheck(guard).await?;
         }
@@ -47,13 +55,19 @@ impl UpstreamStore {
         }
         let Commit { changes, entries, .. } = commit;
         let mut entries = entries;
-        self.announce(&entries).await?;
+        let begun = changes.iter().flat_map(|change| identities_given(change).into_iter().map(|one| (one, change.key.clone())));
+        let (announced, begun) = tokio::join!(self.announce(&entries), self.turns.begin(begun.collect()));
+        announced?;
+        begun?;
         let stored = self.send(&changes, &before).await?;
         self.keep_labels(&changes, &stored).await?;
+        if changes.iter().any(|change| self.options.deciding.contains(&change.key.resource_type)) {
+            self.turns.tell().await?;
+        }
         for one in &stored {
             tell_version(&mut entries, &one.0);
         }
-        let receipt = self.conclude(entries, held).await?;
+        let receipt = self.conclude(entries, (held, turn)).await?;
         Ok(Committed { stored: stored.into_iter().map(|(stored, _)| stored).collect(), receipt })
     }
 
@@ -80,17 +94,21 @@ impl UpstreamStore {
         }
     }
 
-    /// One entry that says what is about to be sent.
+    /// Entries that say what is about to be sent: one for each change, so that no patient's log tells of another.
     async fn announce(&self, entries: &[Entry]) -> Result<(), CommitError> {
-        let mut opening = entries.last().cloned().ok_or(CommitError::Trail)?;
-        "opened".clone_into(&mut opening.reason);
-        opening = opening.concerning(entries.iter().flat_map(|entry| entry.patients.iter().cloned()));
-        opening.records = entries.iter().flat_map(|entry| entry.records.iter().cloned()).collect();
-        self.trail.append(opening).await.map(drop).map_err(|_| CommitError::Trail)
+        let mut openings: Vec<Entry> = entries.iter().filter(|entry| !entry.records.is_empty()).cloned().collect();
+        for opening in &mut openings {
+            "opened".clone_into(&mut opening.reason);
+        }
+        if openings.is_empty() {
+            return Err(CommitError::Trail);
+        }
+        let written = join_all(openings.into_iter().map(|opening| self.trail.append(opening))).await;
+        if written.iter().all(Result::is_ok) { Ok(()) } else { Err(CommitError::Trail) }
     }
 
     /// The entries that say how it ended.
-    async fn conclude(&self, entries: Vec<Entry>, held: Held) -> Result<Receipt, CommitError> {
+    async fn conclude(&self, entries: Vec<Entry>, held: (Held, Option<Turn>)) -> Result<Receipt, CommitError> {
         let receipts = join_all(entries.into_iter().map(|entry| self.trail.append(entry))).await;
         drop(held);
         let receipts: Result<Vec<Receipt>, _> = receipts.into_iter().collect();
@@ -100,7 +118,8 @@ impl UpstreamStore {
     /// Sends the changes; gives what is there now, with the content that was read back.
     async fn send(&self, changes: &[Change], before: &[Before]) -> Result<Vec<Written>, CommitError> {
         let [only] = changes else { return self.send_together(changes).await };
-        let answer = self.wire.ask(&self.request(only, before.first().copied().flatten())).await;
+        let peer = self.peers.of(only.key.resource_type);
+        let answer = peer.wire.ask(&self.request(only, before.first().copied().flatten())).await;
         let stored = match answer {
             Ok(answer) => match answer.status {
                 200 | 201 | 204 => self.outcome(only, answer).await,
@@ -140,7 +159,7 @@ impl UpstreamStore {
         // A server that answers with an OperationOutcome, or with nothing, is asked for the record.
         let taken = body.and_then(|body| self.crossing.record(&body).ok()).filter(|taken| *taken.key() == change.key);
         match taken {
-            Some(taken) => self.as_decided(change, taken),
+            Some(taken) => as_decided(change, taken),
             None => self.read_back(change).await,
         }
     }
@@ -152,21 +171,9 @@ impl UpstreamStore {
 
     async fn read_back(&self, change: &Change) -> Result<Written, CommitError> {
         match self.current(&change.key, &mut Round::default()).await? {
-            Current::Live(taken) => self.as_decided(change, *taken),
+            Current::Live(taken) => as_decided(change, *taken),
             _ => Err(Fault::wrong("a record that was accepted is not there").into()),
         }
-    }
-
-    /// The server may add to a record, but not make it somebody else's.
-    fn as_decided(&self, change: &Change, taken: Taken) -> Result<Written, CommitError> {
-        let decided = |patient| change.patients.contains(patient);
-        if !taken.facts.patients.iter().all(decided) {
-            return Err(Fault::wrong("a record that was written belongs to somebody else than was decided").into());
-        }
-        self.claims.note(&change.key, identities_of(change));
-        let (version, updated, key) = (taken.facts.version, taken.facts.updated, change.key.clone());
-        let marks = taken.facts.marks.clone();
-        Ok((Stored { key, version, updated, content: taken.into_row().content }, Some(marks)))
     }
 
     /// Nobody knows whether it was done: the record itself is asked. What is not there may still come, so it is not called undone.
@@ -178,7 +185,7 @@ impl UpstreamStore {
         let found = self.current(&change.key, &mut Round::default()).await;
         let version = change.facts(self.clock.now()).version;
         match found {
-            Ok(Current::Live(taken)) if self.is_this(change, &taken) => self.as_decided(change, *taken),
+            Ok(Current::Live(taken)) if self.is_this(change, &taken) => as_decided(change, *taken),
             Ok(Current::Deleted(facts)) if change.content.is_none() && facts.version >= version => {
                 Ok((self.removed(change, Some(facts.version)), None))
             }
@@ -194,8 +201,10 @@ impl UpstreamStore {
 
     /// Several changes are one transaction of the server behind: all of them or none.
     async fn send_together(&self, changes: &[Change]) -> Result<Vec<Written>, CommitError> {
+        let peer = self.peers.of_all(changes.iter().map(|change| change.key.resource_type));
+        let peer = peer.ok_or(CommitError::Store(StoreError::Rejected(APART)))?;
         let bundle = self.crossing.transaction(changes, self.clock.now());
-        let answer = self.wire.ask(&Ask::post("", bundle).prefer("return=representation")).await;
+        let answer = peer.wire.ask(&Ask::post("", bundle).prefer("return=representation")).await;
         let answer = match answer {
             Ok(answer) if answer.status == 200 => answer,
             Ok(answer) if matches!(answer.status, 409 | 412) => return Err(CommitError::Stale),
@@ -206,7 +215,7 @@ impl UpstreamStore {
                 return self.read_all(changes, Vec::new()).await;
             }
         };
-        let mut page = self.bundle(answer)?;
+        let mut page = self.bundle(peer, answer)?;
         let mut answers = Vec::with_capacity(changes.len());
         while let Some(arrived) = page.entry().await? {
             answers.push(arrived);
@@ -230,7 +239,7 @@ impl UpstreamStore {
             }
             let taken = answer.and_then(|answer| answer.record).filter(|taken| *taken.key() == change.key);
             stored.push(match taken {
-                Some(taken) => self.as_decided(change, taken)?,
+                Some(taken) => as_decided(change, taken)?,
                 None => self.read_back(change).await?,
             });
         }
@@ -250,6 +259,17 @@ impl UpstreamStore {
         self.labels.put(&labels);
         self.label_ledger.keep_labels(labels).await
     }
+}
+
+/// The server may add to a record, but not make it somebody else's.
+fn as_decided(change: &Change, taken: Taken) -> Result<Written, CommitError> {
+    let decided = |patient| change.patients.contains(patient);
+    if !taken.facts.patients.iter().all(decided) {
+        return Err(Fault::wrong("a record that was written belongs to somebody else than was decided").into());
+    }
+    let (version, updated, key) = (taken.facts.version, taken.facts.updated, change.key.clone());
+    let marks = taken.facts.marks.clone();
+    Ok((Stored { key, version, updated, content: taken.into_row().content }, Some(marks)))
 }
 
 fn refused(status: u16) -> CommitError {

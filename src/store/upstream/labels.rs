@@ -25,6 +25,13 @@ impl Labels {
         Ok(Self(RwLock::new(ledger.labels().await?.into_iter().collect())))
     }
 
+    /// Takes over what other nodes have kept since.
+    pub(super) async fn reload(&self, ledger: &dyn LabelLedger) -> Result<(), StoreError> {
+        let kept = ledger.labels().await?;
+        self.0.write().unwrap_or_else(PoisonError::into_inner).extend(kept);
+        Ok(())
+    }
+
     /// Those of a record.
     pub(super) fn of(&self, key: &Key) -> Option<Marks> {
         self.0.read().unwrap_or_else(PoisonError::into_inner).get(key).cloned()

@@ -2,7 +2,7 @@
 
 use crate::disclosure::{Change, Commit, Guard};
 use crate::fhir::definitions::search_parameter;
-use crate::fhir::search::{Criterion, IndexValue, Modifier, SystemMatch, Value};
+use crate::fhir::search::{Criterion, IndexEntry, IndexValue, Modifier, SystemMatch, Value};
 use crate::fhir::{Key, ResourceType};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,9 +13,46 @@ pub(super) type Identity = (ResourceType, String, String);
 
 /// What is taken before a write.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-enum Name {
+pub(super) enum Name {
     Record(Key),
     Identity(Identity),
+}
+
+impl Name {
+    /// The type of its records.
+    pub(super) fn of(&self) -> ResourceType {
+        match self {
+            Self::Record(key) => key.resource_type,
+            Self::Identity((of, ..)) => *of,
+        }
+    }
+}
+
+/// Everything that a commit touches. A condition that names an identifier excludes writes of that identifier; any other one excludes every
+/// write of its types.
+pub(super) struct Wishes {
+    /// Each type, and whether it is excluded.
+    pub(super) types: BTreeMap<ResourceType, bool>,
+    pub(super) names: BTreeSet<Name>,
+}
+
+impl Wishes {
+    pub(super) fn of(commit: &Commit) -> Self {
+        let (mut types, mut names) = (BTreeMap::new(), BTreeSet::new());
+        for change in &commit.changes {
+            types.entry(change.key.resource_type).or_insert(false);
+            names.insert(Name::Record(change.key.clone()));
+            names.extend(identities_of(change).into_iter().map(Name::Identity));
+        }
+        for guard in &commit.guards {
+            names.extend(guard.selected.iter().cloned().map(Name::Record));
+            match identities(&guard.query.criteria, &guard.query.types) {
+                found if found.is_empty() => exclude(&mut types, guard),
+                found => names.extend(found.into_iter().map(Name::Identity)),
+            }
+        }
+        Self { types, names }
+    }
 }
 
 type Names = HashMap<Name, Arc<tokio::sync::Mutex<()>>>;
@@ -36,34 +73,20 @@ pub(super) struct Held {
 }
 
 impl Locks {
-    /// Takes everything that a commit touches, always in the same order. A condition that names an identifier excludes writes of that
-    /// identifier; any other one excludes every write of its types.
-    pub(super) async fn take(&self, commit: &Commit) -> Held {
-        let (mut types, mut names) = (BTreeMap::new(), BTreeSet::new());
-        for change in &commit.changes {
-            types.entry(change.key.resource_type).or_insert(false);
-            names.insert(Name::Record(change.key.clone()));
-            names.extend(identities_of(change).into_iter().map(Name::Identity));
-        }
-        for guard in &commit.guards {
-            names.extend(guard.selected.iter().cloned().map(Name::Record));
-            match identities(&guard.query.criteria, &guard.query.types) {
-                found if found.is_empty() => exclude(&mut types, guard),
-                found => names.extend(found.into_iter().map(Name::Identity)),
-            }
-        }
+    /// Takes everything that is wished for, always in the same order.
+    pub(super) async fn take(&self, wishes: &Wishes) -> Held {
         let (mut shared, mut alone) = (Vec::new(), Vec::new());
-        for (of, exclusive) in types {
-            let lock = Arc::clone(locked(&self.types).entry(of).or_default());
-            if exclusive {
+        for (of, exclusive) in &wishes.types {
+            let lock = Arc::clone(locked(&self.types).entry(*of).or_default());
+            if *exclusive {
                 alone.push(lock.write_owned().await);
             } else {
                 shared.push(lock.read_owned().await);
             }
         }
         let mut held = Held { names: Vec::new(), kept: Arc::clone(&self.names), _shared: shared, _alone: alone };
-        for name in names {
-            let lock = Arc::clone(locked(&self.names).entry(name).or_default());
+        for name in &wishes.names {
+            let lock = Arc::clone(locked(&self.names).entry(name.clone()).or_default());
             held.names.push(lock.lock_owned().await);
         }
         held
@@ -89,10 +112,18 @@ fn exclude(types: &mut BTreeMap<ResourceType, bool>, guard: &Guard) {
 }
 
 /// The identifiers that a change gives or takes.
-pub(super) fn identities_of(change: &Change) -> Vec<Identity> {
-    let of = change.key.resource_type;
+fn identities_of(change: &Change) -> Vec<Identity> {
+    named(change.key.resource_type, change.add.iter().chain(&change.remove))
+}
+
+/// The identifiers that a change gives.
+pub(super) fn identities_given(change: &Change) -> Vec<Identity> {
+    named(change.key.resource_type, change.add.iter())
+}
+
+fn named<'e>(of: ResourceType, entries: impl Iterator<Item = &'e IndexEntry>) -> Vec<Identity> {
     let Some(parameter) = search_parameter(of, "identifier") else { return Vec::new() };
-    let entries = change.add.iter().chain(&change.remove).filter(|entry| entry.parameter == parameter.id);
+    let entries = entries.filter(|entry| entry.parameter == parameter.id);
     let pair = |value: &IndexValue| match value {
         IndexValue::Token { system, code } => Some((of, system.clone(), code.clone())),
         _ => None,

@@ -11,7 +11,7 @@ use super::sort::{self, SortedBy};
 use super::walk::{Step, Walk};
 use crate::access::Permit;
 use crate::disclosure::{Row, Taken};
-use crate::fhir::search::{SearchQuery, Total};
+use crate::fhir::search::{SearchQuery, Sort, SortKey, Total};
 use crate::fhir::{Id, Key, Need, Summary};
 use crate::store::{Cursor, PageBounds, SearchPage};
 use std::collections::HashMap;
@@ -56,7 +56,7 @@ impl UpstreamStore {
         let mut round = Round::default();
         let hunts = self.hunts(permit, need, query, &mut round).await?;
         let most = usize::try_from(limit).unwrap_or(usize::MAX);
-        let mut rows = self.lately(&hunts, query, &mut round).await?;
+        let mut rows = self.lately(permit, &hunts, query, &mut round).await?;
         let known: Vec<Key> = rows.iter().map(|row| row.facts.key.clone()).collect();
         if rows.len() < most {
             self.each(permit, &hunts, &mut round, |taken| {
@@ -72,17 +72,29 @@ impl UpstreamStore {
     }
 
     /// What was written a moment ago and satisfies the same, whether a search finds it yet or not.
-    async fn lately(&self, hunts: &[Hunt], query: &SearchQuery, round: &mut Round) -> Result<Vec<Row>, Fault> {
+    async fn lately(&self, permit: &Permit, hunts: &[Hunt], query: &SearchQuery, round: &mut Round) -> Result<Vec<Row>, Fault> {
         let mut rows = Vec::new();
-        for key in self.claims.of(&identities(&query.criteria, &query.types)) {
+        for key in self.turns.begun(&identities(&query.criteria, &query.types)).await? {
             let Some(hunt) = hunts.iter().find(|hunt| hunt.of == key.resource_type) else { continue };
             let Current::Live(taken) = self.current(&key, round).await? else { continue };
-            let matches = hunt.needles.iter().all(|needle| needle.holds(&taken));
+            let silent = self.silent(permit, &hunt.needles, &taken, round).await?;
+            let matches = hunt.needles.iter().all(|needle| needle.holds(&taken, &silent));
             if matches && self.shows(&hunt.predicate, &taken.facts, Some(&taken), round).await? {
                 rows.push(taken.into_row());
             }
         }
         Ok(rows)
+    }
+
+    /// The id under which a record that goes by what this condition names was begun, when nothing is there: whether it never came, or is
+    /// still on its way, whoever makes it now makes the same.
+    pub(super) async fn begun_and_absent(&self, condition: &SearchQuery) -> Result<Option<Id>, Fault> {
+        for key in self.turns.begun(&identities(&condition.criteria, &condition.types)).await? {
+            if matches!(self.current(&key, &mut Round::default()).await?, Current::Absent) {
+                return Ok(Some(key.id));
+            }
+        }
+        Ok(None)
     }
 
     /// How many match. What the server behind says of that is not asked.
@@ -150,7 +162,9 @@ impl UpstreamStore {
         bounds: PageBounds,
         round: &mut Round,
     ) -> Result<Chosen, Fault> {
-        let sort = &query.shape.sort;
+        // What is equal comes in the order of its changes.
+        let last = Sort { by: SortKey::LastUpdated, descending: false };
+        let sort = &query.shape.sort.iter().cloned().chain([last]).collect::<Vec<_>>();
         let start = from.map(place::read::<SortedPlace>).transpose()?;
         if start.as_ref().is_some_and(|start| start.keys.len() != sort.len()) {
             return Err(Fault::Cursor);

@@ -1,0 +1,3 @@
+DROP TABLE upstream_news;
+DROP TABLE upstream_begun;
+DROP TABLE upstream_turn;
