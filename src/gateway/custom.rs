@@ -197,13 +197,18 @@ impl Gateway {
         if let Ok(mut place) = self.known.parameters.write() {
             *place = known;
         }
+        self.restate();
+        tracing::info!(parameters = known.all().len(), "the site's search parameters have changed");
+    }
+
+    /// Tells in the CapabilityStatement what can be done now.
+    pub(super) fn restate(&self) {
         if let Ok(mut statement) = self.capabilities.write() {
             let parts = &self.parts;
             let behind = parts.store.served();
             let (base, legacy) = (&parts.base, parts.endpoints.legacy());
-            *statement = capabilities::statement(base, legacy, parts.clock.now(), known, behind.as_ref());
+            *statement = capabilities::statement(base, legacy, parts.clock.now(), self.known(), behind.as_ref());
         }
-        tracing::info!(parameters = known.all().len(), "the site's search parameters have changed");
     }
 }
 

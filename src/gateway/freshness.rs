@@ -4,7 +4,7 @@
 use super::{ConsentOffice, Gateway};
 use crate::fhir::{Instant, Refusal};
 use crate::store::{RecordStore, Shared};
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::Duration;
 use tokio::sync::Mutex;
 
@@ -15,12 +15,28 @@ pub(super) struct Freshness {
     /// Milliseconds; when the last reading that succeeded began.
     read: AtomicI64,
     reading: Mutex<()>,
+    /// The server behind could not be asked what it can do when the gateway began.
+    unlearned: AtomicBool,
 }
 
 impl Freshness {
     /// They were read just now.
     pub(super) fn new(store: &dyn RecordStore, now: Instant) -> Self {
-        Self { shared: store.shared(), read: AtomicI64::new(now.0), reading: Mutex::new(()) }
+        Self { shared: store.shared(), read: AtomicI64::new(now.0), reading: Mutex::new(()), unlearned: AtomicBool::new(false) }
+    }
+
+    /// They could not be read when the gateway began. Where others keep them it begins all the same, and decides nothing until they can.
+    ///
+    /// # Errors
+    /// The refusal, for a store of the gateway's own.
+    pub(super) fn begin_without(&self, refusal: Refusal) -> Result<(), Refusal> {
+        if self.shared.is_none() {
+            return Err(refusal);
+        }
+        tracing::error!(code = refusal.told().code, "the consents cannot be read: everything is refused until they can");
+        self.read.store(i64::MIN, Ordering::Release);
+        self.unlearned.store(true, Ordering::Release);
+        Ok(())
     }
 
     fn is_within(&self, age: Duration, now: Instant) -> bool {
@@ -60,8 +76,12 @@ impl Gateway {
     pub(super) async fn tend_consents(&self) -> Result<(), Refusal> {
         let now = self.parts.clock.now();
         match self.freshness.shared.filter(|shared| !self.freshness.is_within(shared.poll, now)) {
-            Some(shared) => self.freshness.refresh(shared.poll, now, &self.parts.consent, self.parts.store.as_ref()).await,
-            None => Ok(()),
+            Some(shared) => self.freshness.refresh(shared.poll, now, &self.parts.consent, self.parts.store.as_ref()).await?,
+            None => return Ok(()),
         }
+        if self.freshness.unlearned.swap(false, Ordering::AcqRel) {
+            self.restate();
+        }
+        Ok(())
     }
 }

@@ -200,7 +200,9 @@ impl Gateway {
         let freshness = freshness::Freshness::new(parts.store.as_ref(), parts.clock.now());
         let known = custom::Known::default();
         let gateway = Self { parts, fresh, capabilities, shown, turned_away, rates, purposes, known, freshness };
-        gateway.parts.consent.load(gateway.parts.store.as_ref()).await?;
+        if let Err(refusal) = gateway.parts.consent.load(gateway.parts.store.as_ref()).await {
+            gateway.freshness.begin_without(refusal)?;
+        }
         gateway.parts.emergency.load(gateway.parts.clock.now()).await?;
         gateway.parts.restrictions.load(gateway.parts.clock.now()).await?;
         Ok(gateway)

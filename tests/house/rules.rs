@@ -76,6 +76,7 @@ const GUESTS: &[(&str, &[&str])] = &[
     ("diesel_async", &["store"]),
     ("diesel_migrations", &["store"]),
     ("hyper_util", &["identity", "watch", "store/upstream/"]),
+    ("tower_service", &["store/upstream/"]),
     ("tokio_postgres", &["store"]),
     ("tokio_postgres_rustls", &["store"]),
     ("socket2", &["startup"]),

@@ -97,7 +97,7 @@ impl Badge {
             return Err(Fault::Unreachable(format!("the token endpoint answered with status {status}")));
         }
         let mut bytes = Vec::new();
-        while let Some(piece) = body.recv().await {
+        while let Some(piece) = body.next().await {
             bytes.extend_from_slice(&piece?);
             if bytes.len() > LARGEST {
                 return Err(Fault::wrong("the token endpoint's answer is too large"));

@@ -49,6 +49,10 @@ impl Breaker {
             *state = State::default();
             return;
         }
+        // One that was under way when the others failed tells nothing new.
+        if state.until.is_some_and(|until| now < until) {
+            return;
+        }
         state.failures = state.failures.saturating_add(1);
         if state.failures >= FAILURES {
             state.pause = (state.pause * 2).clamp(SHORTEST, LONGEST);
@@ -83,6 +87,9 @@ mod tests {
         assert!(breaker.pass(start).is_ok());
         breaker.note(true, start);
         assert!(breaker.pass(start).is_err() && breaker.is_open());
+        for _ in 0..20 {
+            breaker.note(true, start);
+        }
         let later = start + SHORTEST;
         assert!(breaker.pass(later).is_ok(), "one tries");
         assert!(breaker.pass(later).is_err(), "and no other");

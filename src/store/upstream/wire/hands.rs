@@ -1,35 +1,70 @@
-//! The threads that talk to the server behind, apart from those that serve: connections are shared by all of these, and whoever waits for an
-//! answer may wait as it likes.
+//! The clients that talk to a server behind. A thread that serves talks by itself, over connections of its own: nothing is handed over
+//! between threads. A thread that only passes by hands its requests to one that stays, since its connections would end with it.
 
 use super::super::UpstreamOptions;
 use super::super::fault::Fault;
+use super::reach::Reach;
 use super::tls;
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::{Bytes, Incoming};
-use hyper::{HeaderMap, Request, Response};
+use hyper::{HeaderMap, Request, Response, Version};
 use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, timeout, timeout_at};
 
-/// Threads.
-const HANDS: usize = 2;
 /// Pieces of a body that wait to be taken: whoever is slow to take them slows the sender down.
 const AHEAD: usize = 4;
 /// How long an idle connection is kept.
 const KEPT: Duration = Duration::from_mins(1);
 
-type Wire = Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
+type Connector = HttpsConnector<HttpConnector<Reach>>;
+type Wire = Client<Connector, Full<Bytes>>;
+
+/// Numbers the servers behind, so that a thread tells its clients apart.
+static NUMBERS: AtomicU64 = AtomicU64::new(0);
+
+thread_local! {
+    /// The clients of this thread, by server.
+    static CLIENTS: RefCell<HashMap<u64, Wire>> = RefCell::default();
+    /// Whether this thread ends soon.
+    static PASSING: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Says of this thread that it ends when the work is done.
+pub(in crate::store::upstream) fn passing<T>(work: impl FnOnce() -> T) -> T {
+    PASSING.set(true);
+    work()
+}
 
 /// What an answer begins with, and where the rest arrives.
 pub(in crate::store::upstream) struct Head {
     pub(in crate::store::upstream) status: u16,
+    pub(in crate::store::upstream) version: Version,
     pub(in crate::store::upstream) headers: HeaderMap,
-    pub(in crate::store::upstream) body: mpsc::Receiver<Result<Bytes, Fault>>,
+    pub(in crate::store::upstream) body: Body,
+}
+
+/// A body while it arrives: on a connection of this thread, or of the one that stays.
+pub(in crate::store::upstream) enum Body {
+    Here(Box<Incoming>, Duration, Instant),
+    There(mpsc::Receiver<Result<Bytes, Fault>>),
+}
+
+impl Body {
+    /// The next bytes; `None` at the end.
+    pub(in crate::store::upstream) async fn next(&mut self) -> Option<Result<Bytes, Fault>> {
+        match self {
+            Self::There(pieces) => pieces.recv().await,
+            Self::Here(body, idle, end) => piece(body, *idle, *end).await,
+        }
+    }
 }
 
 struct Job {
@@ -37,10 +72,13 @@ struct Job {
     reply: oneshot::Sender<Result<Head, Fault>>,
 }
 
-/// The threads.
+/// The clients of one server.
 pub(in crate::store::upstream) struct Hands {
-    jobs: Vec<mpsc::UnboundedSender<Job>>,
-    next: AtomicUsize,
+    number: u64,
+    connector: Connector,
+    per_host: usize,
+    patience: Patience,
+    jobs: mpsc::UnboundedSender<Job>,
 }
 
 #[derive(Clone, Copy)]
@@ -51,38 +89,59 @@ struct Patience {
 }
 
 impl Hands {
-    /// Starts them.
+    /// Starts the thread that stays.
     ///
     /// # Errors
     /// When certificates cannot be read or no thread can be had.
     pub(in crate::store::upstream) fn start(options: &UpstreamOptions) -> Result<Self, String> {
         let patience = Patience { answer: options.answer, idle: options.idle, whole: options.whole };
-        let jobs = (0..HANDS).map(|_| start(options, patience)).collect::<Result<_, _>>()?;
-        Ok(Self { jobs, next: AtomicUsize::new(0) })
+        let (connector, per_host) = (tls::connector(options)?, options.in_flight);
+        let jobs = stay(client(connector.clone(), per_host), patience)?;
+        Ok(Self { number: NUMBERS.fetch_add(1, Ordering::Relaxed), connector, per_host, patience, jobs })
     }
 
     /// Sends a request and waits for the head of the answer.
     pub(in crate::store::upstream) async fn send(&self, request: Request<Full<Bytes>>) -> Result<Head, Fault> {
+        if PASSING.get() {
+            return self.hand_over(request).await;
+        }
+        let make = || client(self.connector.clone(), self.per_host);
+        let wire = CLIENTS.with_borrow_mut(|clients| clients.entry(self.number).or_insert_with(make).clone());
+        let end = Instant::now() + self.patience.whole;
+        let response = asked(&wire, request, self.patience).await?;
+        let (parts, body) = Response::into_parts(response);
+        let body = Body::Here(Box::new(body), self.patience.idle, end);
+        Ok(Head { status: parts.status.as_u16(), version: parts.version, headers: parts.headers, body })
+    }
+
+    async fn hand_over(&self, request: Request<Full<Bytes>>) -> Result<Head, Fault> {
         let (reply, answered) = oneshot::channel();
-        let at = self.next.fetch_add(1, Ordering::Relaxed) % self.jobs.len().max(1);
         let gone = || Fault::Unreachable("the gateway is stopping".to_owned());
-        self.jobs.get(at).ok_or_else(gone)?.send(Job { request, reply }).map_err(|_| gone())?;
+        self.jobs.send(Job { request, reply }).map_err(|_| gone())?;
         answered.await.unwrap_or_else(|_| Err(gone()))
     }
 }
 
-fn start(options: &UpstreamOptions, patience: Patience) -> Result<mpsc::UnboundedSender<Job>, String> {
-    let connector = tls::connector(options)?;
+impl Drop for Hands {
+    fn drop(&mut self) {
+        // Those of other threads go with the threads.
+        drop(CLIENTS.try_with(|clients| clients.try_borrow_mut().map(|mut clients| clients.remove(&self.number))));
+    }
+}
+
+fn client(connector: Connector, per_host: usize) -> Wire {
+    Client::builder(TokioExecutor::new())
+        .pool_timer(TokioTimer::new())
+        .pool_idle_timeout(KEPT)
+        .pool_max_idle_per_host(per_host)
+        .build(connector)
+}
+
+fn stay(wire: Wire, patience: Patience) -> Result<mpsc::UnboundedSender<Job>, String> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|fault| fault.to_string())?;
     let (jobs, mut taken) = mpsc::unbounded_channel::<Job>();
-    let per_host = options.in_flight;
     let work = move || {
         runtime.block_on(async move {
-            let wire: Wire = Client::builder(TokioExecutor::new())
-                .pool_timer(TokioTimer::new())
-                .pool_idle_timeout(KEPT)
-                .pool_max_idle_per_host(per_host)
-                .build(connector);
             while let Some(job) = taken.recv().await {
                 drop(tokio::spawn(serve(wire.clone(), job, patience)));
             }
@@ -92,40 +151,51 @@ fn start(options: &UpstreamOptions, patience: Patience) -> Result<mpsc::Unbounde
     Ok(jobs)
 }
 
+async fn asked(wire: &Wire, request: Request<Full<Bytes>>, patience: Patience) -> Result<Response<Incoming>, Fault> {
+    match timeout(patience.answer, wire.request(request)).await {
+        Err(_) => Err(Fault::Slow("the head of the answer")),
+        Ok(Err(fault)) => Err(Fault::Unreachable(chain(&fault))),
+        Ok(Ok(response)) => Ok(response),
+    }
+}
+
 async fn serve(wire: Wire, job: Job, patience: Patience) {
     let Job { request, mut reply } = job;
     let end = Instant::now() + patience.whole;
     let answer = tokio::select! {
-        answer = timeout(patience.answer, wire.request(request)) => answer,
+        answer = asked(&wire, request, patience) => answer,
         () = reply.closed() => return,
     };
     let response = match answer {
-        Err(_) => return drop(reply.send(Err(Fault::Slow("the head of the answer")))),
-        Ok(Err(fault)) => return drop(reply.send(Err(Fault::Unreachable(chain(&fault))))),
-        Ok(Ok(response)) => response,
+        Err(fault) => return drop(reply.send(Err(fault))),
+        Ok(response) => response,
     };
-    let (parts, body) = Response::into_parts(response);
+    let (parts, mut body) = Response::into_parts(response);
     let (pieces, taken) = mpsc::channel(AHEAD);
-    if reply.send(Ok(Head { status: parts.status.as_u16(), headers: parts.headers, body: taken })).is_ok() {
-        pass_on(body, &pieces, patience.idle, end).await;
+    let (status, version, headers) = (parts.status.as_u16(), parts.version, parts.headers);
+    if reply.send(Ok(Head { status, version, headers, body: Body::There(taken) })).is_err() {
+        return;
     }
-}
-
-async fn pass_on(mut body: Incoming, pieces: &mpsc::Sender<Result<Bytes, Fault>>, idle: Duration, end: Instant) {
-    loop {
-        let piece = match timeout_at(end.min(Instant::now() + idle), body.frame()).await {
-            Err(_) => Err(Fault::Slow("the body of the answer")),
-            Ok(None) => return,
-            Ok(Some(Err(fault))) => Err(Fault::Wrong(format!("the answer broke off: {}", chain(&fault)))),
-            Ok(Some(Ok(frame))) => match frame.into_data() {
-                Ok(data) => Ok(data),
-                Err(_) => continue,
-            },
-        };
+    while let Some(piece) = piece(&mut body, patience.idle, end).await {
         let last = piece.is_err();
         if pieces.send(piece).await.is_err() || last {
             return;
         }
+    }
+}
+
+/// The next bytes of a body, in time.
+async fn piece(body: &mut Incoming, idle: Duration, end: Instant) -> Option<Result<Bytes, Fault>> {
+    loop {
+        return match timeout_at(end.min(Instant::now() + idle), body.frame()).await {
+            Err(_) => Some(Err(Fault::Slow("the body of the answer"))),
+            Ok(None) => None,
+            Ok(Some(Err(fault))) => Some(Err(Fault::Wrong(format!("the answer broke off: {}", chain(&fault))))),
+            Ok(Some(Ok(frame))) => match frame.into_data() {
+                Ok(data) => Some(Ok(data)),
+                Err(_) => continue,
+            },
+        };
     }
 }
 

@@ -3,18 +3,22 @@
 mod badge;
 mod breaker;
 mod hands;
+mod reach;
 mod tls;
+
+pub(super) use hands::passing;
 
 use super::UpstreamOptions;
 use super::fault::Fault;
 use badge::Badge;
 use breaker::Breaker;
-use hands::{Hands, Head};
+use hands::{Body, Hands, Head};
 use http_body_util::Full;
 use hyper::body::Bytes;
 use hyper::header::{ACCEPT, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HeaderMap, IF_MATCH, RETRY_AFTER};
 use hyper::{Method, Request};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, sleep, timeout};
@@ -84,8 +88,10 @@ impl Ask {
 /// An answer, its body still arriving.
 pub(super) struct Answer {
     pub(super) status: u16,
+    /// Of HTTP.
+    pub(super) version: hyper::Version,
     pub(super) headers: HeaderMap,
-    body: tokio::sync::mpsc::Receiver<Result<Bytes, Fault>>,
+    body: Body,
     left: usize,
     _turn: OwnedSemaphorePermit,
 }
@@ -93,7 +99,7 @@ pub(super) struct Answer {
 impl Answer {
     /// The next bytes; `None` at the end.
     pub(super) async fn chunk(&mut self) -> Result<Option<Bytes>, Fault> {
-        let Some(piece) = self.body.recv().await.transpose()? else { return Ok(None) };
+        let Some(piece) = self.body.next().await.transpose()? else { return Ok(None) };
         self.left = self.left.checked_sub(piece.len()).ok_or_else(|| Fault::wrong("the answer is too large"))?;
         Ok(Some(piece))
     }
@@ -130,6 +136,8 @@ pub(super) struct Wire {
     hands: Hands,
     badge: Badge,
     breaker: Breaker,
+    /// It has answered at least once what it was asked.
+    answered: AtomicBool,
     turns: Arc<Semaphore>,
     queue: Duration,
     answer_bytes: usize,
@@ -143,6 +151,7 @@ impl Wire {
             hands: Hands::start(options)?,
             badge: Badge::new(options.credentials.clone()),
             breaker: Breaker::default(),
+            answered: AtomicBool::new(false),
             turns: Arc::new(Semaphore::new(options.in_flight.max(1))),
             queue: options.queue,
             answer_bytes: options.answer_bytes,
@@ -152,6 +161,11 @@ impl Wire {
     /// Whether the server is being left alone.
     pub(super) fn is_resting(&self) -> bool {
         self.breaker.is_open()
+    }
+
+    /// Whether it has ever answered what it was asked.
+    pub(super) fn has_answered(&self) -> bool {
+        self.answered.load(Ordering::Acquire)
     }
 
     /// Asks. What changes nothing is asked again, after a pause, when the server cannot be reached or says that it cannot answer now.
@@ -175,7 +189,8 @@ impl Wire {
         if (300..400).contains(&head.status) {
             return Err(Fault::wrong(format!("a redirect (status {}), which is never followed", head.status)));
         }
-        Ok(Answer { status: head.status, headers: head.headers, body: head.body, left: self.answer_bytes, _turn: turn })
+        let Head { status, version, headers, body } = head;
+        Ok(Answer { status, version, headers, body, left: self.answer_bytes, _turn: turn })
     }
 
     async fn attempt(&self, ask: &Ask) -> Result<Head, Fault> {
@@ -188,6 +203,9 @@ impl Wire {
             Err(fault) => fault.counts(),
         };
         self.breaker.note(failed, Instant::now());
+        if outcome.as_ref().is_ok_and(|head| head.status < 400) {
+            self.answered.store(true, Ordering::Release);
+        }
         outcome
     }
 

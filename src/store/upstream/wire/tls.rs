@@ -1,6 +1,7 @@
 //! How the server behind is recognised, and the gateway by it.
 
-use super::super::UpstreamOptions;
+use super::super::{Credentials, UpstreamOptions};
+use super::reach::{Reach, demand_reachable};
 use hyper_rustls::{ConfigBuilderExt as _, HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::connect::HttpConnector;
 use rustls::pki_types::pem::PemObject as _;
@@ -9,8 +10,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 /// A connector that verifies the server's certificate; without TLS only where the base itself says so.
-pub(super) fn connector(options: &UpstreamOptions) -> Result<HttpsConnector<HttpConnector>, String> {
-    let mut http = HttpConnector::new();
+pub(super) fn connector(options: &UpstreamOptions) -> Result<HttpsConnector<HttpConnector<Reach>>, String> {
+    demand_reachable(&options.base)?;
+    if let Credentials::Backend { token_url, .. } = &options.credentials {
+        demand_reachable(token_url)?;
+    }
+    let mut http = HttpConnector::new_with_resolver(Reach::new());
     http.enforce_http(false);
     http.set_nodelay(true);
     http.set_connect_timeout(Some(options.connect));
