@@ -24,7 +24,7 @@ pub use mail::{Mail, MailTls};
 pub use sections::{Exposure, Issuer, JwksSource, Limits, Server, Smart, Tls};
 pub use settings::Effective;
 pub use store::Store;
-pub use upstream::{Compartments, ConsentsAt, Upstream, UpstreamAuth, UpstreamBounds};
+pub use upstream::{Compartments, ConsentsAt, OtherUpstream, Upstream, UpstreamAuth, UpstreamBounds};
 
 use crate::consent::{ConsentSettings, Labelling};
 use settings::Settings;

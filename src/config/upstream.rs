@@ -1,9 +1,11 @@
-//! `[upstream]`: the FHIR server behind, when `store.url` names one.
+//! `[upstream]`: the FHIR server behind, when `store.url` names one; `[[upstreams]]`: those that keep some types instead.
 
 use super::BaseUrl;
 use super::settings::Settings;
+use crate::fhir::ResourceType;
 use secrecy::SecretString;
 use serde::Deserialize;
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 /// The FHIR server behind.
@@ -27,6 +29,17 @@ pub struct Upstream {
     pub self_link_required: bool,
     /// Bounds.
     pub bounds: UpstreamBounds,
+    /// `[[upstreams]]`: further servers.
+    pub others: Vec<OtherUpstream>,
+}
+
+/// A further server, and the types that it keeps instead of the first.
+#[derive(Debug, Clone)]
+pub struct OtherUpstream {
+    /// The types.
+    pub types: Vec<ResourceType>,
+    /// The server.
+    pub server: Upstream,
 }
 
 /// By what the server behind knows the gateway.
@@ -100,32 +113,66 @@ pub struct UpstreamBounds {
     pub consent_age_seconds: u64,
 }
 
-/// Reads `[upstream]` for the server at this address. `None` after a fault.
+/// Reads `[upstream]` for the server at this address, and the further ones. `None` after a fault.
 pub(super) fn read(settings: &mut Settings, address: &str) -> Option<Upstream> {
-    let base = base(settings, "store.url", address);
-    let aliases: Vec<String> = settings.or("upstream.aliases", Vec::new());
-    let aliases = aliases.iter().map(|one| parsed(settings, "upstream.aliases", one)).collect::<Option<Vec<_>>>();
-    let auth = auth(settings);
-    let (certificate, key) = (settings.path("upstream.certificate"), settings.path("upstream.key"));
-    if certificate.is_some() != key.is_some() {
-        settings.fault("upstream.key", "and `upstream.certificate` are needed together");
+    let bounds = bounds(settings);
+    let first = one(settings, "upstream", "store.url", address, bounds);
+    let others: Vec<Option<OtherUpstream>> =
+        (0..settings.elements("upstreams")).map(|at| other(settings, &format!("upstreams[{at}]"), bounds)).collect();
+    let others = others.into_iter().collect::<Option<Vec<_>>>()?;
+    let mut named = BTreeSet::new();
+    for of in others.iter().flat_map(|other| &other.types) {
+        if !named.insert(*of) {
+            settings.fault("upstreams", format!("name {of} twice: a type is kept by one server"));
+        }
     }
-    let upstream = Upstream {
+    Some(Upstream { others, ..first? })
+}
+
+/// One of `[[upstreams]]`.
+fn other(settings: &mut Settings, section: &str, bounds: UpstreamBounds) -> Option<OtherUpstream> {
+    let (types, address) = (format!("{section}.types"), format!("{section}.url"));
+    let names: Vec<String> = settings.required(&types)?;
+    let mut found = Vec::with_capacity(names.len());
+    for name in &names {
+        match ResourceType::parse(name).filter(|of| *of != ResourceType::AuditEvent) {
+            Some(of) => found.push(of),
+            None => settings.fault(&types, format!("`{name}` is no type of record that a server could keep")),
+        }
+    }
+    let url: String = settings.required(&address)?;
+    Some(OtherUpstream { types: found, server: one(settings, section, &address, &url, bounds)? })
+}
+
+/// The server at an address, its settings in a section.
+fn one(settings: &mut Settings, section: &str, key: &str, address: &str, bounds: UpstreamBounds) -> Option<Upstream> {
+    let at = |name: &str| format!("{section}.{name}");
+    let base = base(settings, section, key, address);
+    let aliases: Vec<String> = settings.or(&at("aliases"), Vec::new());
+    let aliases = aliases.iter().map(|one| parsed(settings, &at("aliases"), one)).collect::<Option<Vec<_>>>();
+    let auth = auth(settings, section);
+    let (certificate, private) = (settings.path(&at("certificate")), settings.path(&at("key")));
+    if certificate.is_some() != private.is_some() {
+        settings.fault(&at("key"), format!("and `{}` are needed together", at("certificate")));
+    }
+    let consents =
+        if section == "upstream" { settings.or("upstream.consents", ConsentsAt::Upstream) } else { ConsentsAt::Upstream };
+    Some(Upstream {
         base: base?,
         aliases: aliases?,
         auth: auth?,
-        ca: settings.path("upstream.ca"),
-        certificate: certificate.zip(key),
-        consents: settings.or("upstream.consents", ConsentsAt::Upstream),
-        compartments: settings.or("upstream.compartments", Compartments::Auto),
-        self_link_required: settings.or("upstream.self_link_required", true),
-        bounds: bounds(settings),
-    };
-    Some(upstream)
+        ca: settings.path(&at("ca")),
+        certificate: certificate.zip(private),
+        consents,
+        compartments: settings.or(&at("compartments"), Compartments::Auto),
+        self_link_required: settings.or(&at("self_link_required"), true),
+        bounds,
+        others: Vec::new(),
+    })
 }
 
-fn base(settings: &mut Settings, key: &str, address: &str) -> Option<BaseUrl> {
-    let plain = settings.or("upstream.plain_http", false);
+fn base(settings: &mut Settings, section: &str, key: &str, address: &str) -> Option<BaseUrl> {
+    let plain = settings.or(&format!("{section}.plain_http"), false);
     let base = parsed(settings, key, address.trim_end_matches('/'))?;
     if !base.is_https() && !base.is_loopback() && !plain {
         settings.fault(
@@ -147,34 +194,35 @@ fn parsed(settings: &mut Settings, key: &str, address: &str) -> Option<BaseUrl> 
     }
 }
 
-fn auth(settings: &mut Settings) -> Option<UpstreamAuth> {
-    let kind: String = settings.or("upstream.auth", "none".to_owned());
+fn auth(settings: &mut Settings, section: &str) -> Option<UpstreamAuth> {
+    let at = |name: &str| format!("{section}.{name}");
+    let kind: String = settings.or(&at("auth"), "none".to_owned());
     Some(match kind.as_str() {
         "none" => UpstreamAuth::None,
         "basic" => {
-            let (user, password) = (settings.required("upstream.user"), settings.optional_secret::<String>("upstream.password"));
+            let (user, password) = (settings.required(&at("user")), settings.optional_secret::<String>(&at("password")));
             let Some(password) = password else {
-                settings.fault("upstream.password", "is missing");
+                settings.fault(&at("password"), "is missing");
                 return None;
             };
             UpstreamAuth::Basic(user?, SecretString::from(password))
         }
         "bearer" => {
-            let file: PathBuf = settings.required("upstream.token_file")?;
+            let file: PathBuf = settings.required(&at("token_file"))?;
             UpstreamAuth::Bearer(settings.place(&file))
         }
         "backend" => {
-            let token_url = settings.required::<String>("upstream.token_url");
+            let token_url = settings.required::<String>(&at("token_url"));
             let (client_id, scope) =
-                (settings.required("upstream.client_id"), settings.or("upstream.scope", "system/*.cruds".to_owned()));
+                (settings.required(&at("client_id")), settings.or(&at("scope"), "system/*.cruds".to_owned()));
             let token_url = token_url?;
             if !token_url.starts_with("https://") && !BaseUrl::parse(&token_url).is_ok_and(|url| url.is_loopback()) {
-                settings.fault("upstream.token_url", "must be an https address");
+                settings.fault(&at("token_url"), "must be an https address");
             }
             UpstreamAuth::Backend { token_url, client_id: client_id?, scope }
         }
         _ => {
-            settings.fault("upstream.auth", "is `none`, `basic`, `bearer` or `backend`");
+            settings.fault(&at("auth"), "is `none`, `basic`, `bearer` or `backend`");
             return None;
         }
     })

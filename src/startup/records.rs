@@ -3,6 +3,7 @@
 use super::assembly::OpenError;
 use crate::clock::Clock;
 use crate::config::{Compartments, Config, ConsentsAt, Upstream, UpstreamAuth};
+use crate::consent::Memberships;
 use crate::disclosure::Crossing;
 use crate::fhir::ResourceType;
 use crate::smart::KeyRing;
@@ -19,8 +20,9 @@ pub(super) async fn records(
     ledger: Ledger,
 ) -> Result<(Arc<dyn RecordStore>, Option<Arc<UpstreamStore>>), OpenError> {
     let Some(upstream) = &config.store.upstream else { return Ok((ledger.records, None)) };
-    let theirs: Vec<String> =
-        std::iter::once(&upstream.base).chain(&upstream.aliases).map(|base| base.as_str().to_owned()).collect();
+    let servers = std::iter::once(upstream).chain(upstream.others.iter().map(|other| &other.server));
+    let bases = servers.flat_map(|server| std::iter::once(&server.base).chain(&server.aliases));
+    let theirs: Vec<String> = bases.map(|base| base.as_str().to_owned()).collect();
     let crossing = Crossing::new(config.labelling.clone(), config.server.base_url.as_str(), &theirs);
     let options = options(upstream, clock, keys);
     let store = Arc::new(UpstreamStore::open(options, crossing, ledger, clock.clone()).await?);
@@ -38,10 +40,12 @@ pub(super) fn options(upstream: &Upstream, clock: &Clock, keys: &Arc<KeyRing>) -
         credentials: credentials(&upstream.auth, clock, keys),
         authorities: upstream.ca.clone(),
         certificate: upstream.certificate.clone(),
+        others: upstream.others.iter().map(|other| (other.types.clone(), options(&other.server, clock, keys))).collect(),
         own_types: match upstream.consents {
             ConsentsAt::Upstream => Vec::new(),
             ConsentsAt::Ledger => vec![ResourceType::Consent],
         },
+        deciding: Memberships::TYPES.into_iter().chain([ResourceType::Consent]).collect(),
         narrowing: match upstream.compartments {
             Compartments::Auto => Narrowing::Auto,
             Compartments::Path => Narrowing::Path,
@@ -72,7 +76,7 @@ fn credentials(auth: &UpstreamAuth, clock: &Clock, keys: &Arc<KeyRing>) -> Crede
         UpstreamAuth::Backend { token_url, client_id, scope } => {
             let (clock, keys, client) = (clock.clone(), Arc::clone(keys), client_id.clone());
             let assertion: Assertion = Arc::new(move |audience| {
-                crate::smart::own_assertion(&keys.signing(), &client, audience, clock.now()).map_err(|fault| fault.to_string())
+                crate::smart::own_assertion(&keys.assertion(), &client, audience, clock.now()).map_err(|fault| fault.to_string())
             });
             Credentials::Backend { token_url: token_url.clone(), scope: scope.clone(), assertion }
         }

@@ -14,7 +14,8 @@ const ANSWERS: usize = 16;
 impl UpstreamStore {
     /// Every current record of a type. What cannot be read to the end is not read at all: half of the consents would be a lie.
     pub(super) async fn everything(&self, of: ResourceType) -> Result<Vec<Row>, Fault> {
-        if !self.abilities().serves(of) {
+        let peer = self.peers.of(of);
+        if !peer.abilities().serves(of) {
             return Ok(Vec::new());
         }
         let mut found = HashMap::new();
@@ -22,7 +23,7 @@ impl UpstreamStore {
         let mut bytes = 0_usize;
         let mut next = Some(format!("{of}?_count=250"));
         while let Some(place) = next.take() {
-            let mut page = self.page(&Ask::search(place.clone())).await?.ok_or(Fault::Status(404))?;
+            let mut page = self.page(peer, &Ask::search(place.clone())).await?.ok_or(Fault::Status(404))?;
             let mut came = false;
             while let Some(arrived) = page.entry().await? {
                 came = true;

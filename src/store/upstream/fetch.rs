@@ -35,7 +35,7 @@ pub(super) struct Past {
 impl UpstreamStore {
     /// The record under this address, as the server has it now.
     pub(super) async fn current(&self, key: &Key, round: &mut Round) -> Result<Current, Fault> {
-        let answer = self.wire.ask(&Ask::get(key.to_string())).await?;
+        let answer = self.peers.of(key.resource_type).wire.ask(&Ask::get(key.to_string())).await?;
         match answer.status {
             200 => {
                 answer.demand_json()?;
@@ -53,7 +53,7 @@ impl UpstreamStore {
 
     /// One version, current or not; `None` when there is none, or it is a deletion.
     pub(super) async fn version(&self, key: &Key, version: Version, round: &mut Round) -> Result<Option<Taken>, Fault> {
-        let answer = self.wire.ask(&Ask::get(format!("{key}/_history/{version}"))).await?;
+        let answer = self.peers.of(key.resource_type).wire.ask(&Ask::get(format!("{key}/_history/{version}"))).await?;
         match answer.status {
             200 => {
                 answer.demand_json()?;
@@ -89,7 +89,7 @@ impl UpstreamStore {
             let list = some.iter().map(Id::as_str).collect::<Vec<_>>().join(",");
             let mut next = Some(format!("{of}?_id={list}&_count={AT_ONCE}"));
             while let Some(place) = next.take() {
-                let Some(mut page) = self.page(&Ask::search(place.clone())).await? else { break };
+                let Some(mut page) = self.page(self.peers.of(of), &Ask::search(place.clone())).await? else { break };
                 while let Some(arrived) = page.entry().await? {
                     let wanted = arrived.record.filter(|taken| taken.key().resource_type == of && some.contains(&taken.key().id));
                     if let Some(taken) = wanted {
@@ -119,7 +119,7 @@ impl UpstreamStore {
         let mut bytes = 0;
         let mut next = Some(format!("{key}/_history?_count=100"));
         while let Some(place) = next.take() {
-            let Some(mut page) = self.page(&Ask::get(place.clone())).await? else { break };
+            let Some(mut page) = self.page(self.peers.of(key.resource_type), &Ask::get(place.clone())).await? else { break };
             while let Some(one) = next_version(&mut page, key).await? {
                 bytes += one.record.as_ref().map_or(0, Taken::bytes);
                 arrived.push(one);

@@ -3,6 +3,7 @@
 use super::UpstreamStore;
 use super::fault::Fault;
 use super::fetch::{Current, Past, is_deletion, told_version};
+use super::peer::Peer;
 use super::place::{self, Place, VersionPlace};
 use super::round::Round;
 use super::wire::Ask;
@@ -11,6 +12,8 @@ use crate::disclosure::{Arrived, Row, Taken};
 use crate::fhir::{HistoryQuery, HistoryScope, Key, Need, ResourceType, encode};
 use crate::store::{Cursor, HistoryPage, PageBounds};
 use std::collections::HashMap;
+
+const APART: &str = "the history of everything is told by one server, and here are several: ask type by type";
 
 impl UpstreamStore {
     /// Reads a page.
@@ -25,8 +28,11 @@ impl UpstreamStore {
         let bounds = PageBounds { count, ..bounds };
         match &query.scope {
             HistoryScope::Instance(key) => self.of_record(permit, key, query, from, bounds).await,
-            HistoryScope::Type(of) => self.of_many(permit, &format!("{of}/"), query, from, bounds).await,
-            HistoryScope::System => self.of_many(permit, "", query, from, bounds).await,
+            HistoryScope::Type(of) => self.of_many(permit, (self.peers.of(*of), &format!("{of}/")), query, from, bounds).await,
+            HistoryScope::System => {
+                let peer = self.peers.of_all(ResourceType::ALL.iter().copied()).ok_or(Fault::Asked(APART))?;
+                self.of_many(permit, (peer, ""), query, from, bounds).await
+            }
         }
     }
 
@@ -76,7 +82,7 @@ impl UpstreamStore {
     async fn of_many(
         &self,
         permit: &Permit,
-        path: &str,
+        (peer, path): (&Peer, &str),
         query: &HistoryQuery,
         from: Option<&Cursor>,
         bounds: PageBounds,
@@ -88,7 +94,7 @@ impl UpstreamStore {
         let mut page = Filling::new(bounds);
         loop {
             let address = place.page.clone().unwrap_or_else(|| address(path, query, bounds.count));
-            let (arrived, next) = self.history_entries(&address, place.skip, bounds.bytes).await?;
+            let (arrived, next) = self.history_entries(peer, &address, place.skip, bounds.bytes).await?;
             let mut told = Told::default();
             let came = arrived.len();
             for (at, one) in arrived.into_iter().enumerate() {
@@ -119,8 +125,14 @@ impl UpstreamStore {
     }
 
     /// The entries of one page of the server behind from a place on; of a page that is too large to hold, the first ones.
-    async fn history_entries(&self, address: &str, skip: usize, bytes: usize) -> Result<(Vec<Arrived>, Option<String>), Fault> {
-        let Some(mut page) = self.page(&Ask::get(address)).await? else { return Ok((Vec::new(), None)) };
+    async fn history_entries(
+        &self,
+        peer: &Peer,
+        address: &str,
+        skip: usize,
+        bytes: usize,
+    ) -> Result<(Vec<Arrived>, Option<String>), Fault> {
+        let Some(mut page) = self.page(peer, &Ask::get(address)).await? else { return Ok((Vec::new(), None)) };
         let (mut held, mut used, mut at) = (Vec::new(), 0_usize, 0);
         while let Some(arrived) = page.entry().await? {
             at += 1;

@@ -2,6 +2,7 @@
 
 use super::UpstreamStore;
 use super::fault::Fault;
+use super::peer::Peer;
 use super::wire::{Answer, Ask};
 use crate::disclosure::{Arrived, Envelope};
 use crate::fhir::pairs;
@@ -9,6 +10,7 @@ use crate::fhir::pairs;
 /// A Bundle of the server behind, while it is read.
 pub(super) struct Page<'s> {
     store: &'s UpstreamStore,
+    peer: &'s Peer,
     answer: Answer,
     envelope: Envelope,
     ended: bool,
@@ -25,25 +27,27 @@ pub(super) struct Links {
 
 impl UpstreamStore {
     /// Asks for a page. `None` when the server says that there is nothing of the kind (404, or 410 for a page that is no more).
-    pub(super) async fn page(&self, ask: &Ask) -> Result<Option<Page<'_>>, Fault> {
-        let answer = self.wire.ask(ask).await?;
+    pub(super) async fn page<'s>(&'s self, peer: &'s Peer, ask: &Ask) -> Result<Option<Page<'s>>, Fault> {
+        let answer = peer.wire.ask(ask).await?;
         match answer.status {
-            200 => self.bundle(answer).map(Some),
+            200 => self.bundle(peer, answer).map(Some),
             404 | 410 => Ok(None),
             status => Err(Fault::Status(status)),
         }
     }
 
     /// An answer that must be a Bundle.
-    pub(super) fn bundle(&self, answer: Answer) -> Result<Page<'_>, Fault> {
+    pub(super) fn bundle<'s>(&'s self, peer: &'s Peer, answer: Answer) -> Result<Page<'s>, Fault> {
         answer.demand_json()?;
         let envelope = Envelope::new(self.options.record_bytes);
-        Ok(Page { store: self, answer, envelope, ended: false })
+        Ok(Page { store: self, peer, answer, envelope, ended: false })
     }
+}
 
+impl Peer {
     /// A link of the server below its own base; anywhere else it is not followed.
     pub(super) fn below_base(&self, url: &str) -> Result<String, Fault> {
-        let bases = std::iter::once(&self.options.base).chain(&self.options.aliases);
+        let bases = std::iter::once(&self.base).chain(&self.aliases);
         for base in bases {
             if let Some(rest) = url.strip_prefix(base.as_str()) {
                 match rest.as_bytes().first() {
@@ -95,7 +99,7 @@ impl Page<'_> {
         for (relation, url) in self.envelope.close()? {
             match relation.as_str() {
                 "self" => links.own = url.split_once('?').map_or(Ok(Vec::new()), |(_, query)| pairs(query)).ok(),
-                "next" => links.next = Some(self.store.below_base(&url)?),
+                "next" => links.next = Some(self.peer.below_base(&url)?),
                 _ => {}
             }
         }

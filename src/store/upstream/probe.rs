@@ -6,11 +6,13 @@
 use super::UpstreamStore;
 use super::abilities::{self, Abilities};
 use super::fault::Fault;
+use super::peer::Peer;
 use super::wire::Ask;
 use crate::fhir::{Id, ResourceType, Version, pairs};
 use crate::store::Served;
 use serde::Serialize;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// One thing that was looked at.
@@ -36,31 +38,30 @@ const NOBODY: &str = "amanat-probe-nobody";
 const LARGEST: usize = 16 << 20;
 
 impl UpstreamStore {
-    /// Asks the server for its CapabilityStatement and takes it over: types that it does not have are not asked for, and parameters that
-    /// it does not have are checked here.
-    ///
-    /// # Errors
-    /// What is wrong; then everything is asked, as if it could do everything.
-    pub async fn learn(&self) -> Result<Served, String> {
-        let statement = self.statement().await.map_err(|fault| fault.to_string())?;
-        let served = abilities::read(&statement)?;
-        let before = self.abilities().without_compartments;
-        self.abilities.store(Arc::new(Abilities { served: Some(served.clone()), without_compartments: before }));
-        Ok(served)
-    }
-
-    async fn statement(&self) -> Result<Value, Fault> {
-        let answer = self.wire.ask(&Ask::get("metadata")).await?;
-        if answer.status != 200 {
-            return Err(Fault::Status(answer.status));
-        }
-        let bytes = answer.whole(LARGEST).await?;
-        serde_json::from_slice(&bytes).map_err(|_| Fault::wrong("the CapabilityStatement is no JSON"))
-    }
-
-    /// Compares what it says with what it does. `writes` tries conditional writes too.
+    /// Compares what each server says with what it does. `writes` tries conditional writes too.
     pub async fn probe(&self, writes: bool) -> Vec<Noticed> {
-        let served = match self.learn().await {
+        let mut all = Vec::new();
+        for peer in self.peers.all() {
+            let told = |one: Noticed| Noticed { seen: format!("{} ({})", one.seen, peer.base), ..one };
+            let of = self.probe_one(peer, writes).await.into_iter();
+            all.extend(of.map(|one| if self.peers.several() { told(one) } else { one }));
+        }
+        all
+    }
+
+    /// What all of them can do together: each type as its server has it.
+    pub(super) fn all_served(&self) -> Option<Served> {
+        let mut all = Served { types: BTreeMap::new(), transactions: true };
+        for peer in self.peers.all() {
+            let Served { types, transactions } = peer.abilities().served.clone()?;
+            all.transactions &= transactions;
+            all.types.extend(types.into_iter().filter(|(of, _)| std::ptr::eq(self.peers.of(*of), peer)));
+        }
+        Some(all)
+    }
+
+    async fn probe_one(&self, peer: &Peer, writes: bool) -> Vec<Noticed> {
+        let served = match peer.learn().await {
             Ok(served) => served,
             Err(why) => {
                 return vec![Noticed { needed: true, ..noticed("CapabilityStatement", false, why) }];
@@ -68,12 +69,13 @@ impl UpstreamStore {
         };
         let types = served.types.len();
         let mut all = vec![noticed("CapabilityStatement", true, format!("R4, {types} resource types"))];
-        all.push(self.filters().await);
-        all.push(self.unknown_parameters().await);
-        all.push(self.self_links().await);
-        all.push(self.reverse_chains().await);
-        all.push(self.compartments().await);
-        all.push(self.versions_kept().await);
+        all.push(peer.protocol().await);
+        all.push(self.filters(peer).await);
+        all.push(self.unknown_parameters(peer).await);
+        all.push(self.self_links(peer).await);
+        all.push(self.reverse_chains(peer).await);
+        all.push(self.compartments(peer).await);
+        all.push(self.versions_kept(peer).await);
         all.push(says_update_create(&served));
         all.push(noticed(
             "transactions",
@@ -85,14 +87,14 @@ impl UpstreamStore {
             },
         ));
         if writes {
-            all.extend(self.conditional_writes().await);
+            all.extend(peer.conditional_writes().await);
         }
         all
     }
 
     /// Status and, of a search that was answered, how many entries it has and its `self` link.
-    async fn tried(&self, place: &str) -> Result<(u16, usize, Option<String>), Fault> {
-        let answer = self.wire.ask(&Ask::search(place)).await?;
+    async fn tried(&self, peer: &Peer, place: &str) -> Result<(u16, usize, Option<String>), Fault> {
+        let answer = peer.wire.ask(&Ask::search(place)).await?;
         let status = answer.status;
         if status != 200 {
             return Ok((status, 0, None));
@@ -107,9 +109,9 @@ impl UpstreamStore {
         Ok((status, matches, own))
     }
 
-    async fn filters(&self) -> Noticed {
+    async fn filters(&self, peer: &Peer) -> Noticed {
         let what = "filters";
-        match self.tried(&format!("Patient?_id={NOBODY}&_count=1")).await {
+        match self.tried(peer, &format!("Patient?_id={NOBODY}&_count=1")).await {
             Ok((200, 0, _)) => noticed(what, true, "a search for nobody finds nobody"),
             Ok((200, found, _)) => Noticed {
                 needed: true,
@@ -126,9 +128,9 @@ impl UpstreamStore {
         }
     }
 
-    async fn unknown_parameters(&self) -> Noticed {
+    async fn unknown_parameters(&self, peer: &Peer) -> Noticed {
         let what = "unknown parameters";
-        match self.tried(&format!("Patient?{NOBODY}=1&_count=1")).await {
+        match self.tried(peer, &format!("Patient?{NOBODY}=1&_count=1")).await {
             Ok((200, ..)) => noticed(
                 what,
                 false,
@@ -140,15 +142,15 @@ impl UpstreamStore {
         }
     }
 
-    async fn self_links(&self) -> Noticed {
+    async fn self_links(&self, peer: &Peer) -> Noticed {
         let what = "self link";
         let carried = |own: Option<String>| {
             let query = own.as_deref().and_then(|url| url.split_once('?')).map(|(_, query)| pairs(query));
             query.and_then(Result::ok).is_some_and(|pairs| pairs.iter().any(|(name, _)| name == "_id"))
         };
-        match self.tried(&format!("Patient?_id={NOBODY}&_count=1")).await {
+        match self.tried(peer, &format!("Patient?_id={NOBODY}&_count=1")).await {
             Ok((200, _, own)) if carried(own.clone()) => noticed(what, true, "carries what was asked"),
-            Ok((200, ..)) if self.options.demand_self_link => Noticed {
+            Ok((200, ..)) if peer.demand_self_link => Noticed {
                 needed: true,
                 ..noticed(
                     what,
@@ -162,9 +164,9 @@ impl UpstreamStore {
         }
     }
 
-    async fn reverse_chains(&self) -> Noticed {
+    async fn reverse_chains(&self, peer: &Peer) -> Noticed {
         let what = "`_has`";
-        match self.tried(&format!("Patient?_has:Observation:patient:_id={NOBODY}&_count=1")).await {
+        match self.tried(peer, &format!("Patient?_has:Observation:patient:_id={NOBODY}&_count=1")).await {
             Ok((200, 0, _)) => noticed(what, true, "understood; the gateway takes such searches apart all the same"),
             Ok((200, ..)) => noticed(what, false, "ignored; the gateway takes such searches apart itself"),
             Ok((status, ..)) => {
@@ -174,15 +176,15 @@ impl UpstreamStore {
         }
     }
 
-    async fn compartments(&self) -> Noticed {
+    async fn compartments(&self, peer: &Peer) -> Noticed {
         let what = "compartment search";
-        match self.tried(&format!("Patient/{NOBODY}/Observation?_count=1")).await {
+        match self.tried(peer, &format!("Patient/{NOBODY}/Observation?_count=1")).await {
             Ok((200 | 404, 0, _)) => noticed(what, true, "understood"),
             Ok((200, ..)) => noticed(what, false, "finds records of nobody; each record is checked"),
             Ok((status, ..)) => {
-                let known = Abilities::clone(&self.abilities());
-                self.abilities.store(Arc::new(Abilities { without_compartments: true, ..known }));
-                let good = self.options.narrowing != super::Narrowing::Path;
+                let known = Abilities::clone(&peer.abilities());
+                peer.abilities.store(Arc::new(Abilities { without_compartments: true, ..known }));
+                let good = peer.narrowing != super::Narrowing::Path;
                 let advice = if good { "asked by parameters instead" } else { "set `upstream.compartments = \"auto\"`" };
                 noticed(what, good, format!("not known (status {status}): {advice}"))
             }
@@ -190,10 +192,10 @@ impl UpstreamStore {
         }
     }
 
-    async fn versions_kept(&self) -> Noticed {
+    async fn versions_kept(&self, peer: &Peer) -> Noticed {
         let what = "versions";
         let found = async {
-            let Some(mut page) = self.page(&Ask::search("Patient?_count=1")).await? else { return Ok(None) };
+            let Some(mut page) = self.page(peer, &Ask::search("Patient?_count=1")).await? else { return Ok(None) };
             let taken = page.entry().await?.and_then(|arrived| arrived.record);
             page.close().await?;
             Ok::<_, Fault>(taken)
@@ -211,10 +213,47 @@ impl UpstreamStore {
             );
         }
         let version: Version = taken.facts.version;
-        match self.wire.ask(&Ask::get(format!("{}/_history/{version}", taken.key()))).await {
+        match peer.wire.ask(&Ask::get(format!("{}/_history/{version}", taken.key()))).await {
             Ok(answer) if answer.status == 200 => noticed(what, true, "kept, and can be read"),
             Ok(answer) => noticed(what, false, format!("cannot be read (status {})", answer.status)),
             Err(fault) => noticed(what, false, fault.to_string()),
+        }
+    }
+}
+
+impl Peer {
+    /// Asks the server for its CapabilityStatement and takes it over: types that it does not have are not asked for, and parameters that
+    /// it does not have are checked here.
+    ///
+    /// # Errors
+    /// What is wrong; then everything is asked, as if it could do everything.
+    async fn learn(&self) -> Result<Served, String> {
+        let statement = self.statement().await.map_err(|fault| fault.to_string())?;
+        let served = abilities::read(&statement)?;
+        let before = self.abilities().without_compartments;
+        self.abilities.store(Arc::new(Abilities { served: Some(served.clone()), without_compartments: before }));
+        Ok(served)
+    }
+
+    async fn statement(&self) -> Result<Value, Fault> {
+        let answer = self.wire.ask(&Ask::get("metadata")).await?;
+        if answer.status != 200 {
+            return Err(Fault::Status(answer.status));
+        }
+        let bytes = answer.whole(LARGEST).await?;
+        serde_json::from_slice(&bytes).map_err(|_| Fault::wrong("the CapabilityStatement is no JSON"))
+    }
+
+    /// HTTP/2 carries many requests on one connection, which a server offers over TLS.
+    async fn protocol(&self) -> Noticed {
+        let asked = async {
+            let answer = self.wire.ask(&Ask::search(format!("Patient?_id={NOBODY}&_count=1"))).await?;
+            let version = answer.version;
+            answer.whole(LARGEST).await.map(|_| version)
+        };
+        match asked.await {
+            Ok(version) => noticed("protocol", true, format!("{version:?}")),
+            Err(fault) => noticed("protocol", false, fault.to_string()),
         }
     }
 

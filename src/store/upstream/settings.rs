@@ -66,8 +66,12 @@ pub struct UpstreamOptions {
     pub authorities: Option<PathBuf>,
     /// Certificate chain and key (PEM) to show.
     pub certificate: Option<(PathBuf, PathBuf)>,
+    /// Further servers, each with the types that it keeps instead of this one. Bounds of requests and the like are this one's.
+    pub others: Vec<(Vec<ResourceType>, UpstreamOptions)>,
     /// Types that are kept in the gateway's own store. `AuditEvent` always is.
     pub own_types: Vec<ResourceType>,
+    /// Types that decisions are made with: other nodes hear of their changes at once.
+    pub deciding: Vec<ResourceType>,
     /// How it is asked for a compartment.
     pub narrowing: Narrowing,
     /// Whether a search is refused whose `self` link lacks a parameter.
@@ -108,7 +112,9 @@ impl UpstreamOptions {
             credentials: Credentials::None,
             authorities: None,
             certificate: None,
+            others: Vec::new(),
             own_types: Vec::new(),
+            deciding: vec![ResourceType::Consent],
             narrowing: Narrowing::Auto,
             demand_self_link: true,
             connect: seconds(5),
