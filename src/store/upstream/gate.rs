@@ -3,9 +3,12 @@
 use super::UpstreamStore;
 use super::fault::Fault;
 use super::fetch::Current;
+use super::needle::{Needle, Silent, references};
 use super::round::Round;
-use crate::access::{Look, Predicate};
+use crate::access::{Look, Permit, Predicate};
 use crate::disclosure::Taken;
+use crate::fhir::naming::belongs_to_patients;
+use crate::fhir::search::ParameterId;
 use crate::fhir::{Fact, Facts, Key, ResourceType};
 
 impl UpstreamStore {
@@ -43,6 +46,36 @@ impl UpstreamStore {
         }
         taken.join(&others);
         Ok(taken)
+    }
+
+    /// Which references of a record are silent to a caller, of those that these conditions listen to. A record that is not there counts as
+    /// hidden where the patient of this one restricts the caller: nobody can tell the two apart then.
+    pub(super) async fn silent(
+        &self,
+        permit: &Permit,
+        needles: &[Needle],
+        taken: &Taken,
+        round: &mut Round,
+    ) -> Result<Silent, Fault> {
+        let mut silent = Silent::default();
+        let consents = permit.consents();
+        let listened: Vec<Option<ParameterId>> = needles.iter().flat_map(Needle::listens).collect();
+        if listened.is_empty() || matches!(consents, Predicate::All) {
+            return Ok(silent);
+        }
+        let whole = listened.contains(&None);
+        let heard = |id: ParameterId| whole || listened.contains(&Some(id));
+        let references: Vec<(ParameterId, Key)> = references(taken).filter(|(id, _)| heard(*id)).collect();
+        for (by, key) in references.into_iter().filter(|(_, key)| belongs_to_patients(key.resource_type)) {
+            let hidden = match self.facts_known(&key, round).await? {
+                Some(facts) => !self.shows(&consents, &facts, None, round).await?,
+                None => permit.is_restricted_by(&taken.facts.patients),
+            };
+            if hidden {
+                silent.0.insert(by);
+            }
+        }
+        Ok(silent)
     }
 
     /// The facts of a live record, whoever may see it; looked up once a request.

@@ -2,15 +2,13 @@
 
 use super::UpstreamStore;
 use super::fault::Fault;
-use super::fetch::AT_ONCE;
 use super::needle::{Needle, referred};
 use super::pushed::{self, Pair};
 use super::round::Round;
-use super::settings::Narrowing;
 use crate::access::{Permit, Predicate};
 use crate::fhir::definitions::{compartment_parameters, search_parameter};
-use crate::fhir::search::{Criterion, Modifier, ParameterId, ParameterType, ResultShape, SearchParameter, SearchQuery};
-use crate::fhir::{CompartmentOwner, Id, Key, Need, ResourceType, encode};
+use crate::fhir::search::{Criterion, Modifier, ParameterId, ParameterType, ResultShape, SearchQuery};
+use crate::fhir::{CompartmentOwner, Key, Need, ResourceType, encode};
 use std::collections::HashSet;
 
 /// A search of one type.
@@ -33,24 +31,35 @@ pub(super) struct Leg {
 
 /// Where it goes.
 pub(super) enum Source {
-    /// To the server behind: a path below the base, and parameters.
-    Behind(String, Vec<Pair>),
+    /// To the server behind.
+    Behind(Question),
     /// To the gateway's own store.
     Own(Box<SearchQuery>),
 }
 
-impl Source {
-    /// The address of its first page.
-    pub(super) fn place(&self, count: usize) -> String {
-        match self {
-            Self::Own(_) => String::new(),
-            Self::Behind(path, pairs) => {
-                let parameters: Vec<String> =
-                    pairs.iter().map(|(name, value)| format!("{}={}", encode(name), encode(value))).collect();
-                let mark = if parameters.is_empty() { "" } else { "&" };
-                format!("{path}?{}{mark}_count={count}", parameters.join("&"))
-            }
-        }
+/// What the server behind is asked.
+pub(super) struct Question {
+    /// Below the base.
+    pub(super) path: String,
+    /// What makes it this query and not another one.
+    pub(super) needed: Option<Pair>,
+    /// What the caller asked, as far as it can be told. A server that refuses it is asked without, and finds more than is wanted.
+    pub(super) told: Vec<Pair>,
+}
+
+impl Question {
+    /// The parameters, all of them or only what cannot be left out.
+    pub(super) fn pairs(&self, all: bool) -> Vec<Pair> {
+        let told = self.told.iter().filter(|_| all);
+        told.chain(&self.needed).cloned().collect()
+    }
+
+    /// The address of the first page.
+    pub(super) fn place(&self, count: usize, all: bool) -> String {
+        let pairs = self.pairs(all);
+        let parameters: Vec<String> = pairs.iter().map(|(name, value)| format!("{}={}", encode(name), encode(value))).collect();
+        let mark = if parameters.is_empty() { "" } else { "&" };
+        format!("{}?{}{mark}_count={count}", self.path, parameters.join("&"))
     }
 }
 
@@ -67,7 +76,7 @@ impl UpstreamStore {
         let asked = if query.types.is_empty() { ResourceType::ALL } else { &query.types };
         let mut hunts = Vec::new();
         for &of in asked {
-            if query.types.is_empty() && !self.is_own(of) && !self.abilities().serves(of) {
+            if query.types.is_empty() && !self.is_own(of) && !self.peers.of(of).abilities().serves(of) {
                 continue;
             }
             hunts.extend(Box::pin(self.hunt(permit, need, of, query, round)).await?);
@@ -91,9 +100,15 @@ impl UpstreamStore {
         for criterion in &query.criteria {
             let Some(criterion) = of_type(criterion, of) else { return Ok(None) };
             match self.looked_up(permit, of, criterion, round).await? {
+                Needle::Spoken(criterion, by) => {
+                    if self.is_pushable(of, &criterion) {
+                        pairs.extend(self.as_pairs(of, &criterion));
+                    }
+                    needles.push(Needle::Spoken(criterion, by));
+                }
                 Needle::Plain(criterion) => {
                     if self.is_pushable(of, &criterion) {
-                        pairs.extend(pushed::pairs(&criterion, &self.crossing).unwrap_or_default());
+                        pairs.extend(self.as_pairs(of, &criterion));
                     }
                     plain.push(criterion.clone());
                     needles.push(Needle::Plain(criterion));
@@ -114,8 +129,14 @@ impl UpstreamStore {
         Ok(Some(Hunt { of, predicate, needles, legs }))
     }
 
+    /// A criterion as parameters for the server that keeps the type.
+    fn as_pairs(&self, of: ResourceType, criterion: &Criterion) -> Vec<Pair> {
+        let peer = self.peers.of(of);
+        pushed::pairs(criterion, &self.crossing, &|key| self.peers.refer(peer, key)).unwrap_or_default()
+    }
+
     fn is_pushable(&self, of: ResourceType, criterion: &Criterion) -> bool {
-        pushed::asked(criterion).is_none_or(|(_, code)| self.abilities().searches(of, code))
+        pushed::asked(criterion).is_none_or(|(_, code)| self.peers.of(of).abilities().searches(of, code))
     }
 
     /// The criterion with the other records that it depends on looked up, under the caller's eyes.
@@ -137,7 +158,7 @@ impl UpstreamStore {
             }
             Criterion::Has { resource_type, parameter, criterion } => {
                 let by = parameter.id;
-                let found = self.hop(permit, *resource_type, criterion, round, |taken| referred(taken, |id| id == by).collect());
+                let found = self.hop(permit, *resource_type, criterion, round, |taken| referred(taken, &[by]).collect());
                 let ids = found.await?.into_iter().filter(|key| key.resource_type == of).map(|key| key.id);
                 Ok(Needle::Ids(ids.collect()))
             }
@@ -147,6 +168,13 @@ impl UpstreamStore {
                 let mut one = self.each_looked_up(permit, of, std::slice::from_ref(inner), round).await?;
                 Ok(one.pop().map_or(Needle::Some(Vec::new()), |one| Needle::Not(Box::new(one))))
             }
+            Criterion::Match { parameter, modifier: Modifier::Text | Modifier::Identifier, .. }
+                if parameter.parameter_type == ParameterType::Reference =>
+            {
+                Ok(Needle::Spoken(criterion.clone(), Some(parameter.id)))
+            }
+            // Where a reference is silent the narrative is not shown either.
+            Criterion::Words(..) => Ok(Needle::Spoken(criterion.clone(), None)),
             plain => Ok(Needle::Plain(plain.clone())),
         }
     }
@@ -189,92 +217,10 @@ impl UpstreamStore {
         .await?;
         Ok(keys)
     }
-
-    /// The queries that find everything. `None` when nothing can be found.
-    fn legs(&self, of: ResourceType, owner: Option<&CompartmentOwner>, pairs: &[Pair], needles: &[Needle]) -> Option<Vec<Leg>> {
-        let leg = |path: String, extra: Option<Pair>, mine: Option<Needle>| Leg {
-            source: Source::Behind(path, pairs.iter().cloned().chain(extra).collect()),
-            mine,
-        };
-        let sets: Vec<Vec<Leg>> = needles
-            .iter()
-            .filter_map(|needle| chunks(of, needle))
-            .map(|chunks| chunks.into_iter().map(|(pair, mine)| leg(of.to_string(), Some(pair), Some(mine))).collect())
-            .collect();
-        if sets.iter().any(Vec::is_empty) {
-            return None;
-        }
-        let smallest = sets.into_iter().min_by_key(Vec::len);
-        let Some(owner) = owner else {
-            let narrow = pairs.iter().any(|(name, _)| NARROW.contains(&name.as_str()));
-            let by_set = smallest.filter(|legs| legs.len() <= FEW || !narrow);
-            return Some(by_set.unwrap_or_else(|| vec![leg(of.to_string(), None, None)]));
-        };
-        let key = Key::new(owner.resource_type, owner.id.clone());
-        if of == owner.resource_type {
-            return Some(vec![leg(of.to_string(), Some(("_id".to_owned(), owner.id.to_string())), None)]);
-        }
-        let codes = compartment_parameters(owner.resource_type, of);
-        if codes.is_empty() {
-            return Some(smallest.unwrap_or_else(|| vec![leg(of.to_string(), None, None)]));
-        }
-        let by_path = match self.options.narrowing {
-            Narrowing::Auto => !self.abilities().without_compartments,
-            Narrowing::Path => true,
-            Narrowing::Parameters => false,
-        };
-        if by_path {
-            return Some(vec![leg(format!("{key}/{of}"), None, None)]);
-        }
-        let parameters = codes.iter().filter_map(|code| search_parameter(of, code));
-        Some(
-            parameters
-                .map(|parameter: &SearchParameter| {
-                    let mine = Needle::Refers(parameter.id, HashSet::from([key.clone()]));
-                    leg(of.to_string(), Some((parameter.code.clone(), key.to_string())), Some(mine))
-                })
-                .collect(),
-        )
-    }
 }
-
-/// Parameters of which a value selects few records.
-const NARROW: &[&str] = &["_id", "identifier", "patient", "subject", "encounter"];
-/// Queries by a set that are no more trouble than one that selects few.
-const FEW: usize = 3;
 
 const TOO_WIDE: &str =
     "a chain or `_has` of this search leads over more records than can be looked at; make what stands behind it more exact";
-
-/// A set of records as queries by them, some at a time, in an order that is the same each time.
-fn chunks(of: ResourceType, needle: &Needle) -> Option<Vec<(Pair, Needle)>> {
-    match needle {
-        Needle::Ids(ids) => {
-            let mut all: Vec<&Id> = ids.iter().collect();
-            all.sort_unstable();
-            let chunk = |some: &[&Id]| {
-                let list = some.iter().map(|id| id.as_str()).collect::<Vec<_>>().join(",");
-                (("_id".to_owned(), list), Needle::Ids(some.iter().map(|id| (*id).clone()).collect()))
-            };
-            Some(all.chunks(AT_ONCE).map(chunk).collect())
-        }
-        Needle::Refers(by, keys) => {
-            let code = code_of(of, *by)?;
-            let mut all: Vec<&Key> = keys.iter().collect();
-            all.sort_unstable();
-            let chunk = |some: &[&Key]| {
-                let list = some.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
-                ((code.clone(), list), Needle::Refers(*by, some.iter().map(|key| (*key).clone()).collect()))
-            };
-            Some(all.chunks(AT_ONCE).map(chunk).collect())
-        }
-        _ => None,
-    }
-}
-
-fn code_of(of: ResourceType, id: ParameterId) -> Option<String> {
-    crate::fhir::definitions::search_parameters(of).find(|parameter| parameter.id == id).map(|parameter| parameter.code.clone())
-}
 
 /// The criterion as it reads for one type; `None` when no record of the type satisfies it.
 fn of_type(criterion: &Criterion, of: ResourceType) -> Option<&Criterion> {

@@ -3,7 +3,7 @@
 use super::UpstreamStore;
 use super::fault::Fault;
 use super::fetch::AT_ONCE;
-use super::hunt::{Hunt, Leg, Source};
+use super::hunt::{Hunt, Leg, Question, Source};
 use super::needle::{Needle, referred};
 use super::round::Round;
 use crate::access::{Permit, Predicate};
@@ -87,7 +87,7 @@ impl UpstreamStore {
     ) -> Result<Vec<Taken>, Fault> {
         let mut targets: BTreeMap<ResourceType, BTreeSet<Id>> = BTreeMap::new();
         for taken in from.iter().filter(|taken| taken.key().resource_type == include.source) {
-            let keys = referred(taken, |id| include.parameters.contains(&id));
+            let keys = referred(taken, &include.parameters);
             for key in keys.filter(|key| include.target.is_none_or(|target| target == key.resource_type) && !seen.contains(key)) {
                 targets.entry(key.resource_type).or_default().insert(key.id);
             }
@@ -112,7 +112,9 @@ impl UpstreamStore {
     /// What refers to these records.
     async fn backward(&self, permit: &Permit, include: &Include, from: &[Taken], round: &mut Round) -> Result<Vec<Taken>, Fault> {
         let predicate = permit.rows(include.source, Need::Read);
-        if matches!(predicate, Predicate::None) || !(self.is_own(include.source) || self.abilities().serves(include.source)) {
+        if matches!(predicate, Predicate::None)
+            || !(self.is_own(include.source) || self.peers.of(include.source).abilities().serves(include.source))
+        {
             return Ok(Vec::new());
         }
         let mut found = Vec::new();
@@ -140,11 +142,12 @@ impl UpstreamStore {
 
     /// The records of a type that refer to one of these.
     fn referring(&self, of: ResourceType, code: &str, keys: &[Key], needle: Needle, predicate: Predicate) -> Hunt {
-        let list = keys.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
+        let peer = self.peers.of(of);
+        let list = keys.iter().map(|key| self.peers.refer(peer, key)).collect::<Vec<_>>().join(",");
         let source = if self.is_own(of) {
             Source::Own(Box::new(super::hunt::asking(of, Vec::new())))
         } else {
-            Source::Behind(of.to_string(), vec![(code.to_owned(), list)])
+            Source::Behind(Question { path: of.to_string(), needed: Some((code.to_owned(), list)), told: Vec::new() })
         };
         Hunt { of, predicate, needles: vec![needle], legs: vec![Leg { source, mine: None }] }
     }

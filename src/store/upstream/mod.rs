@@ -1,15 +1,14 @@
 //! The record store port over any FHIR R4 server. Nothing that it sends is believed.
 //!
-//! * `wire`: requests and answers, bounded; credentials; the circuit breaker.
+//! * `peer`: the servers. `wire`: requests and answers, bounded; credentials; the circuit breaker.
 //! * `page`, `fetch`: Bundles as they arrive, records by their address.
 //! * `hunt`, `pushed`, `walk`: a search made of what was understood and what is permitted; each record that comes is held to all of it.
 //! * `gate`: the permit's predicate in memory. `sort`, `include`, `search`, `history`: pages.
-//! * `commit`, `locks`, `claims`, `labels`: writes.
+//! * `commit`, `locks`, `turns`, `labels`: writes.
 //!
 //! The gateway's own records (the trail as AuditEvent, and types that a site keeps here) stay in the store of its own, behind the same port.
 
 mod abilities;
-mod claims;
 mod commit;
 mod directory;
 mod fault;
@@ -19,9 +18,11 @@ mod history;
 mod hunt;
 mod include;
 mod labels;
+mod legs;
 mod locks;
 mod needle;
 mod page;
+mod peer;
 mod place;
 mod probe;
 mod pushed;
@@ -29,12 +30,14 @@ mod round;
 mod search;
 mod settings;
 mod sort;
+mod turns;
 mod walk;
 mod wire;
 
 pub use labels::LabelLedger;
 pub use probe::Noticed;
 pub use settings::{Assertion, Credentials, Narrowing, UpstreamOptions};
+pub use turns::{TurnLedger, Wanted};
 
 use super::{
     Answering, CommitError, Cursor, HistoryPage, Marked, PageBounds, RecordStore, Row, SearchPage, Served, Shared, StoreError,
@@ -46,19 +49,17 @@ use crate::clock::Clock;
 use crate::disclosure::{Commit, Committed, Crossing};
 use crate::fhir::search::SearchQuery;
 use crate::fhir::{Facts, HistoryQuery, HistoryScope, Id, Key, Need, ResourceType, Version};
-use abilities::Abilities;
-use arc_swap::ArcSwap;
-use claims::Claims;
 use fault::Fault;
 use fetch::Current;
 use labels::Labels;
 use locks::Locks;
+use peer::{Peer, Peers};
 use round::Round;
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use wire::Wire;
+use turns::Turns;
 
 /// What of the gateway's own the store over a FHIR server leans on.
 pub struct Ledger {
@@ -68,20 +69,25 @@ pub struct Ledger {
     pub trail: Arc<dyn Trail>,
     /// Labels of earlier versions.
     pub labels: Arc<dyn LabelLedger>,
+    /// Whose turn it is to write, and what was begun.
+    pub turns: Arc<dyn TurnLedger>,
+    /// Whether other nodes use the same ledger.
+    pub shared: bool,
+    /// Keys the names of identifiers there.
+    pub secret: Vec<u8>,
 }
 
 /// The store.
 pub struct UpstreamStore {
     options: UpstreamOptions,
-    wire: Wire,
+    peers: Peers,
     crossing: Crossing,
     own: Arc<dyn RecordStore>,
     trail: Arc<dyn Trail>,
     label_ledger: Arc<dyn LabelLedger>,
     labels: Labels,
     locks: Locks,
-    claims: Claims,
-    abilities: ArcSwap<Abilities>,
+    turns: Turns,
     clock: Clock,
 }
 
@@ -91,25 +97,21 @@ impl UpstreamStore {
     /// # Errors
     /// When its certificates or the gateway's own tables cannot be read.
     pub async fn open(options: UpstreamOptions, crossing: Crossing, ledger: Ledger, clock: Clock) -> Result<Self, StoreError> {
-        let wire = Wire::new(&options).map_err(StoreError::Unavailable)?;
+        let peers = Peers::new(&options).map_err(StoreError::Unavailable)?;
         let labels = Labels::load(ledger.labels.as_ref()).await?;
+        let turns = Turns::new(ledger.turns, ledger.shared, &ledger.secret, options.queue);
         Ok(Self {
             options,
-            wire,
+            peers,
             crossing,
             own: ledger.records,
             trail: ledger.trail,
             label_ledger: ledger.labels,
             labels,
             locks: Locks::default(),
-            claims: Claims::default(),
-            abilities: ArcSwap::default(),
+            turns,
             clock,
         })
-    }
-
-    fn abilities(&self) -> arc_swap::Guard<Arc<Abilities>> {
-        self.abilities.load()
     }
 
     async fn read_one(&self, permit: &Permit, need: Need, key: &Key) -> Result<Option<Row>, Fault> {
@@ -174,14 +176,16 @@ impl UpstreamStore {
         })
     }
 
-    /// Asked of a thread that serves: it waits for one exchange, on a runtime of its own, while the threads of the wire do the talking.
+    /// Asked of a thread that serves: it waits for one exchange, on a runtime of its own, while the thread of the wire does the talking.
     fn facts_now(&self, key: &Key) -> Result<Option<Facts>, StoreError> {
         let failed = |error: &dyn std::fmt::Display| StoreError::Unavailable(error.to_string());
         let look = || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().map_err(|error| failed(&error))?;
             Ok(runtime.block_on(self.facts_known(key, &mut Round::default()))?)
         };
-        std::thread::scope(|scope| scope.spawn(look).join().unwrap_or_else(|_| Err(failed(&"a look at the upstream panicked"))))
+        std::thread::scope(|scope| {
+            scope.spawn(|| wire::passing(look)).join().unwrap_or_else(|_| Err(failed(&"a look at the upstream panicked")))
+        })
     }
 }
 
@@ -232,12 +236,23 @@ impl RecordStore for UpstreamStore {
         Box::pin(async move { Ok(self.selected(permit, need, query, limit).await?) })
     }
 
+    fn begun<'a>(&'a self, condition: &'a SearchQuery) -> Answering<'a, Option<Id>> {
+        Box::pin(async move { Ok(self.begun_and_absent(condition).await?) })
+    }
+
     fn commit(&self, commit: Commit) -> Answering<'_, Committed, CommitError> {
         Box::pin(self.apply(commit))
     }
 
     fn consents(&self) -> Answering<'_, Vec<Row>> {
-        RecordStore::current(self, ResourceType::Consent)
+        Box::pin(async {
+            self.labels.reload(self.label_ledger.as_ref()).await?;
+            // What could not be asked when the gateway began is asked before anything is decided.
+            if self.peers.all().any(|peer| peer.abilities().served.is_none()) {
+                self.probe(false).await;
+            }
+            RecordStore::current(self, ResourceType::Consent).await
+        })
     }
 
     fn current(&self, of: ResourceType) -> Answering<'_, Vec<Row>> {
@@ -312,8 +327,9 @@ impl RecordStore for UpstreamStore {
         self.own.mark(ruleset, marked, reached, last)
     }
 
+    /// When each server has answered once, and not failed again and again since.
     fn ready(&self) -> bool {
-        self.own.ready() && !self.wire.is_resting()
+        self.own.ready() && self.peers.all().all(Peer::ready)
     }
 
     fn shared(&self) -> Option<Shared> {
@@ -321,7 +337,7 @@ impl RecordStore for UpstreamStore {
     }
 
     fn served(&self) -> Option<Served> {
-        self.abilities().served.clone()
+        self.all_served()
     }
 
     fn close(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {

@@ -8,15 +8,18 @@ use crate::fhir::search::{
     Criterion, DateValue, Modifier, NumberValue, ParameterType, Prefix, QuantityValue, ReferenceValue, SearchParameter,
     SystemMatch, TokenValue, Value,
 };
-use crate::fhir::{Id, Instant, ResourceType};
+use crate::fhir::{Id, Instant, Key, ResourceType};
 
 /// A parameter and its value, unescaped for the URL.
 pub(super) type Pair = (String, String);
 
+/// How the server that is asked may know a record.
+pub(super) type Refer<'r> = dyn Fn(&Key) -> String + 'r;
+
 const DAY: i64 = 86_400_000;
 
 /// The pairs that a criterion becomes; `None` when it is better checked than asked.
-pub(super) fn pairs(criterion: &Criterion, crossing: &Crossing) -> Option<Vec<Pair>> {
+pub(super) fn pairs(criterion: &Criterion, crossing: &Crossing, refer: &Refer<'_>) -> Option<Vec<Pair>> {
     let one = |name: String, value: String| Some(vec![(name, value)]);
     match criterion {
         Criterion::Id(ids) => one("_id".to_owned(), ids.iter().map(Id::as_str).collect::<Vec<_>>().join(",")),
@@ -33,7 +36,7 @@ pub(super) fn pairs(criterion: &Criterion, crossing: &Crossing) -> Option<Vec<Pa
             numbered(&parameter.code, value)
         }
         Criterion::Match { parameter, modifier, values } => {
-            let texts: Option<Vec<String>> = values.iter().map(|value| text(value, crossing)).collect();
+            let texts: Option<Vec<String>> = values.iter().map(|value| text(value, crossing, refer)).collect();
             let (name, texts) = (name(parameter, modifier)?, texts?);
             one(name, texts.join(","))
         }
@@ -42,34 +45,35 @@ pub(super) fn pairs(criterion: &Criterion, crossing: &Crossing) -> Option<Vec<Pa
 }
 
 fn name(parameter: &SearchParameter, modifier: &Modifier) -> Option<String> {
-    let suffix = match modifier {
+    let suffix = match (modifier, parameter.parameter_type) {
         // A reference with a type is written with the type in its value.
-        Modifier::Plain | Modifier::Type(_) => "",
-        Modifier::Exact => ":exact",
-        Modifier::Contains => ":contains",
-        Modifier::Not => ":not",
-        Modifier::Text => ":text",
-        Modifier::Identifier => ":identifier",
-        Modifier::Above => ":above",
-        Modifier::Below => ":below",
+        (Modifier::Plain | Modifier::Type(_), _) => "",
+        // A `_filter` may ask this of other types too, of which R4 has no such modifier.
+        (Modifier::Exact, ParameterType::String) => ":exact",
+        (Modifier::Contains, ParameterType::String) => ":contains",
+        (Modifier::Not, _) => ":not",
+        (Modifier::Text, _) => ":text",
+        (Modifier::Identifier, _) => ":identifier",
+        (Modifier::Above, _) => ":above",
+        (Modifier::Below, _) => ":below",
         _ => return None,
     };
     Some(format!("{}{suffix}", parameter.code))
 }
 
-fn text(value: &Value, crossing: &Crossing) -> Option<String> {
+fn text(value: &Value, crossing: &Crossing, refer: &Refer<'_>) -> Option<String> {
     Some(match value {
         Value::Token(token) => token_text(token),
         Value::Text(text) => escaped(text),
         Value::Reference(ReferenceValue::Id(id)) => id.to_string(),
-        Value::Reference(ReferenceValue::Local(of, id)) => format!("{of}/{id}"),
+        Value::Reference(ReferenceValue::Local(of, id)) => refer(&Key::new(*of, id.clone())),
         Value::Reference(ReferenceValue::Url(url)) => escaped(&crossing.told(url)),
         Value::Uri(uri) => escaped(&crossing.told(uri)),
         Value::Date(date) => date_text(*date)?,
         Value::Number(number) => number_text(number)?,
         Value::Quantity(quantity) => format!("{}{}", number_text(&quantity.number)?, unit_text(quantity)),
         Value::Composite(parts) => {
-            let parts: Option<Vec<String>> = parts.iter().map(|part| text(part, crossing)).collect();
+            let parts: Option<Vec<String>> = parts.iter().map(|part| text(part, crossing, refer)).collect();
             parts?.join("$")
         }
         Value::ValueSet(_) | Value::Codes(_) | Value::Records(_) => return None,
@@ -101,15 +105,28 @@ fn date_of(value: &Value) -> Option<DateValue> {
     if let Value::Date(date) = value { Some(*date) } else { None }
 }
 
-/// One date may become two bounds; several must each have a text of their own.
+/// One date becomes bounds by the day, a day wider on each side: servers read years, months and time zones each in their own way. Several must
+/// each have a text of their own.
 fn dated(name: &str, dates: &[DateValue]) -> Option<Vec<Pair>> {
-    let texts: Option<Vec<String>> = dates.iter().map(|date| date_text(*date)).collect();
-    if let Some(texts) = texts {
-        return Some(vec![(name.to_owned(), texts.join(","))]);
-    }
-    let [one] = dates else { return None };
-    let bounds = matches!(one.prefix, Prefix::Eq | Prefix::Ap);
-    bounds.then(|| vec![(name.to_owned(), format!("ge{}", one.low)), (name.to_owned(), format!("lt{}", one.high))])
+    let [one] = dates else {
+        let texts: Option<Vec<String>> = dates.iter().map(|date| date_text(*date)).collect();
+        return texts.map(|texts| vec![(name.to_owned(), texts.join(","))]);
+    };
+    let (from, until) = match one.prefix {
+        Prefix::Eq | Prefix::Ap => (true, true),
+        Prefix::Gt | Prefix::Ge | Prefix::Sa => (true, false),
+        Prefix::Lt | Prefix::Le | Prefix::Eb => (false, true),
+        Prefix::Ne => (false, false),
+    };
+    let day = |prefix: &str, at: i64| {
+        let legible = (Instant::parse("1000-01-01T00:00:00Z")?.0..Instant::parse("9000-01-01T00:00:00Z")?.0).contains(&at);
+        let text = Instant(at).to_string();
+        Some((name.to_owned(), format!("{prefix}{}", text.get(..10).filter(|_| legible)?)))
+    };
+    let from = from.then(|| day("ge", one.low.0.saturating_sub(DAY))).flatten();
+    let until = until.then(|| day("le", one.high.0.saturating_add(DAY))).flatten();
+    let pairs: Vec<Pair> = from.into_iter().chain(until).collect();
+    (!pairs.is_empty()).then_some(pairs)
 }
 
 /// The date as it may have been written: a server reads it in its own time zone, as it would the caller's.
@@ -201,7 +218,7 @@ mod tests {
         let now = Instant::parse("2026-06-01T12:00:00Z").unwrap();
         let options = RouteOptions { base, now, max_count: 10, known: &crate::fhir::search::STANDARD };
         let Ok(Interaction::Search(search)) = interaction(&Request::get(query), &options) else { panic!("{query}") };
-        let all = pairs(&search.criteria[0], &crossing)?;
+        let all = pairs(&search.criteria[0], &crossing, &ToString::to_string)?;
         Some(all.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("&"))
     }
 
@@ -217,15 +234,15 @@ mod tests {
             ("Observation?subject=https://else/Patient/1", "subject=https://else/Patient/1"),
             ("Patient?name:exact=M%C3%BCller", "name:exact=Müller"),
             ("Patient?name=M%C3%BCller", "name=muller"),
-            ("Patient?birthdate=1980", "birthdate=1980"),
-            ("Patient?birthdate=ge1980-02", "birthdate=ge1980-02"),
+            ("Patient?birthdate=1980", "birthdate=ge1979-12-31&birthdate=le1981-01-02"),
+            ("Patient?birthdate=ge1980-02", "birthdate=ge1980-01-31"),
             ("Patient?birthdate=lt1980-02-29,gt2020-01-01", "birthdate=lt1980-02-29,gt2020-01-01"),
-            ("Observation?date=2026-05-01T08:00:00Z", "date=2026-05-01T08:00:00Z"),
+            ("Observation?date=2026-05-01T08:00:00Z", "date=ge2026-04-30&date=le2026-05-02"),
             ("Observation?value-quantity=gt5.4||mg", "value-quantity=gt5.4||mg"),
             ("Observation?value-quantity=5.4", "value-quantity=ge5.3500000000000005&value-quantity=le5.45"),
             ("Patient?_id=a,b", "_id=a,b"),
             ("Patient?name:missing=true", "name:missing=true"),
-            ("Patient?_lastUpdated=ge2026-01-01", "_lastUpdated=ge2026-01-01"),
+            ("Patient?_lastUpdated=ge2026-01-01", "_lastUpdated=ge2025-12-31"),
             ("Observation?code-value-quantity=1-1$gt5", "code-value-quantity=1-1$gt5"),
         ] {
             let found = pushed(query).unwrap_or_else(|| panic!("{query}"));
@@ -240,6 +257,6 @@ mod tests {
             assert_eq!(pushed(query), None, "{query}");
         }
         let ap = pushed("Patient?birthdate=ap1980").unwrap();
-        assert!(ap.starts_with("birthdate=ge19") && ap.contains("&birthdate=lt19"), "{ap}");
+        assert!(ap.starts_with("birthdate=ge19") && ap.contains("&birthdate=le19"), "{ap}");
     }
 }

@@ -2,8 +2,8 @@
 
 use super::UpstreamStore;
 use super::fault::Fault;
-use super::hunt::{Hunt, Leg, Source};
-use super::needle::Needle;
+use super::hunt::{Hunt, Leg, Question, Source};
+use super::needle::{Needle, Silent};
 use super::page::demand_carried;
 use super::place::Place;
 use super::round::Round;
@@ -19,6 +19,12 @@ const MANY: usize = 250;
 
 /// Records that an exchange counts as.
 const PAGE: usize = 20;
+
+/// How many times as many entries as were asked for a page may have, and some beside: servers count in their own ways.
+const MORE: usize = 4;
+const SLACK: usize = 1_000;
+/// Entries after which others who wait for this thread get a turn.
+const BREATH: usize = 32;
 
 /// What comes after a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,10 +76,10 @@ impl UpstreamStore {
                     Some(_) => place.take().unwrap_or_default(),
                     None => Place { of: hunt.of.name().to_owned(), leg: at, page: None, skip: 0 },
                 };
-                let one = One { walk, hunt, leg, earlier: hunt.legs.get(..at).unwrap_or_default() };
+                let one = One { walk, hunt, earlier: hunt.legs.get(..at).unwrap_or_default() };
                 let stopped = match &leg.source {
                     Source::Own(query) => self.through_own(&one, query, from, &mut seen, round, take).await?,
-                    Source::Behind(..) => self.through(&one, from, &mut seen, round, take).await?,
+                    Source::Behind(question) => self.through(&one, question, from, &mut seen, round, take).await?,
                 };
                 if stopped.is_some() {
                     return Ok(stopped);
@@ -90,17 +96,27 @@ impl UpstreamStore {
     async fn through(
         &self,
         one: &One<'_>,
+        question: &Question,
         mut from: Place,
         seen: &mut HashSet<Key>,
         round: &mut Round,
         take: &mut Take<'_>,
     ) -> Result<Option<Place>, Fault> {
-        let mut first = from.page.is_none();
+        let peer = self.peers.of(one.hunt.of);
+        let most = one.walk.page.saturating_mul(MORE).saturating_add(SLACK);
+        let (mut first, mut all) = (from.page.is_none(), true);
         loop {
-            let address = from.page.clone().unwrap_or_else(|| one.leg.source.place(one.walk.page));
-            let Some(mut page) = self.page(&Ask::search(address.clone())).await? else {
+            let address = from.page.clone().unwrap_or_else(|| question.place(one.walk.page, all));
+            let mut page = match self.page(peer, &Ask::search(address.clone())).await {
+                Ok(Some(page)) => page,
                 // A page that is no more; or nothing of this type or compartment is there.
-                return if first { Ok(None) } else { Err(Fault::Cursor) };
+                Ok(None) => return if first { Ok(None) } else { Err(Fault::Cursor) },
+                // It does not know some of it. What is left out is held against each record that comes.
+                Err(Fault::Status(400 | 422)) if first && all && !question.told.is_empty() => {
+                    all = false;
+                    continue;
+                }
+                Err(fault) => return Err(fault),
             };
             // A page counts too, as it takes an exchange, and there may be nothing on it.
             round.looked += PAGE;
@@ -110,6 +126,12 @@ impl UpstreamStore {
                     continue;
                 }
                 at += 1;
+                if at > most {
+                    return Err(Fault::wrong("many more entries than were asked for"));
+                }
+                if at % BREATH == 0 {
+                    tokio::task::yield_now().await;
+                }
                 if at <= from.skip {
                     continue;
                 }
@@ -123,11 +145,8 @@ impl UpstreamStore {
             }
             // Read to the end even so: what it says of itself may stand there, and the connection can be used again.
             let links = page.close().await?;
-            if first
-                && self.options.demand_self_link
-                && let Source::Behind(_, pairs) = &one.leg.source
-            {
-                demand_carried(pairs, links.own.as_deref())?;
+            if first && peer.demand_self_link {
+                demand_carried(&question.pairs(all), links.own.as_deref())?;
             }
             if let Some(skip) = stopped {
                 return Ok(Some(Place { skip, ..from }));
@@ -194,7 +213,8 @@ impl UpstreamStore {
         if one.is_earlier(&taken) {
             return Ok(None);
         }
-        if !one.hunt.needles.iter().all(|needle| needle.holds(&taken)) {
+        let silent = self.silent(one.walk.permit, &one.hunt.needles, &taken, round).await?;
+        if !one.hunt.needles.iter().all(|needle| needle.holds(&taken, &silent)) {
             return withheld("no-match");
         }
         if !self.shows(&one.hunt.predicate, &taken.facts, Some(&taken), round).await? {
@@ -212,13 +232,12 @@ const TOO_MANY: &str =
 struct One<'w> {
     walk: &'w Walk<'w>,
     hunt: &'w Hunt,
-    leg: &'w Leg,
     earlier: &'w [Leg],
 }
 
 impl One<'_> {
     /// Whether a query before this one has found it.
     fn is_earlier(&self, taken: &Taken) -> bool {
-        self.earlier.iter().filter_map(|leg| leg.mine.as_ref()).any(|mine: &Needle| mine.holds(taken))
+        self.earlier.iter().filter_map(|leg| leg.mine.as_ref()).any(|mine: &Needle| mine.holds(taken, &Silent::default()))
     }
 }
