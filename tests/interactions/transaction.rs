@@ -64,7 +64,7 @@ fn references_of_every_kind_are_resolved() {
     assert!(stored["note"][0]["text"].as_str().unwrap().starts_with("urn:uuid:0c3151bd"));
     assert!(stored["text"]["div"].as_str().unwrap().contains(">Observation/temporary<"));
     let words: Vec<String> =
-        server.trail_of(&reply).iter().map(|leaf| leaf["event"]["word"].as_str().unwrap().to_owned()).collect();
+        server.concluded_of(&reply).iter().map(|leaf| leaf["event"]["word"].as_str().unwrap().to_owned()).collect();
     assert_eq!(words, ["create", "create", "create", "transaction"]);
 }
 

@@ -1,7 +1,7 @@
 //! Absence is deny: no token, no scope, no consent, no trail: nothing is sent.
 
 use crate::support::records::{consent, observation, patient};
-use crate::support::{Reply, Server};
+use crate::support::{Reply, Server, left_out_in_front};
 use serde_json::json;
 
 const PATHS: [&str; 9] = [
@@ -118,6 +118,9 @@ fn when_the_trail_cannot_be_written_nothing_is_sent_and_nothing_is_done() {
 
 #[test]
 fn when_the_records_cannot_be_read_nothing_is_sent_and_the_trail_says_so() {
+    if left_out_in_front("it takes a table of the gateway's own index away; tests of hostile servers take the server away") {
+        return;
+    }
     let server = filled("Policy-all-normal");
     let all = server.system("system/*.cruds");
     server.execute("ALTER TABLE index_token RENAME TO index_away");

@@ -53,7 +53,7 @@ fn filing_takes_the_place_of_the_older_one_of_the_same_policy_in_one_commit() {
     let before = server.get(&format!("Consent/{first_id}/_history/1"), &own).expect(200).json();
     assert_eq!(before["status"], "active", "versions are kept");
     assert_eq!(server.get(&format!("Consent/{other_id}"), &own).expect(200).json()["status"], "active", "never across policies");
-    let entries = server.trail_of(&second);
+    let entries = server.concluded_of(&second);
     assert_eq!((entries.len(), entries[0]["records"].as_array().unwrap().len()), (1, 2), "{entries:?}");
     let mut late = consent("w", "p1", "deny");
     late["dateTime"] = json!("2026-01-15T00:00:00Z");

@@ -1,7 +1,8 @@
 //! The hunt for leaks: it finds none in the gateway, and each that is planted.
 
+use crate::support::Plain;
 use amanat::access::{Caller, Permit, Scopes, SignIn, authorize};
-use amanat::cli::selftest::{Hunt, Outcome, Over, hunt_over};
+use amanat::cli::selftest::{Hunt, Outcome, Over, hunt_at, hunt_over};
 use amanat::disclosure::{Commit, Committed, Row};
 use amanat::fhir::search::{Criterion, SearchQuery};
 use amanat::fhir::{Facts, HistoryQuery, Instant, Interaction, Key, Need, ResourceType, Version};
@@ -10,11 +11,13 @@ use amanat::store::{
 };
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Instant as Stopwatch;
 
 /// Requests of a hunt.
 const CASES: u64 = 10_000;
+/// Of one in front of a server, each of which is many there.
+const BEHIND: u64 = 800;
 
 fn hunted(seed: u64, over: &Over<'_>) -> Outcome {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -38,6 +41,32 @@ fn ten_thousand_random_requests_tell_nothing_of_hidden_records() {
     );
     assert!(outcome.cases >= CASES);
     assert!(outcome.telling * 3 > outcome.answers, "many answers show something: {outcome:?}");
+}
+
+#[test]
+fn nor_do_they_in_front_of_a_server() {
+    let begun = Stopwatch::now();
+    let cases = std::env::var("AMANAT_LEAK_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(BEHIND);
+    let behind = Mutex::new(Vec::new());
+    let places = |folder: &std::path::Path, clock: &amanat::clock::Clock| {
+        let plain = Plain::start(folder, clock);
+        let store = format!("[store]\nurl = \"{}\"\nledger = \"sqlite:selftest.db\"\n", plain.base());
+        behind.lock().unwrap().push(plain);
+        store
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let outcome = runtime.block_on(hunt_at(Hunt { seed: 20_260_101, cases, time: None }, &places)).unwrap();
+    if let Some(leak) = &outcome.leak {
+        panic!("{leak}");
+    }
+    println!(
+        "{} requests, {} answers, {} of them telling, in {:?}",
+        outcome.cases,
+        outcome.answers,
+        outcome.telling,
+        begun.elapsed()
+    );
+    assert!(outcome.cases >= cases && outcome.telling * 3 > outcome.answers, "{outcome:?}");
 }
 
 /// A mistake that an evaluation could make.

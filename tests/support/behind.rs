@@ -84,7 +84,12 @@ pub(crate) struct Behind {
 
 impl Behind {
     pub(crate) fn start(answers: impl Fn(&Heard) -> Said + Send + Sync + 'static) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        Self::start_at("127.0.0.1:0".parse().unwrap(), answers)
+    }
+
+    /// On an address of its own.
+    pub(crate) fn start_at(address: SocketAddr, answers: impl Fn(&Heard) -> Said + Send + Sync + 'static) -> Self {
+        let listener = TcpListener::bind(address).unwrap();
         let address = listener.local_addr().unwrap();
         let (heard, sent, stop) = (Arc::default(), Arc::default(), Arc::new(AtomicBool::new(false)));
         let answers: Arc<Answers> = Arc::new(answers);
@@ -106,6 +111,24 @@ impl Behind {
     /// Its FHIR base.
     pub(crate) fn base(&self) -> String {
         format!("http://{}/fhir", self.address)
+    }
+
+    /// A record put there past the gateway: status and body of the answer.
+    pub(crate) fn put(&self, place: &str, record: &serde_json::Value) -> (u16, String) {
+        self.send("PUT", place, &record.to_string())
+    }
+
+    /// A request past the gateway, below the base.
+    pub(crate) fn send(&self, method: &str, place: &str, body: &str) -> (u16, String) {
+        let mut stream = TcpStream::connect(self.address).unwrap();
+        let length = body.len();
+        let kind = "Content-Type: application/fhir+json\r\nConnection: close";
+        write!(stream, "{method} /fhir/{place} HTTP/1.1\r\nHost: x\r\n{kind}\r\nContent-Length: {length}\r\n\r\n{body}").unwrap();
+        stream.shutdown(std::net::Shutdown::Write).unwrap();
+        let mut answer = String::new();
+        drop(stream.read_to_string(&mut answer));
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap_or_default();
+        (head.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or(0), body.to_owned())
     }
 
     /// What was asked so far, as `GET Patient?x=y`.

@@ -18,5 +18,5 @@ pub(crate) use call::{Call, Reply};
 pub(crate) use coverage::Coverage;
 pub(crate) use gateway::{Served, begin};
 pub(crate) use plain::Plain;
-pub(crate) use server::{BASE, Server};
+pub(crate) use server::{BASE, Server, left_out_in_front};
 pub(crate) use signer::{ISSUER, Signer};

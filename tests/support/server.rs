@@ -34,10 +34,25 @@ pub(crate) struct Server {
 
 /// The URL of the store that these settings name, when it is on a server.
 fn schema_in(settings: &str, folder: &std::path::Path) -> Option<String> {
-    let set = settings.lines().find_map(|line| line.strip_prefix("url = \"postgres:"));
+    let ledger = |line: &'_ str| line.strip_prefix("ledger = \"postgres:").map(str::to_owned);
+    let set =
+        settings.lines().find_map(|line| line.strip_prefix("url = \"postgres:").map(str::to_owned).or_else(|| ledger(line)));
     let set = set.map(|rest| format!("postgres:{}", rest.trim_end_matches('"')));
     let own = || postgres::asked() && !settings.contains("[store]");
     set.or_else(|| own().then(|| postgres::schema(folder, &postgres::server().unwrap())))
+}
+
+/// Whether the gateways of these tests stand in front of a plain FHIR server.
+fn stands_in_front() -> bool {
+    std::env::var("AMANAT_TEST_STORE").is_ok_and(|store| store == "upstream")
+}
+
+/// Whether a test cannot be run in front of a server and the tests are; says why.
+pub(crate) fn left_out_in_front(why: &str) -> bool {
+    if stands_in_front() {
+        println!("left out in front of a server: {why}");
+    }
+    stands_in_front()
 }
 
 impl Server {
@@ -66,6 +81,14 @@ impl Server {
         Self::served(folder, clock, Some(behind), implicit_policy, "", &format!("[upstream]\n{settings}\n"))
     }
 
+    /// In front of a plain FHIR server, with further sections of the configuration.
+    pub(crate) fn in_front(implicit_policy: &str, sections: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let clock = Clock::fixed(Instant::parse(MOMENT).unwrap());
+        let behind = Plain::start(folder.path(), &clock);
+        Self::served(folder, clock, Some(behind), implicit_policy, "", sections)
+    }
+
     /// With further settings of the issuer.
     pub(crate) fn with_issuer(settings: &str) -> Self {
         Self::made("Policy-all-normal", settings, "")
@@ -90,8 +113,7 @@ impl Server {
     fn made(implicit_policy: &str, issuer: &str, sections: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let clock = Clock::fixed(Instant::parse(MOMENT).unwrap());
-        let upstream = std::env::var("AMANAT_TEST_STORE").is_ok_and(|store| store == "upstream");
-        let behind = upstream.then(|| Plain::start(folder.path(), &clock));
+        let behind = stands_in_front().then(|| Plain::start(folder.path(), &clock));
         Self::served(folder, clock, behind, implicit_policy, issuer, sections)
     }
 

@@ -53,6 +53,11 @@ impl Server {
         self.trail().into_iter().filter(|leaf| leaf["request_id"] == reply.request_id()).collect()
     }
 
+    /// The same without those that tell what was about to be sent to a server behind.
+    pub(crate) fn concluded_of(&self, reply: &Reply) -> Vec<Value> {
+        self.trail_of(reply).into_iter().filter(|leaf| leaf["reason"] != "opened").collect()
+    }
+
     /// A refusal with this status and this code of the gateway, and exactly one entry that says why.
     #[track_caller]
     pub(crate) fn refused(&self, reply: &Reply, status: u16, code: &str, reason: &str) {

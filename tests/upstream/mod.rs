@@ -1,6 +1,11 @@
 //! The gateway in front of a FHIR server: the same answers as over its own store, whatever the server does.
 
+mod credentials;
+mod flood;
 mod hostile;
+mod once;
 mod peers;
+mod rows;
 mod sameness;
+mod several;
 mod writes;

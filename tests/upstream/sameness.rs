@@ -46,7 +46,7 @@ pub(super) fn told(reply: &Reply) -> (u16, Vec<String>, Value, bool) {
 }
 
 /// All pages together.
-fn everything(server: &Server, token: &str, query: &str) -> Vec<String> {
+pub(super) fn everything(server: &Server, token: &str, query: &str) -> Vec<String> {
     let mut keys = Vec::new();
     let mut next = Some(query.to_owned());
     while let Some(path) = next.take() {
