@@ -4,6 +4,7 @@ use crate::site::{PROGRAM, Site, until};
 use crate::support::{Behind, Heard, Said, Server, records};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use serde_json::{Value, json};
+use std::io::{Read as _, Write as _};
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -194,9 +195,12 @@ fn a_second_gateway_behind_is_reached_by_certificate_and_signed_assertion_over_h
     let found = pair.gateway.get(&app, "Observation?patient=p1&_sort=-date&_include=Observation:patient");
     assert_eq!((found.status, found.json()["entry"].as_array().unwrap().len()), (200, 3), "{}", found.body);
     assert!(!found.body.contains(&format!(":{}/", pair.records.listen.port())), "{}", found.body);
-    let told: Value = serde_json::from_slice(&pair.gateway.amanat(&["doctor", "--json"]).stdout).unwrap();
-    let check = told["checks"].as_array().unwrap().iter().find(|check| check["number"] == 70).unwrap().to_string();
-    assert!(check.contains("HTTP/2.0"), "{check}");
+    let mut management = std::net::TcpStream::connect(pair.gateway.management).unwrap();
+    write!(management, "GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").unwrap();
+    let mut metrics = String::new();
+    management.read_to_string(&mut metrics).unwrap();
+    let answers = |http: &str| metrics.contains(&format!("amanat_upstream_answers_total{{http=\"{http}\"}}"));
+    assert!(answers("2") && !answers("1.1"), "{metrics}");
     // It was the gateway that wrote, by the other's own trail.
     assert!(pair.records.trail().iter().any(|entry| entry.told()["agent"]["client"] == "gateway"));
 }

@@ -203,8 +203,9 @@ impl Wire {
             Err(fault) => fault.counts(),
         };
         self.breaker.note(failed, Instant::now());
-        if outcome.as_ref().is_ok_and(|head| head.status < 400) {
-            self.answered.store(true, Ordering::Release);
+        if let Ok(head) = &outcome {
+            metrics::counter!("amanat_upstream_answers_total", "http" => protocol(head.version)).increment(1);
+            self.answered.fetch_or(head.status < 400, Ordering::AcqRel);
         }
         outcome
     }
@@ -242,6 +243,14 @@ struct Undecided<'b>(&'b Breaker);
 impl Drop for Undecided<'_> {
     fn drop(&mut self) {
         self.0.forget();
+    }
+}
+
+fn protocol(version: hyper::Version) -> &'static str {
+    match version {
+        hyper::Version::HTTP_2 => "2",
+        hyper::Version::HTTP_11 => "1.1",
+        _ => "other",
     }
 }
 
