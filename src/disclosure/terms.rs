@@ -50,8 +50,16 @@ pub fn parameter_of(row: &Row) -> Result<Option<Proposed>, Refusal> {
 /// # Errors
 /// [`Refusal::Internal`] when stored content is damaged.
 pub fn values_under(row: &Row, parameters: &[ParameterId], marking: &Marking<'_>) -> Result<Vec<IndexEntry>, Refusal> {
-    let document = open(row.content.as_ref().ok_or(Refusal::Internal)?)?;
-    let mut entries = extract(&document, row.facts.key.resource_type, marking.base, marking.known);
+    let mut entries = index_of(row, marking)?;
     entries.retain(|entry| parameters.iter().any(|id| id.holds(entry.parameter)));
     Ok(entries)
+}
+
+/// Every index value of a stored record.
+///
+/// # Errors
+/// [`Refusal::Internal`] when stored content is damaged.
+pub fn index_of(row: &Row, marking: &Marking<'_>) -> Result<Vec<IndexEntry>, Refusal> {
+    let document = open(row.content.as_ref().ok_or(Refusal::Internal)?)?;
+    Ok(extract(&document, row.facts.key.resource_type, marking.base, marking.known))
 }

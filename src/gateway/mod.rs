@@ -14,6 +14,7 @@ mod create;
 mod custom;
 mod delete;
 mod directive;
+mod earlier;
 mod emergency;
 mod explain;
 mod explain_words;

@@ -24,6 +24,8 @@ pub struct SearchPage {
     pub matches: Vec<Row>,
     /// What `_include` and `_revinclude` added: none twice, none that is a match.
     pub included: Vec<Row>,
+    /// More belongs to the one match of this page than a page may hold, and is not there.
+    pub cut: bool,
     /// How many match in all, under the permit: when it was asked for, or known at no cost.
     pub total: Option<u64>,
     /// Where the next page begins; `None` at the end.
@@ -244,6 +246,21 @@ pub trait RecordStore: Send + Sync {
         Box::pin(async { Err(StoreError::Unavailable("this store has no index of its own".to_owned())) })
     }
 
+    /// Lets other nodes of the store know that the state has changed.
+    fn tell_of_parameters(&self) -> Answering<'_, ()> {
+        Box::pin(async { Ok(()) })
+    }
+
+    /// How far the index has been brought up to date with what this release indexes; nothing by itself.
+    fn extraction_state(&self) -> Answering<'_, Option<Vec<u8>>> {
+        Box::pin(async { Ok(None) })
+    }
+
+    /// Keeps it.
+    fn keep_extraction_state(&self, _state: Vec<u8>) -> Answering<'_, ()> {
+        Box::pin(async { Ok(()) })
+    }
+
     /// The next live records of a type behind a place, to be indexed anew. Never an answer. Empty at the end.
     fn records_after(&self, _of: ResourceType, _place: i64) -> Answering<'_, Vec<(i64, Row)>> {
         Box::pin(async { Ok(Vec::new()) })
@@ -251,6 +268,11 @@ pub trait RecordStore: Send + Sync {
 
     /// Adds index rows to records, but for those that have another version by now: whoever wrote that has seen to it.
     fn index(&self, _entries: Vec<(i64, Version, Vec<IndexEntry>)>) -> Answering<'_, ()> {
+        Box::pin(async { Ok(()) })
+    }
+
+    /// Sees to it that records have these index rows, whichever of them are there already, but for those that have another version by now.
+    fn index_anew(&self, _entries: Vec<(i64, Version, Vec<IndexEntry>)>) -> Answering<'_, ()> {
         Box::pin(async { Ok(()) })
     }
 

@@ -3,8 +3,10 @@
 
 mod contained;
 mod custom;
+mod earlier;
 mod filters;
 mod hidden;
+mod includes;
 mod lastn;
 mod terms;
 mod words;

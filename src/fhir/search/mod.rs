@@ -22,7 +22,7 @@ pub use custom::{Custom, CustomParameters, STANDARD};
 pub(crate) use date::interval;
 pub(crate) use element_type::ElementType;
 pub(crate) use extract::values_of;
-pub use extract::{contained_matching, extract, extract_some, order};
+pub use extract::{EXTRACTION, contained_matching, extract, extract_some, order};
 pub use folding::fold;
 pub use globe::{Globe, chord_square};
 pub use index::{IndexEntry, IndexValue};

@@ -306,6 +306,22 @@ impl RecordStore for SqlStore {
         Box::pin(self.set_setting(reindex::SETTING, state))
     }
 
+    fn tell_of_parameters(&self) -> Answering<'_, ()> {
+        Box::pin(self.set_setting(reindex::READY, Vec::new()))
+    }
+
+    fn extraction_state(&self) -> Answering<'_, Option<Vec<u8>>> {
+        Box::pin(self.setting(reindex::EXTRACTION))
+    }
+
+    fn keep_extraction_state(&self, state: Vec<u8>) -> Answering<'_, ()> {
+        Box::pin(self.set_setting(reindex::EXTRACTION, state))
+    }
+
+    fn index_anew(&self, entries: Vec<(i64, Version, Vec<IndexEntry>)>) -> Answering<'_, ()> {
+        Box::pin(self.ledger.submit(0, move |writer| reindex::anew(writer, entries)))
+    }
+
     fn records_after(&self, of: ResourceType, place: i64) -> Answering<'_, Vec<(i64, Row)>> {
         Box::pin(self.ledger.read(move |connection| reindex::after(connection, of, place)))
     }

@@ -12,6 +12,12 @@ use crate::store::{Row, StoreError};
 /// Under which name the state of the parameters is kept.
 pub(super) const SETTING: &str = "search_parameters";
 
+/// Under which name it is told that the state has changed; nodes of a server hear of it.
+pub(super) const READY: &str = "search_parameters_ready";
+
+/// Under which name it is kept how far the index is what this release makes of the records.
+pub(super) const EXTRACTION: &str = "extraction";
+
 /// Records at once: few, so that others get to write in between.
 const RECORDS: i64 = 128;
 
@@ -31,12 +37,28 @@ pub(super) fn after(connection: &mut Connection, of: ResourceType, place: i64) -
 /// Adds index rows to records that still have these versions.
 pub(super) fn add(writer: &mut Writer, records: Vec<(i64, Version, Vec<IndexEntry>)>) -> Result<(), StoreError> {
     for (rid, version, entries) in records {
-        let current = Statement::new("SELECT version FROM record WHERE rid = ? AND deleted = 0").bind(rid);
-        if number(&mut writer.connection, current)? == Some(version.0) {
+        if is_current(writer, rid, version)? {
             index::add(&mut writer.connection, &mut writer.names, rid, entries)?;
         }
     }
     Ok(())
+}
+
+/// Sees to it that records that still have these versions have these rows. Some of them are there: they are taken out first, so that
+/// each is there once.
+pub(super) fn anew(writer: &mut Writer, records: Vec<(i64, Version, Vec<IndexEntry>)>) -> Result<(), StoreError> {
+    for (rid, version, entries) in records {
+        if is_current(writer, rid, version)? {
+            index::remove(&mut writer.connection, &mut writer.names, rid, entries.clone())?;
+            index::add(&mut writer.connection, &mut writer.names, rid, entries)?;
+        }
+    }
+    Ok(())
+}
+
+fn is_current(writer: &mut Writer, rid: i64, version: Version) -> Result<bool, StoreError> {
+    let current = Statement::new("SELECT version FROM record WHERE rid = ? AND deleted = 0").bind(rid);
+    Ok(number(&mut writer.connection, current)? == Some(version.0))
 }
 
 /// Takes out every row of a parameter, of whatever kind, and those of contained resources.

@@ -24,6 +24,10 @@ use crate::fhir::json::{Document, Element};
 use crate::fhir::partial::{Partial, may_hold_inline_labels, partial};
 use crate::fhir::{Instant, ResourceType};
 
+/// Which values are extracted, as a number that grows whenever that changes: records that were stored before are then indexed again, in the
+/// background, with the first start of the new release.
+pub const EXTRACTION: i64 = 2;
+
 /// Every value of every search parameter of the record, without repetition, except `_id` and `_lastUpdated`, which the record
 /// store keeps by itself. `base` is the server's own base URL: references below it are local ones.
 ///
