@@ -8,7 +8,7 @@ use crate::audit::Entry;
 use crate::fhir::json::quote_into;
 use crate::fhir::matching::Likeness;
 use crate::fhir::search::Contained;
-use crate::fhir::{Id, Instant, Need, Refusal, Rendering, Touched};
+use crate::fhir::{Id, Instant, Need, Problem, Refusal, Rendering, Touched};
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
@@ -27,8 +27,8 @@ pub struct PageFrame {
     pub now: Option<Instant>,
     /// `_contained`: what the matches contain is what was searched.
     pub contained: Option<Contained>,
-    /// What else the caller should know of the page.
-    pub notes: Vec<String>,
+    /// Why something that was asked for is not there.
+    pub incomplete: Option<Problem>,
 }
 
 /// A page of matches and included records.
@@ -64,7 +64,7 @@ pub fn searchset(
         }
     }
     let hint = redaction.settings.withheld_hint;
-    if hint || !frame.ignored.is_empty() || !frame.notes.is_empty() {
+    if hint || !frame.ignored.is_empty() || frame.incomplete.is_some() {
         bundle.entry(|out| {
             out.raw("\"resource\":");
             out.raw(&notes(frame, hint));
@@ -201,8 +201,8 @@ fn notes(frame: &PageFrame, hint: bool) -> String {
     let hint = hint.then(|| "Records that patients do not let you see are not among these, nor counted.".to_owned());
     let ignored = (!frame.ignored.is_empty())
         .then(|| format!("These parameters were ignored, as `handling=lenient` asks: {}", frame.ignored.join(", ")));
-    let all = ignored.into_iter().chain(frame.notes.iter().cloned()).chain(hint);
-    outcome::success(&all.collect::<Vec<_>>().join(" "), &[])
+    let told: Vec<String> = ignored.into_iter().chain(hint).collect();
+    outcome::beside(&told.join(" "), frame.incomplete.as_slice())
 }
 
 /// A Bundle while it is written.

@@ -46,8 +46,16 @@ pub(super) fn success(text: &str, warnings: &[Problem]) -> String {
         diagnostics: Some(text),
         expression: None,
     };
-    let warned = warnings.iter().map(|problem| issue("warning", "AMANAT-WARN-0001", problem, &problem.text));
-    operation_outcome(&std::iter::once(done).chain(warned).collect::<Vec<_>>())
+    operation_outcome(&std::iter::once(done).chain(warned(warnings)).collect::<Vec<_>>())
+}
+
+/// What is told beside the matches of a search.
+pub(super) fn beside(text: &str, warnings: &[Problem]) -> String {
+    if text.is_empty() { operation_outcome(&warned(warnings).collect::<Vec<_>>()) } else { success(text, warnings) }
+}
+
+fn warned(warnings: &[Problem]) -> impl Iterator<Item = Issue<'_>> {
+    warnings.iter().map(|problem| issue("warning", "AMANAT-WARN-0001", problem, &problem.text))
 }
 
 fn diagnosed(code: &str, problem: &Problem) -> String {

@@ -4,7 +4,7 @@ use super::{Errand, Gateway};
 use crate::access::{Permit, Predicate};
 use crate::disclosure::{PageFrame, Pending, searchset};
 use crate::fhir::search::SearchQuery;
-use crate::fhir::{Need, Refusal, ResourceType, Summary, encode};
+use crate::fhir::{Need, Problem, Refusal, ResourceType, Summary, encode};
 use crate::store::Cursor;
 
 impl Gateway {
@@ -33,12 +33,19 @@ impl Gateway {
             ignored: query.ignored.clone(),
             now: Some(errand.visit.now),
             contained: query.contained.clone(),
-            notes: Vec::new(),
+            incomplete: page.cut.then(too_much),
         };
         let hidden = self.hidden(permit, page.matches.iter().chain(&page.included)).await?;
         let redaction = self.redaction().hiding(&hidden);
         searchset(permit, (&page.matches, &page.included), &frame, &query.rendering, &errand.visit, &redaction)
     }
+}
+
+/// What is said where not everything that belongs to a match could be included.
+fn too_much() -> Problem {
+    let text = "more is to be included with this match than one answer holds, and the rest is not here: search for what refers to it, \
+                or is referred to, by a search of its own (`Observation?subject=Patient/...` instead of `_revinclude=Observation:subject`)";
+    Problem::of("incomplete", text)
 }
 
 /// The search as it was understood, below the base: `Observation?patient=p1`.

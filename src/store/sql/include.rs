@@ -14,46 +14,53 @@ use crate::store::{PageBounds, Row, StoreError};
 use diesel::sql_types::{BigInt, Text};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-/// Steps that `:iterate` goes at most.
-const STEPS: usize = 8;
-
 /// What has been collected for a page.
 struct Collected {
     rows: Vec<Whole>,
     seen: HashSet<i64>,
     bytes: usize,
     bounds: PageBounds,
+    /// There is more than the bounds allow.
+    cut: bool,
 }
 
-/// Everything that the query wants beside these matches; none twice, no match again, within the bounds.
+/// What goes with the matches of a page.
+#[derive(Debug, Default)]
+pub(super) struct Included {
+    /// None twice, no match again, within the bounds.
+    pub(super) rows: Vec<Row>,
+    /// There is more than the bounds allow, and it is not here.
+    pub(super) cut: bool,
+}
+
+/// Everything that the query wants beside these matches. `:iterate` goes on until it brings nothing new.
 pub(super) fn all(
     connection: &mut Connection,
     searched: &super::compile::Searched<'_>,
     matches: &[Whole],
     bounds: PageBounds,
-) -> Result<Vec<Row>, StoreError> {
+) -> Result<Included, StoreError> {
     let shape = &searched.query.shape;
     if shape.includes.is_empty() && shape.reverse_includes.is_empty() {
-        return Ok(Vec::new());
+        return Ok(Included::default());
     }
     let seen = matches.iter().map(|whole| whole.rid).collect();
     let bytes = matches.iter().map(Whole::bytes).sum();
-    let mut collected = Collected { rows: Vec::new(), seen, bytes, bounds };
+    let mut collected = Collected { rows: Vec::new(), seen, bytes, bounds, cut: false };
     let mut last: Vec<(i64, ResourceType, String)> = matches.iter().map(address).collect();
-    for step in 0..STEPS {
+    let mut first = true;
+    while !last.is_empty() && !collected.cut {
         let before = collected.rows.len();
-        for include in shape.includes.iter().filter(|include| step == 0 || include.iterate) {
+        for include in shape.includes.iter().filter(|include| first || include.iterate) {
             forward(connection, searched.permit, include, &last, &mut collected)?;
         }
-        for include in shape.reverse_includes.iter().filter(|include| step == 0 || include.iterate) {
+        for include in shape.reverse_includes.iter().filter(|include| first || include.iterate) {
             backward(connection, searched.permit, include, &last, &mut collected)?;
         }
+        first = false;
         last = collected.rows.get(before..).unwrap_or_default().iter().map(address).collect();
-        if last.is_empty() {
-            break;
-        }
     }
-    Ok(collected.rows.into_iter().map(|whole| whole.row).collect())
+    Ok(Included { cut: collected.cut, rows: collected.rows.into_iter().map(|whole| whole.row).collect() })
 }
 
 fn address(whole: &Whole) -> (i64, ResourceType, String) {
@@ -130,27 +137,26 @@ impl Collected {
     fn take(&mut self, connection: &mut Connection, mut sql: Sql, order: &str) -> Result<(), StoreError> {
         if connection.dialect().is_postgres() {
             let known = i64::try_from(self.seen.len()).unwrap_or(i64::MAX);
-            sql.say(&format!(" ORDER BY {order}")).at_most(known.saturating_add(i64::from(self.bounds.included)));
+            let room = i64::from(self.bounds.included).saturating_add(1);
+            sql.say(&format!(" ORDER BY {order}")).at_most(known.saturating_add(room));
         }
         let mut damaged = None;
         let most = usize::try_from(self.bounds.included).unwrap_or(usize::MAX);
-        sql.statement().each::<Columns, WholeRow>(connection, |row| {
-            if self.rows.len() >= most {
-                return More::Enough;
+        sql.statement().each::<Columns, WholeRow>(connection, |row| match Whole::read(row) {
+            Ok(whole) if self.seen.contains(&whole.rid) => More::Please,
+            Ok(whole) if self.rows.len() >= most || self.bytes.saturating_add(whole.bytes()) > self.bounds.bytes => {
+                self.cut = true;
+                More::Enough
             }
-            match Whole::read(row) {
-                Ok(whole) if self.bytes.saturating_add(whole.bytes()) > self.bounds.bytes => More::Enough,
-                Ok(whole) => {
-                    if self.seen.insert(whole.rid) {
-                        self.bytes += whole.bytes();
-                        self.rows.push(whole);
-                    }
-                    More::Please
-                }
-                Err(error) => {
-                    damaged = Some(error);
-                    More::Enough
-                }
+            Ok(whole) => {
+                self.seen.insert(whole.rid);
+                self.bytes += whole.bytes();
+                self.rows.push(whole);
+                More::Please
+            }
+            Err(error) => {
+                damaged = Some(error);
+                More::Enough
             }
         })?;
         damaged.map_or(Ok(()), Err)

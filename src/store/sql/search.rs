@@ -1,10 +1,11 @@
 //! A page of a search: matches, total, and what is included.
 
-use super::compile::{Searched, choose};
+use super::compile::{Driver, Searched, choose};
 use super::connection::{Connection, snapshot};
 use super::cursor::{self, SearchPlace};
+use super::include::{self, Included};
 use super::select::{self, Bound, Selected};
-use super::{include, point, terms};
+use super::{point, terms};
 use crate::access::Permit;
 use crate::fhir::search::{SearchQuery, Total};
 use crate::fhir::{Need, Summary};
@@ -44,7 +45,7 @@ fn page_at(
         let total = select::count(connection, searched, &driver, since)?;
         return Ok(SearchPage { total: Some(total), ..SearchPage::default() });
     }
-    let selected = select::page(connection, searched, &driver, from, Bound { count, bytes: bounds.bytes })?;
+    let (selected, included) = rows(connection, (searched, &driver), from, count, bounds)?;
     let total = match query.shape.total {
         Total::None => None,
         _ if from.is_none() && !selected.more => u64::try_from(selected.rows.len()).ok(),
@@ -52,9 +53,28 @@ fn page_at(
         Total::Unasked => None,
     };
     let next = next(connection, &selected, from)?;
-    let included = include::all(connection, searched, &selected.rows, bounds)?;
     let matches = selected.rows.into_iter().map(|whole| whole.row).collect();
-    Ok(SearchPage { matches, included, total, next })
+    Ok(SearchPage { matches, included: included.rows, cut: included.cut, total, next })
+}
+
+/// The matches of a page and what goes with them. Where that is more than fits, the page has fewer matches and the next one goes on; only
+/// what goes with a single match can be too much.
+fn rows(
+    connection: &mut Connection,
+    (searched, driver): (&Searched<'_>, &Driver),
+    from: Option<&SearchPlace>,
+    mut count: u32,
+    bounds: PageBounds,
+) -> Result<(Selected, Included), StoreError> {
+    loop {
+        let selected = select::page(connection, searched, driver, from, Bound { count, bytes: bounds.bytes })?;
+        let included = include::all(connection, searched, &selected.rows, bounds)?;
+        let matches = u32::try_from(selected.rows.len()).unwrap_or(u32::MAX);
+        if !included.cut || matches < 2 {
+            return Ok((selected, included));
+        }
+        count = matches / 2;
+    }
 }
 
 fn next(connection: &mut Connection, selected: &Selected, from: Option<&SearchPlace>) -> Result<Option<Cursor>, StoreError> {

@@ -48,7 +48,7 @@ impl UpstreamStore {
         };
         let included = self.included(permit, query, &chosen.taken, bounds, &mut round).await?;
         let matches = chosen.taken.into_iter().map(Taken::into_row).collect();
-        Ok(SearchPage { matches, included, total: chosen.total, next: chosen.next })
+        Ok(SearchPage { matches, included, cut: false, total: chosen.total, next: chosen.next })
     }
 
     /// At most `limit` records, whole.

@@ -188,7 +188,18 @@ async fn includes_bring_what_may_be_read_once() {
     assert_eq!(ids(&world.search(&permit(every), &back).await.included), ["o0", "o2", "o4", "o6", "o8"]);
     let bounds = PageBounds { included: 2, ..BOUNDS };
     let page = world.store.search(&everything(), &back, None, bounds).await.unwrap();
-    assert_eq!((page.matches.len(), page.included.len()), (1, 2));
+    assert_eq!((page.matches.len(), page.included.len(), page.cut), (1, 2, true));
+    let mut both = of(vec![ResourceType::Patient], Vec::new());
+    both.shape.reverse_includes = vec![include(ResourceType::Observation, false)];
+    let room = PageBounds { included: 6, ..BOUNDS };
+    let page = world.store.search(&everything(), &both, None, room).await.unwrap();
+    assert_eq!(
+        (ids(&page.matches), page.included.len(), page.cut),
+        (vec!["p1".to_owned()], 6, false),
+        "fewer matches, and the rest later"
+    );
+    let page = world.store.search(&everything(), &both, page.next.as_ref(), room).await.unwrap();
+    assert_eq!((ids(&page.matches), page.included.len(), page.cut), (vec!["p2".to_owned()], 6, false));
     let mut round = of(vec![ResourceType::Observation], vec![Criterion::Id(vec![id("o1")])]);
     round.shape.includes = vec![include(ResourceType::Observation, true)];
     round.shape.reverse_includes = vec![include(ResourceType::Observation, true)];
@@ -263,7 +274,7 @@ async fn records_that_lie_with_another_patient_are_found() {
 
 /// The steps of PostgreSQL's plan for the page of a query. So small a store is read whole: that must not count, so it is told to avoid
 /// it, and does where an index would serve.
-async fn plan_of_server(world: &World, permit: &Permit, query: &SearchQuery) -> Vec<String> {
+pub(super) async fn plan_of_server(world: &World, permit: &Permit, query: &SearchQuery) -> Vec<String> {
     let (permit, query) = (permit.clone(), query.clone());
     let read = move |connection: &mut Connection| {
         let searched = Searched::new(Dialect::Postgres, &permit, Need::Search, &query);
@@ -276,7 +287,7 @@ async fn plan_of_server(world: &World, permit: &Permit, query: &SearchQuery) -> 
 }
 
 /// The steps of SQLite's plan for the page of a query.
-fn plan(world: &World, permit: &Permit, query: &SearchQuery) -> Vec<String> {
+pub(super) fn plan(world: &World, permit: &Permit, query: &SearchQuery) -> Vec<String> {
     let searched = Searched::new(Dialect::Sqlite, permit, Need::Search, query);
     let read = |connection: &mut Connection| {
         let driver = choose(connection, &searched)?;
