@@ -71,8 +71,13 @@ impl Gateway {
         }
     }
 
-    /// Indexes by what the site defines, as long as the process serves. It never ends.
+    /// Brings the index up to date with what this release indexes, and indexes by what the site defines, as long as the process serves. It
+    /// never ends.
     pub async fn follow_parameters(&self) {
+        tokio::join!(self.index_earlier(), self.follow_definitions());
+    }
+
+    async fn follow_definitions(&self) {
         loop {
             if self.reindex().await.is_err() {
                 tracing::warn!("the site's search parameters could not be looked at; it is tried again");
@@ -102,8 +107,24 @@ impl Gateway {
             self.index_by(at, &mut standings).await?;
         }
         self.keep_standings(&standings).await?;
-        self.publish(&standings, &proposals);
+        if self.publish(&standings, &proposals) {
+            self.parts.store.tell_of_parameters().await?;
+        }
         Ok(standings.iter().filter(|one| one.indexed).count())
+    }
+
+    /// Takes over what any node has defined, deleted, or indexed by now: what was acknowledged there holds here from the next request on.
+    /// What nobody has given a number yet is not among it; whoever is first gives it.
+    pub(super) async fn take_over_parameters(&self) -> Result<(), Refusal> {
+        let (before, proposals) = (self.standings().await?, self.proposals().await?);
+        if !(before.is_empty() && proposals.is_empty()) {
+            let standings = settle(&before, &proposals);
+            self.publish(&standings, &proposals);
+            if standings.iter().any(|one| !one.indexed) {
+                self.known.wake.notify_one();
+            }
+        }
+        Ok(())
     }
 
     /// `SearchParameter/$index-status`: what has become of each parameter that the site defined. How many records there are is nobody's
@@ -185,12 +206,12 @@ impl Gateway {
         }
     }
 
-    /// Lets queries, writes and the CapabilityStatement see what there is now.
-    fn publish(&self, standings: &[Standing], proposals: &[Proposed]) {
+    /// Lets queries, writes and the CapabilityStatement see what there is now; whether that is anything new.
+    fn publish(&self, standings: &[Standing], proposals: &[Proposed]) -> bool {
         let now: Vec<_> = standings.iter().map(|one| (one.number, one.indexed, one.problem.is_some())).collect();
         let now = format!("{now:?}");
         if self.known.last.lock().is_ok_and(|mut last| std::mem::replace(&mut *last, now.clone()) == now) {
-            return;
+            return false;
         }
         let known = CustomParameters::new(standings.iter().filter_map(|one| custom(one, proposals)).collect());
         let known: &'static CustomParameters = Box::leak(Box::new(known));
@@ -199,6 +220,7 @@ impl Gateway {
         }
         self.restate();
         tracing::info!(parameters = known.all().len(), "the site's search parameters have changed");
+        true
     }
 
     /// Tells in the CapabilityStatement what can be done now.

@@ -36,7 +36,7 @@ impl Freshness {
             Some(shared) => Epoch { kept: -1, ..shared.look(&[], Epoch::default()).await?.epoch },
             None => Epoch::default(),
         };
-        let types = Memberships::TYPES.into_iter().chain([ResourceType::Consent]).collect();
+        let types = Memberships::TYPES.into_iter().chain([ResourceType::Consent, ResourceType::SearchParameter]).collect();
         Ok(Self { shared, types, asked: AtomicU64::new(0), looked: Mutex::new(Looked { epoch, served: 0, well: true }) })
     }
 
@@ -66,7 +66,12 @@ impl Gateway {
 
     async fn hear(&self, shared: &dyn Shared, seen: Epoch) -> Result<Epoch, Refusal> {
         let news = shared.look(&self.fresh.types, seen).await?;
-        self.parts.consent.heard(news.records)?;
+        let (parameters, records): (Vec<_>, Vec<_>) =
+            news.records.into_iter().partition(|row| row.facts.key.resource_type == ResourceType::SearchParameter);
+        self.parts.consent.heard(records)?;
+        if !parameters.is_empty() || news.epoch.kept != seen.kept {
+            self.take_over_parameters().await?;
+        }
         if news.epoch.kept != seen.kept {
             let tokens = &self.parts.tokens;
             let now = self.parts.clock.now();

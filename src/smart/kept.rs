@@ -69,6 +69,10 @@ impl ClientStore for Kept {
     fn add_signing_key(&self, key: StoredKey) -> Pending<'_, ()> {
         self.write(move |connection| storage::add_signing_key(connection, &key))
     }
+
+    fn add_first_signing_key(&self, key: StoredKey) -> Pending<'_, ()> {
+        self.write(move |connection| storage::add_first_signing_key(connection, &key))
+    }
 }
 
 impl StateStore for Kept {

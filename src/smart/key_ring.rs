@@ -50,7 +50,7 @@ impl KeyRing {
             let (key, private_key) = SigningKey::generate()?;
             let algorithm = SigningKey::ALGORITHM.name().to_owned();
             let stored = StoredKey { id: key.id().to_owned(), algorithm, private_key, created: now, retired: None };
-            store.add_signing_key(stored).await?;
+            store.add_first_signing_key(stored).await?;
         }
         if !store.signing_keys().await?.iter().any(|key| key.retired.is_none() && key.algorithm == assertion_key::ALGORITHM) {
             let (key, private_key) = AssertionKey::generate()?;
@@ -102,7 +102,7 @@ impl KeyRing {
         let (key, private_key) = made.map_err(|_| KeyFault::Generate)??;
         let algorithm = identity_key::ALGORITHM.to_owned();
         let stored = StoredKey { id: key.id().to_owned(), algorithm, private_key, created: now, retired: None };
-        store.add_signing_key(stored).await?;
+        store.add_first_signing_key(stored).await?;
         self.reload(store, now).await?;
         self.held.load().identity.clone().ok_or(KeyRingFault::Key(KeyFault::Read))
     }
@@ -169,6 +169,19 @@ mod tests {
         assert_eq!(first.signing().id(), second.signing().id());
         assert_eq!(first.document(), second.document());
         assert!(!first.document().contains("\"d\""));
+    }
+
+    #[tokio::test]
+    async fn of_nodes_that_start_together_one_makes_the_key() {
+        let store = Memory::default();
+        for _ in 0..2 {
+            // Both looked before either of them had kept one.
+            store.add_first_signing_key(stored(NOW, None)).await.unwrap();
+        }
+        assert_eq!(store.signing_keys().await.unwrap().len(), 1);
+        let ring = KeyRing::open(&store, NOW).await.unwrap();
+        let (one, other) = (ring.identity(&store, NOW).await.unwrap(), KeyRing::open(&store, NOW).await.unwrap());
+        assert_eq!(one.id(), other.identity(&store, NOW).await.unwrap().id());
     }
 
     #[tokio::test]

@@ -80,6 +80,14 @@ impl ClientStore for Memory {
         self.keys.lock().unwrap().push(key);
         self.answer(())
     }
+
+    fn add_first_signing_key(&self, key: StoredKey) -> Pending<'_, ()> {
+        let mut keys = self.keys.lock().unwrap();
+        if !keys.iter().any(|one| one.signs_beside(&key)) {
+            keys.push(key);
+        }
+        self.answer(())
+    }
 }
 
 impl StateStore for Memory {

@@ -143,6 +143,15 @@ pub fn add_signing_key(connection: &mut Connection, key: &StoredKey) -> QueryRes
     on!(connection, c => insert.execute(c)).map(drop)
 }
 
+/// Keeps a signing key unless one with its algorithm signs already. To be called where nobody else writes meanwhile, on any node.
+///
+/// # Errors
+/// Those of the database.
+pub fn add_first_signing_key(connection: &mut Connection, key: &StoredKey) -> QueryResult<()> {
+    let there = signing_keys(connection)?.iter().any(|one| one.signs_beside(key));
+    if there { Ok(()) } else { add_signing_key(connection, key) }
+}
+
 fn read((registration, disabled): (String, bool)) -> QueryResult<Client> {
     let client: Client = serde_json::from_str(&registration).map_err(|fault| Error::DeserializationError(Box::new(fault)))?;
     Ok(Client { disabled, ..client })

@@ -28,6 +28,13 @@ pub struct StoredKey {
     pub retired: Option<Instant>,
 }
 
+impl StoredKey {
+    /// Whether it signs what the other one would.
+    pub(super) fn signs_beside(&self, other: &Self) -> bool {
+        self.retired.is_none() && self.algorithm == other.algorithm
+    }
+}
+
 /// Never shows the private half.
 impl std::fmt::Debug for StoredKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -58,4 +65,7 @@ pub trait ClientStore: Send + Sync {
 
     /// Keeps a new signing key.
     fn add_signing_key(&self, key: StoredKey) -> Pending<'_, ()>;
+
+    /// Keeps a signing key unless one with its algorithm signs already: of nodes that start together, one makes the key of all.
+    fn add_first_signing_key(&self, key: StoredKey) -> Pending<'_, ()>;
 }

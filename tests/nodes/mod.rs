@@ -201,3 +201,51 @@ fn whom_one_node_locks_out_the_next_request_on_the_other_refuses() {
         drop(postgres::ask(&url, &format!("UPDATE restriction SET lifted = 1 WHERE id = 'r{round}'")));
     }
 }
+
+#[test]
+fn a_search_parameter_of_the_site_is_known_to_the_next_request_on_the_other_node() {
+    let Some((one, other)) = nodes() else { return };
+    let all = one.system(ALL);
+    let married = |id: &str| {
+        let mut record = patient(id, "Amin");
+        record["maritalStatus"] = json!({"coding": [{"system": "http://m", "code": "M"}]});
+        record
+    };
+    one.seed(&[married("p1")]);
+    let parameter = json!({"resourceType": "SearchParameter", "id": "marital", "url": "http://own/marital", "name": "marital",
+        "status": "active", "description": "own", "code": "marital", "base": ["Patient"], "type": "token", "expression": "Patient.maritalStatus"});
+    let _ = one.put("SearchParameter/marital", &all, &parameter).expect(201);
+    // From here on the other one fills its rows, whoever goes over those that were there.
+    other.seed(&[married("p3")]);
+    let begun = std::time::Instant::now();
+    while !one.get("SearchParameter/$index-status", &all).text().contains("\"indexed\"") {
+        assert!(begun.elapsed().as_secs() < 30, "never indexed");
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    for server in [&other, &one] {
+        let found = server.get("Patient?marital=M&_total=accurate", &all).expect(200).json();
+        assert_eq!(found["total"], 2, "{found}");
+    }
+    let _ = other.delete("SearchParameter/marital", &all);
+    for server in [&one, &other] {
+        server.refused(&server.get("Patient?marital=M", &all), 400, "AMANAT-IN-0002", "input:invalid");
+    }
+}
+
+#[test]
+fn nodes_that_start_together_for_the_first_time_make_one_key() {
+    let Some(server) = postgres::server() else { return println!("skipped: AMANAT_TEST_POSTGRES names no server") };
+    for _ in 0..3 {
+        let folder = tempfile::tempdir().unwrap();
+        let url = postgres::schema(folder.path(), &server);
+        let store = format!("[store]\nurl = \"{url}\"\nconnections = 4");
+        let nodes: Vec<Server> = scope(|threads| {
+            let starts: Vec<_> = (0..3).map(|_| threads.spawn(|| Server::with("Policy-all-normal", &store))).collect();
+            starts.into_iter().map(|start| start.join().unwrap()).collect()
+        });
+        assert_eq!(postgres::ask(&url, "SELECT kid FROM signing_key").len(), 1);
+        let keys: Vec<String> =
+            nodes.iter().map(|node| node.get("/.well-known/jwks.json", "").expect(200).text().to_owned()).collect();
+        assert!(keys.iter().all(|one| *one == keys[0]), "{keys:?}");
+    }
+}

@@ -1,0 +1,3 @@
+DROP TRIGGER parameters_changed ON setting;
+ALTER TABLE upstream_label
+  ALTER COLUMN id TYPE TEXT COLLATE "default";
