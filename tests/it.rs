@@ -14,11 +14,13 @@
 #[path = "house/compile_fail.rs"]
 mod compile_fail;
 mod corpora;
+mod differential;
 mod discovery;
 mod interactions;
 mod lab;
 mod nodes;
 mod operations;
+mod oracle;
 mod program;
 mod promises;
 #[path = "house/rules.rs"]

@@ -9,4 +9,5 @@ mod known_answers;
 mod patches;
 mod source;
 mod tree;
+mod us_core;
 mod whole;
