@@ -134,7 +134,7 @@ fn sorted(
     let mut sql = searched.sql();
     let (packed, names) = (order.packed(searched.dialect), order.names());
     sql.say(&format!("SELECT {COLUMNS}, p.k FROM (SELECT rid{names}, {packed} AS k FROM (SELECT DISTINCT d.rid AS rid"));
-    order.columns(&mut sql);
+    order.columns(&mut sql, from.map(|place| place.snapshot));
     sql.say(&format!(" FROM {}", driver.table));
     order.joins(&mut sql);
     sql.say(" WHERE ");

@@ -33,13 +33,14 @@ impl<'q> Order<'q> {
         self.keys.iter().map(|key| kind(&key.by))
     }
 
-    /// The keys of the driver's record, as `k0`, `k1`, ...
-    pub(in crate::store::sql) fn columns(&self, sql: &mut Sql) {
+    /// The keys of the driver's record, as `k0`, `k1`, ... On later pages a record that has changed since the first one keeps the time that
+    /// it had then, so that it comes neither twice nor not at all.
+    pub(in crate::store::sql) fn columns(&self, sql: &mut Sql, snapshot: Option<i64>) {
         for (at, key) in self.keys.iter().enumerate() {
             sql.say(", ");
             match (&key.by, source(&key.by, key.descending)) {
                 (SortKey::Id, _) => sql.say("(SELECT s.id FROM record s WHERE s.rid = d.rid)").end(),
-                (SortKey::LastUpdated, _) => sql.say("(SELECT s.updated FROM record s WHERE s.rid = d.rid)").end(),
+                (SortKey::LastUpdated, _) => last_updated(sql, snapshot),
                 (SortKey::Parameter(_), Some(source)) if source.joined => sql.say(&format!("j{at}.k")).end(),
                 (SortKey::Parameter(parameter), Some(source)) => {
                     sql.say(&format!("(SELECT {} FROM {} s WHERE s.rid = d.rid AND s.param = ", source.key, source.table));
@@ -108,6 +109,13 @@ impl<'q> Order<'q> {
         sql.say("rid > ").value(rid);
         sql.say(&")".repeat(self.keys.len()));
     }
+}
+
+fn last_updated(sql: &mut Sql, snapshot: Option<i64>) {
+    let Some(snapshot) = snapshot else { return sql.say("(SELECT s.updated FROM record s WHERE s.rid = d.rid)").end() };
+    sql.say("(SELECT CASE WHEN s.change > ").value(snapshot);
+    sql.say(" THEN coalesce((SELECT max(v.updated) FROM record_version v WHERE v.rid = s.rid AND v.change <= ").value(snapshot);
+    sql.say("), s.updated) ELSE s.updated END FROM record s WHERE s.rid = d.rid)").end();
 }
 
 struct Source {
