@@ -5,6 +5,7 @@ mod conditions;
 mod histories;
 mod ledger;
 mod oracle;
+mod plans;
 mod recent;
 mod relabel;
 mod searches;
@@ -258,6 +259,7 @@ static PARAMETERS: LazyLock<Parameters> = LazyLock::new(|| {
         targets: if code == "patient" { vec![ResourceType::Patient] } else { Vec::new() },
         components: Vec::new(),
         url: format!("http://test/{code}"),
+        implied_system: None,
     };
     let mut code_value = of(8, "code-value", P::Composite);
     let component = |n, parameter_type| Component { parameter_type, id: code_value.id.component(n), targets: Vec::new() };
