@@ -234,7 +234,7 @@ fn limits(settings: &mut Settings) -> Limits {
         strangers_burst: settings.or("limits.strangers_burst", strangers_per_second.saturating_mul(4)),
         body_bytes: settings.or("limits.body_bytes", 10 << 20),
         bundle_bytes: settings.or("limits.bundle_bytes", 64 << 20),
-        bundle_entries: settings.or("limits.bundle_entries", 10_000),
+        bundle_entries: settings.or("limits.bundle_entries", 25_000),
         page_default: settings.or("limits.page_default", 20),
         page_max: settings.or("limits.page_max", 1000),
         included_max: settings.or("limits.included_max", 1000),
