@@ -146,3 +146,21 @@ fn a_form_must_be_a_form() {
     let reply = server.call("PUT", "Patient/p1/Observation").token(&all).send();
     server.refused(&reply, 405, "AMANAT-IN-0007", "input:method");
 }
+
+#[test]
+fn the_system_that_a_code_has_by_definition_may_be_named() {
+    let server = ward();
+    let all = server.system(ALL);
+    for (query, expected) in [
+        ("Patient?gender=http://hl7.org/fhir/administrative-gender|female", 2),
+        ("Patient?gender=http://hl7.org/fhir/administrative-gender|", 2),
+        ("Patient?gender=|female", 2),
+        ("Patient?gender=http://hl7.org/fhir/other|female", 0),
+        ("Patient?gender:not=http://hl7.org/fhir/administrative-gender|female", 0),
+        ("Encounter?status=http://hl7.org/fhir/encounter-status|finished,http://hl7.org/fhir/encounter-status|planned", 2),
+        ("Observation?encounter.status=http://hl7.org/fhir/encounter-status|finished", 0),
+        ("Observation?status=http://hl7.org/fhir/observation-status|final", 3),
+    ] {
+        assert_eq!(server.get(&format!("{query}&_total=accurate"), &all).expect(200).json()["total"], expected, "{query}");
+    }
+}

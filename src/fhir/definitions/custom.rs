@@ -71,6 +71,7 @@ impl Proposed {
             targets: self.targets.clone(),
             components: Vec::new(),
             url: self.url.clone(),
+            implied_system: None,
         };
         Ok(Defined(Definition { parameter, values: Values::Of(program) }))
     }

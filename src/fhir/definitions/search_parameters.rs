@@ -111,6 +111,7 @@ struct Row<'t> {
     targets: Vec<&'t str>,
     #[serde(borrow, default)]
     components: Vec<Part<'t>>,
+    system: Option<&'t str>,
 }
 
 #[derive(Deserialize)]
@@ -181,6 +182,7 @@ impl Row<'_> {
             targets: targets(&self.targets),
             components: components.collect(),
             url: self.url.to_owned(),
+            implied_system: self.system.map(str::to_owned),
         };
         Ok(Some(Definition { parameter, values }))
     }

@@ -90,6 +90,8 @@ pub struct SearchParameter {
     pub components: Vec<Component>,
     /// The canonical URL of its definition.
     pub url: String,
+    /// The system of its codes, where its elements are of type `code`: records do not spell it out, queries may.
+    pub implied_system: Option<String>,
 }
 
 /// A component of a composite.

@@ -28,6 +28,7 @@ impl Reader<'_> {
             (ParameterType::Reference, Modifier::Identifier) => token(code, text).map(Value::Token),
             (ParameterType::Composite, _) => self.composite(parameter, text),
             (ParameterType::String, Modifier::Exact) => Ok(Value::Text(unescape(text))),
+            (ParameterType::Token, _) => token(code, text).map(|token| Value::Token(as_written(parameter, token))),
             (parameter_type, _) => self.typed(code, parameter_type, modifier, text),
         }
     }
@@ -199,6 +200,15 @@ fn token(code: &str, text: &str) -> Result<TokenValue, Fault> {
         ["", one] if !one.is_empty() => Ok(TokenValue { system: SystemMatch::Absent, code: some(one) }),
         [system, one] if !system.is_empty() => Ok(TokenValue { system: SystemMatch::Is(unescape(system)), code: some(one) }),
         _ => Err(Fault::wrong(format!("`{code}`: `{text}` is not of the form `code`, `system|code`, `|code` or `system|`"))),
+    }
+}
+
+/// The system that the codes of a parameter have by definition is not written in records (R4 search § 3.1.1.4.10): who names it asks for
+/// the code alone.
+fn as_written(parameter: &SearchParameter, token: TokenValue) -> TokenValue {
+    match (token.system, &parameter.implied_system) {
+        (SystemMatch::Is(named), Some(implied)) if named == *implied => TokenValue { system: SystemMatch::Any, code: token.code },
+        (system, _) => TokenValue { system, code: token.code },
     }
 }
 
