@@ -39,7 +39,7 @@ fn of_conditional_updates_that_race_one_creates_and_the_others_follow() {
     body.as_object_mut().unwrap().remove("id");
     let update = || server.put("Observation?identifier=urn:obs|x", &all, &body);
     let replies: Vec<Reply> = scope(|threads| {
-        let calls: Vec<_> = (0..8).map(|_| threads.spawn(update)).collect();
+        let calls: Vec<_> = (0..64).map(|_| threads.spawn(update)).collect();
         calls.into_iter().map(|call| call.join().unwrap()).collect()
     });
     assert_eq!(replies.iter().filter(|reply| reply.status == 201).count(), 1, "{:?}", statuses(&replies));
@@ -76,7 +76,7 @@ fn transactions_with_the_same_condition_make_one_record() {
         "request": {"method": "POST", "url": "Observation", "ifNoneExist": "identifier=urn:obs|x"},
     }]});
     let replies: Vec<Reply> = scope(|threads| {
-        let calls: Vec<_> = (0..16).map(|_| threads.spawn(|| server.post("", &all, &bundle))).collect();
+        let calls: Vec<_> = (0..64).map(|_| threads.spawn(|| server.post("", &all, &bundle))).collect();
         calls.into_iter().map(|call| call.join().unwrap()).collect()
     });
     assert!(replies.iter().all(|reply| reply.status == 200), "{:?}", statuses(&replies));
