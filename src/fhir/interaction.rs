@@ -68,10 +68,29 @@ pub struct HistoryQuery {
     pub count: Option<u32>,
     /// `_since`: changes at or after this moment.
     pub since: Option<Instant>,
-    /// `_at`: what was current at this moment.
-    pub at: Option<Instant>,
+    /// `_at`: what was current at some moment of this time.
+    pub at: Option<Span>,
     /// How to write the answer.
     pub rendering: Rendering,
+}
+
+/// A date, a part of one, or a moment: as it is written, and the time that it stands for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Span {
+    /// As it is written.
+    pub text: String,
+    /// Its first millisecond.
+    pub first: Instant,
+    /// Its last one.
+    pub last: Instant,
+}
+
+impl Span {
+    /// Reads it; `None` when it is no date.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (first, end) = super::search::interval(text)?;
+        Some(Self { text: text.to_owned(), first, last: Instant(end.0 - 1) })
+    }
 }
 
 /// Instance, type or system.

@@ -35,7 +35,7 @@ pub use compartment::compartments_of;
 pub use facts::{Facts, belongs_with, patients_of};
 pub use id::{Id, Key, Version};
 pub use instant::Instant;
-pub use interaction::{CompartmentOwner, HistoryQuery, HistoryScope, Interaction, Need, ReadConditions, WriteCondition};
+pub use interaction::{CompartmentOwner, HistoryQuery, HistoryScope, Interaction, Need, ReadConditions, Span, WriteCondition};
 pub use marks::{Confidentiality, Dates, Fact, FactSet, Interval, Marks, Mentions, Pair, Reading, is_hub};
 pub use operation::{Called, Defined, OPERATIONS, Operation};
 pub use refusal::{Outcome, Problem, Refusal, Told, Touched};

@@ -5,7 +5,7 @@ use super::prefer::accepts_json;
 use super::search::{CustomParameters, ParseOptions, SearchQuery, parse_search};
 use super::{
     Called, CompartmentOwner, Defined, HistoryQuery, HistoryScope, Id, Instant, Interaction, Key, Method, Operation, Problem,
-    ReadConditions, Refusal, Rendering, Request, ResourceType, Version, WriteCondition, decode, pairs, prefer,
+    ReadConditions, Refusal, Rendering, Request, ResourceType, Span, Version, WriteCondition, decode, pairs, prefer,
 };
 
 /// What the reading of a request depends on beside the request.
@@ -339,14 +339,10 @@ impl Route<'_> {
             return Err(self.no_such_method());
         }
         self.no_others(&["_count", "_since", "_at"])?;
-        let moment = |name: &str| {
-            let value = self.parameters.iter().find(|(key, _)| key == name).map(|(_, value)| value);
-            value
-                .map(|text| {
-                    Instant::parse(&text.replace(' ', "+"))
-                        .ok_or_else(|| invalid(&format!("`{name}` must be an instant, such as 2026-01-31T12:00:00Z")))
-                })
-                .transpose()
+        let span = |name: &str| {
+            let value = self.parameters.iter().find(|(key, _)| key == name).map(|(_, value)| value.replace(' ', "+"));
+            let wrong = || invalid(&format!("`{name}` must be a date or an instant, such as 2026-01-31 or 2026-01-31T12:00:00Z"));
+            value.map(|text| Span::parse(&text).ok_or_else(wrong)).transpose()
         };
         let count = self.parameters.iter().find(|(key, _)| key == "_count").map(|(_, value)| value.parse::<u32>());
         let count = count
@@ -354,7 +350,13 @@ impl Route<'_> {
             .map_err(|_| invalid("`_count` must be a whole number"))?
             .map(|count| count.min(self.options.max_count));
         let rendering = prefer::rendering(&self.parameters)?;
-        Ok(Interaction::History(HistoryQuery { scope, count, since: moment("_since")?, at: moment("_at")?, rendering }))
+        Ok(Interaction::History(HistoryQuery {
+            scope,
+            count,
+            since: span("_since")?.map(|since| since.first),
+            at: span("_at")?,
+            rendering,
+        }))
     }
 }
 

@@ -45,11 +45,9 @@ fn history_path(query: &HistoryQuery) -> String {
         HistoryScope::Type(resource_type) => format!("{resource_type}/"),
         HistoryScope::System => String::new(),
     };
-    let moments = [("_since", query.since), ("_at", query.at)];
-    let mut parameters: Vec<String> = moments
-        .iter()
-        .filter_map(|(name, moment)| moment.map(|moment| format!("{name}={}", encode(&moment.to_string()))))
-        .collect();
+    let mut parameters: Vec<String> = Vec::new();
+    parameters.extend(query.since.map(|since| format!("_since={}", encode(&since.to_string()))));
+    parameters.extend(query.at.as_ref().map(|at| format!("_at={}", encode(&at.text))));
     parameters.extend(query.count.map(|count| format!("_count={count}")));
     let mark = if parameters.is_empty() { "" } else { "?" };
     format!("{scope}_history{mark}{}", parameters.join("&"))

@@ -2,6 +2,8 @@
 
 use super::{ALL, hidden_as_absent, ward};
 use crate::support::records::observation;
+use crate::support::records::observation;
+use serde_json::{Value, json};
 
 #[test]
 fn a_history_shows_what_the_caller_may_see_of_each_version() {
@@ -47,5 +49,43 @@ fn what_a_history_does_not_know_is_refused() {
     for path in ["Observation/o1/_history", "Observation/_history", "_history"] {
         let reply = server.call("DELETE", path).token(&all).send();
         server.refused(&reply, 405, "AMANAT-IN-0007", "input:method");
+    }
+}
+
+#[test]
+fn a_history_at_a_time_has_what_was_current_in_it() {
+    let server = ward();
+    let all = server.system(ALL);
+    let day = 86_400;
+    let amend = |text: &str| {
+        let mut changed = observation("o1", "p1", "laboratory");
+        changed["note"] = json!([{"text": text}]);
+        let _ = server.put("Observation/o1", &all, &changed).expect(200);
+    };
+    // Made on the first of June, changed on the second and twice on the third.
+    server.wait(day);
+    amend("second");
+    server.wait(day);
+    amend("third");
+    server.wait(60);
+    amend("third, later");
+    let versions = |query: &str| -> Vec<String> {
+        let entries = server.get(&format!("Observation/o1/_history?{query}"), &all).expect(200).json()["entry"].clone();
+        let version = |entry: &Value| entry["resource"]["meta"]["versionId"].as_str().unwrap().to_owned();
+        entries.as_array().into_iter().flatten().map(version).collect()
+    };
+    for (query, expected) in [
+        ("_at=2026-05", vec![]),
+        ("_at=2026-06-01", vec!["1"]),
+        ("_at=2026-06-02", vec!["2", "1"]),
+        ("_at=2026-06-02T13:00:00Z", vec!["2"]),
+        ("_at=2026-06-03", vec!["4", "3", "2"]),
+        ("_at=2026-06-03T12:00", vec!["3", "2"]),
+        ("_at=2026", vec!["4", "3", "2", "1"]),
+        ("_at=2030", vec!["4"]),
+        ("_since=2026-06-03", vec!["4", "3"]),
+        ("_since=2026-06-02&_at=2026-06-02", vec!["2"]),
+    ] {
+        assert_eq!(versions(query), expected, "{query}");
     }
 }

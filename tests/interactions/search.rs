@@ -160,6 +160,8 @@ fn the_system_that_a_code_has_by_definition_may_be_named() {
         ("Encounter?status=http://hl7.org/fhir/encounter-status|finished,http://hl7.org/fhir/encounter-status|planned", 2),
         ("Observation?encounter.status=http://hl7.org/fhir/encounter-status|finished", 0),
         ("Observation?status=http://hl7.org/fhir/observation-status|final", 3),
+        ("Patient?_id:not=p1", 1),
+        ("Patient?_id:not=p1,p2", 0),
     ] {
         assert_eq!(server.get(&format!("{query}&_total=accurate"), &all).expect(200).json()["total"], expected, "{query}");
     }

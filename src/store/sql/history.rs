@@ -150,11 +150,11 @@ pub(super) fn statement(dialect: Dialect, query: &HistoryQuery, after: Option<&H
         if let Some(since) = query.since {
             sql.say(" AND r.updated >= ").value(since.0);
         }
-        if let Some(at) = query.at {
-            sql.say(" AND r.updated <= ").value(at.0);
+        if let Some(at) = &query.at {
+            sql.say(" AND r.updated <= ").value(at.last.0);
             for later in ["record", "record_version"] {
                 sql.say(&format!(" AND NOT EXISTS (SELECT 1 FROM {later} n WHERE n.rid = r.rid AND n.version > r.version"));
-                sql.say(" AND n.updated <= ").value(at.0).say(")");
+                sql.say(" AND n.updated <= ").value(at.first.0).say(")");
             }
         }
     }

@@ -54,11 +54,15 @@ impl UpstreamStore {
         let versions = self.versions(key, &mut round).await?;
         let mut page = Filling::new(bounds);
         let newest = versions.first().map(|past| past.facts.version);
-        let at = query.at.map(|at| versions.iter().find(|past| past.facts.updated <= at).map(|past| past.facts.version));
+        let until = query.at.as_ref().map(|at| at.last);
+        // Of those that were there when it began, the newest.
+        let from_on = query.at.as_ref().and_then(|at| versions.iter().find(|past| past.facts.updated <= at.first));
+        let from_on = from_on.map(|past| past.facts.version);
         for past in versions {
             let version = past.facts.version;
             let wanted = query.since.is_none_or(|since| past.facts.updated >= since)
-                && at.is_none_or(|at| at == Some(version))
+                && until.is_none_or(|until| past.facts.updated <= until)
+                && from_on.is_none_or(|first| version >= first)
                 && start.as_ref().is_none_or(|start| version.0 < start.version);
             if !wanted || !self.past_shown(&predicate, &past, newest == Some(version), &mut round).await? {
                 continue;
@@ -200,8 +204,8 @@ fn deleted_key(arrived: &Arrived) -> Option<Key> {
 
 fn address(path: &str, query: &HistoryQuery, count: u32) -> String {
     let mut parameters = vec![format!("_count={}", u64::from(count).saturating_add(1).min(1_000))];
-    let moments = [("_since", query.since), ("_at", query.at)];
-    parameters.extend(moments.iter().filter_map(|(name, at)| at.map(|at| format!("{name}={}", encode(&at.to_string())))));
+    parameters.extend(query.since.map(|since| format!("_since={}", encode(&since.to_string()))));
+    parameters.extend(query.at.as_ref().map(|at| format!("_at={}", encode(&at.text))));
     format!("{path}_history?{}", parameters.join("&"))
 }
 

@@ -61,6 +61,7 @@ impl<'o> Reader<'o> {
             // In a chain, R4's own examples write both.
             ("_id", None) => self.ids(value),
             ("id", None) if hops > 0 => self.ids(value),
+            ("_id", Some("not")) => Ok(Criterion::Not(Box::new(self.ids(value)?))),
             ("_lastUpdated", None) => {
                 let dates = self.list(value)?.into_iter().map(|text| self.date("_lastUpdated", text));
                 Ok(Criterion::LastUpdated(dates.collect::<Result<_, Fault>>()?))
