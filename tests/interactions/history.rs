@@ -2,7 +2,6 @@
 
 use super::{ALL, hidden_as_absent, ward};
 use crate::support::records::observation;
-use crate::support::records::observation;
 use serde_json::{Value, json};
 
 #[test]

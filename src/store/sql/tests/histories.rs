@@ -1,4 +1,5 @@
 use super::*;
+use crate::fhir::Span;
 use crate::store::{Cursor, StoreError};
 
 async fn world() -> World {
@@ -44,7 +45,8 @@ async fn since_and_at_bound_it_in_time() {
         told(&[("Observation/o1", 3, true), ("Observation/o1", 2, false)])
     );
     query.since = None;
-    query.at = Some(Instant(START.0 + 25));
+    let moment = Instant(START.0 + 25);
+    query.at = Some(Span { text: moment.to_string(), first: moment, last: moment });
     let current = [("Observation/o1", 2, false), ("Patient/p1", 1, false), ("Observation/o2", 1, false)];
     assert_eq!(versions_of(&world, &everything(), &query).await, told(&current));
 }
