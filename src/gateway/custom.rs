@@ -19,7 +19,10 @@ const FIRST: i32 = 1_000_000;
 const PAUSE: Duration = Duration::from_millis(5);
 
 /// How often to look for what another node, or the command line, has defined.
-const LOOK: Duration = Duration::from_secs(30);
+const LOOK: Duration = Duration::from_secs(5);
+
+/// The same while something is not indexed yet, or could not be looked at.
+const SOON: Duration = Duration::from_secs(1);
 
 /// What can be searched by beside the parameters of R4. Whoever has taken a look keeps what they saw.
 pub(super) struct Known {
@@ -54,6 +57,11 @@ pub(super) struct Standing {
 }
 
 impl Standing {
+    /// Whether nothing that a query can notice has changed.
+    fn stands_as(&self, other: &Self) -> bool {
+        (self.number, self.indexed, self.problem.is_some()) == (other.number, other.indexed, other.problem.is_some())
+    }
+
     fn id(&self) -> ParameterId {
         ParameterId(self.number * 8)
     }
@@ -77,12 +85,18 @@ impl Gateway {
         tokio::join!(self.index_earlier(), self.follow_definitions());
     }
 
+    /// One node of a store indexes; the others take over what it has come to.
     async fn follow_definitions(&self) {
         loop {
-            if self.reindex().await.is_err() {
+            let done = match self.fresh.leads() {
+                true => self.reindex().await.map(|_| true),
+                false => self.take_over_parameters().await,
+            };
+            if done.is_err() {
                 tracing::warn!("the site's search parameters could not be looked at; it is tried again");
             }
-            let _woken_or_time = tokio::time::timeout(LOOK, self.known.wake.notified()).await;
+            let pause = if done.is_ok_and(|done| done) { LOOK } else { SOON };
+            let _woken_or_time = tokio::time::timeout(pause, self.known.wake.notified()).await;
         }
     }
 
@@ -103,26 +117,36 @@ impl Gateway {
             return Ok(0);
         }
         self.publish(&standings, &proposals);
-        for at in 0..standings.len() {
-            self.index_by(at, &mut standings).await?;
+        let is_known = |one: &Standing| before.iter().any(|old| old.stands_as(one));
+        if before.len() != standings.len() || !standings.iter().all(is_known) {
+            // Its number is everybody's before anybody's records are read for it.
+            self.keep_standings(&standings, true).await?;
+            self.fresh.let_others_hear().await;
         }
-        self.keep_standings(&standings).await?;
-        if self.publish(&standings, &proposals) {
-            self.parts.store.tell_of_parameters().await?;
+        for at in 0..standings.len() {
+            self.index_by(at, &mut standings, &proposals).await?;
         }
         Ok(standings.iter().filter(|one| one.indexed).count())
     }
 
     /// Takes over what any node has defined, deleted, or indexed by now: what was acknowledged there holds here from the next request on.
-    /// What nobody has given a number yet is not among it; whoever is first gives it.
-    pub(super) async fn take_over_parameters(&self) -> Result<(), Refusal> {
+    /// Whether all of it is indexed.
+    async fn take_over_parameters(&self) -> Result<bool, Refusal> {
         let (before, proposals) = (self.standings().await?, self.proposals().await?);
-        if !(before.is_empty() && proposals.is_empty()) {
-            let standings = settle(&before, &proposals);
+        let all = settle(&before, &proposals);
+        // What has no number yet gets it from the node that indexes.
+        let standings: Vec<Standing> =
+            all.iter().filter(|one| before.iter().any(|old| old.number == one.number)).cloned().collect();
+        if !(before.is_empty() && standings.is_empty()) {
             self.publish(&standings, &proposals);
-            if standings.iter().any(|one| !one.indexed) {
-                self.known.wake.notify_one();
-            }
+        }
+        Ok(standings.len() == all.len() && all.iter().all(|one| one.indexed || one.problem.is_some()))
+    }
+
+    /// The same, when another node said that there is something new.
+    pub(super) async fn hear_of_parameters(&self) -> Result<(), Refusal> {
+        if !self.take_over_parameters().await? {
+            self.known.wake.notify_one();
         }
         Ok(())
     }
@@ -166,9 +190,9 @@ impl Gateway {
         Ok(state.and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default())
     }
 
-    async fn keep_standings(&self, standings: &[Standing]) -> Result<(), Refusal> {
+    async fn keep_standings(&self, standings: &[Standing], tell: bool) -> Result<(), Refusal> {
         let state = serde_json::to_vec(standings).map_err(|_| Refusal::Internal)?;
-        Ok(self.parts.store.keep_parameter_state(state).await?)
+        Ok(self.parts.store.keep_parameter_state(state, tell).await?)
     }
 
     async fn proposals(&self) -> Result<Vec<Proposed>, Refusal> {
@@ -177,7 +201,7 @@ impl Gateway {
         read.filter_map(Result::transpose).collect()
     }
 
-    async fn index_by(&self, at: usize, standings: &mut [Standing]) -> Result<(), Refusal> {
+    async fn index_by(&self, at: usize, standings: &mut [Standing], proposals: &[Proposed]) -> Result<(), Refusal> {
         loop {
             let Some(one) = standings.get_mut(at).filter(|one| !one.indexed && one.problem.is_none()) else { return Ok(()) };
             let Some(of) = ResourceType::parse(&one.of) else { return Ok(()) };
@@ -198,7 +222,11 @@ impl Gateway {
             if !entries.is_empty() {
                 self.parts.store.index(entries).await?;
             }
-            self.keep_standings(standings).await?;
+            // Whoever reads that it is indexed can search by it.
+            if done {
+                self.publish(standings, proposals);
+            }
+            self.keep_standings(standings, done).await?;
             if done {
                 return Ok(());
             }
@@ -206,12 +234,12 @@ impl Gateway {
         }
     }
 
-    /// Lets queries, writes and the CapabilityStatement see what there is now; whether that is anything new.
-    fn publish(&self, standings: &[Standing], proposals: &[Proposed]) -> bool {
+    /// Lets queries, writes and the CapabilityStatement see what there is now.
+    fn publish(&self, standings: &[Standing], proposals: &[Proposed]) {
         let now: Vec<_> = standings.iter().map(|one| (one.number, one.indexed, one.problem.is_some())).collect();
         let now = format!("{now:?}");
         if self.known.last.lock().is_ok_and(|mut last| std::mem::replace(&mut *last, now.clone()) == now) {
-            return false;
+            return;
         }
         let known = CustomParameters::new(standings.iter().filter_map(|one| custom(one, proposals)).collect());
         let known: &'static CustomParameters = Box::leak(Box::new(known));
@@ -220,7 +248,6 @@ impl Gateway {
         }
         self.restate();
         tracing::info!(parameters = known.all().len(), "the site's search parameters have changed");
-        true
     }
 
     /// Tells in the CapabilityStatement what can be done now.

@@ -10,8 +10,8 @@ use std::time::Duration;
 /// Between two small commits, so that others get to write.
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// After a failure.
-const AGAIN: Duration = Duration::from_secs(10);
+/// After a failure, and while another node does it.
+const AGAIN: Duration = Duration::from_secs(2);
 
 /// How far the records have been read for what a release extracts.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]

@@ -9,7 +9,11 @@ use crate::fhir::{Refusal, ResourceType};
 use crate::store::shared::{Epoch, Shared};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 use tokio::sync::Mutex;
+
+/// How long a request may go on with what its node knew when it came, for all practical purposes.
+const HEARD: Duration = Duration::from_secs(1);
 
 /// What this node has heard.
 pub(super) struct Freshness {
@@ -38,6 +42,13 @@ impl Freshness {
         };
         let types = Memberships::TYPES.into_iter().chain([ResourceType::Consent, ResourceType::SearchParameter]).collect();
         Ok(Self { shared, types, asked: AtomicU64::new(0), looked: Mutex::new(Looked { epoch, served: 0, well: true }) })
+    }
+
+    /// Until requests that other nodes decided before they could hear of something have most likely ended.
+    pub(super) async fn let_others_hear(&self) {
+        if self.shared.is_some() {
+            tokio::time::sleep(HEARD).await;
+        }
     }
 
     /// Whether this node does what only one should do.
@@ -70,7 +81,7 @@ impl Gateway {
             news.records.into_iter().partition(|row| row.facts.key.resource_type == ResourceType::SearchParameter);
         self.parts.consent.heard(records)?;
         if !parameters.is_empty() || news.epoch.kept != seen.kept {
-            self.take_over_parameters().await?;
+            self.hear_of_parameters().await?;
         }
         if news.epoch.kept != seen.kept {
             let tokens = &self.parts.tokens;

@@ -241,14 +241,9 @@ pub trait RecordStore: Send + Sync {
         Box::pin(async { Ok(None) })
     }
 
-    /// Keeps it.
-    fn keep_parameter_state(&self, _state: Vec<u8>) -> Answering<'_, ()> {
+    /// Keeps it; with `tell`, so that every node of the store looks at it before its next request.
+    fn keep_parameter_state(&self, _state: Vec<u8>, _tell: bool) -> Answering<'_, ()> {
         Box::pin(async { Err(StoreError::Unavailable("this store has no index of its own".to_owned())) })
-    }
-
-    /// Lets other nodes of the store know that the state has changed.
-    fn tell_of_parameters(&self) -> Answering<'_, ()> {
-        Box::pin(async { Ok(()) })
     }
 
     /// How far the index has been brought up to date with what this release indexes; nothing by itself.

@@ -19,6 +19,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
 /// Where writes queue and reads are done.
@@ -265,12 +266,20 @@ impl Drop for Alive {
     }
 }
 
+/// How long a writer that is never idle may not know whether its node leads.
+const SEEK: Duration = Duration::from_secs(2);
+
 fn write_all(mut writer: Writer, alive: &Alive) {
+    let mut sought = Instant::now();
     loop {
         match alive.jobs.take() {
             Next::Batch(batch) => {
                 writer.settle(batch);
                 super::statement::bound_kept(&mut writer.connection);
+                if sought.elapsed() > SEEK {
+                    writer.seek_lead();
+                    sought = Instant::now();
+                }
             }
             Next::Quiet => {
                 writer.try_again();

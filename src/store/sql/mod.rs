@@ -302,12 +302,8 @@ impl RecordStore for SqlStore {
         Box::pin(self.setting(reindex::SETTING))
     }
 
-    fn keep_parameter_state(&self, state: Vec<u8>) -> Answering<'_, ()> {
-        Box::pin(self.set_setting(reindex::SETTING, state))
-    }
-
-    fn tell_of_parameters(&self) -> Answering<'_, ()> {
-        Box::pin(self.set_setting(reindex::READY, Vec::new()))
+    fn keep_parameter_state(&self, state: Vec<u8>, tell: bool) -> Answering<'_, ()> {
+        Box::pin(self.ledger.write(move |connection| reindex::keep(connection, state, tell)))
     }
 
     fn extraction_state(&self) -> Answering<'_, Option<Vec<u8>>> {

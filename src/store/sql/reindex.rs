@@ -27,6 +27,16 @@ const AFTER: &str = concat!(
     " FROM record r INDEXED BY record_live WHERE r.type = ? AND r.deleted = 0 AND r.rid > ? ORDER BY r.rid LIMIT ?"
 );
 
+/// Keeps the state of the parameters, and lets other nodes know in the same commit.
+pub(super) fn keep(connection: &mut Connection, state: Vec<u8>, tell: bool) -> Result<(), StoreError> {
+    let text = "INSERT INTO setting (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value";
+    Statement::new(text).bind(SETTING).bind(state).run(connection)?;
+    if tell {
+        Statement::new(text).bind(READY).bind(Vec::new()).run(connection)?;
+    }
+    Ok(())
+}
+
 /// The next live records of a type.
 pub(super) fn after(connection: &mut Connection, of: ResourceType, place: i64) -> Result<Vec<(i64, Row)>, StoreError> {
     let statement = Statement::new(AFTER).bind(i64::from(of.code())).bind(place).bind(RECORDS);

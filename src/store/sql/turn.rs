@@ -122,14 +122,22 @@ impl Writer {
             }
             return;
         }
-        if !self.turn.broken && !self.turn.leads.load(Ordering::Acquire) {
-            let text = format!("SELECT CAST(CASE WHEN pg_try_advisory_lock({}) THEN 1 ELSE 0 END AS BIGINT)", Lock::Leads.key());
-            match number(&mut self.connection, Statement::new(text)) {
-                Ok(got) => self.turn.leads.store(got == Some(1), Ordering::Release),
-                Err(error) => self.away(&error),
-            }
+        if !self.turn.leads.load(Ordering::Acquire) {
+            self.seek_lead();
         } else if !self.turn.broken && !answers(&mut self.connection) {
             self.away(&"no answer");
+        }
+    }
+
+    /// Leads from now on, unless another node of the server does.
+    pub(super) fn seek_lead(&mut self) {
+        if self.turn.broken || self.turn.leads.load(Ordering::Acquire) {
+            return;
+        }
+        let text = format!("SELECT CAST(CASE WHEN pg_try_advisory_lock({}) THEN 1 ELSE 0 END AS BIGINT)", Lock::Leads.key());
+        match number(&mut self.connection, Statement::new(text)) {
+            Ok(got) => self.turn.leads.store(got == Some(1), Ordering::Release),
+            Err(error) => self.away(&error),
         }
     }
 
