@@ -289,3 +289,57 @@ fn twenty_five_thousand_entries_are_one_transaction() {
     assert_eq!(reply.json()["entry"].as_array().unwrap().len(), 25_000);
     assert_eq!(server.get("Observation?patient=p1&_summary=count", &all).json()["total"], 25_002);
 }
+
+/// A PATCH as an entry: a Binary with a JSON Patch, as R4 has it.
+fn patched(url: &str, steps: &Value) -> Value {
+    use base64::Engine as _;
+    let data = base64::engine::general_purpose::STANDARD.encode(steps.to_string());
+    json!({
+        "resource": {"resourceType": "Binary", "contentType": "application/json-patch+json", "data": data},
+        "request": {"method": "PATCH", "url": url},
+    })
+}
+
+#[test]
+fn patches_deletions_and_conditional_forms_are_entries_like_others() {
+    let server = ward();
+    let all = server.system(ALL);
+    let amended = json!([{"op": "replace", "path": "/status", "value": "amended"}]);
+    let reply = transaction(
+        &server,
+        &all,
+        &[
+            patched("Observation/o1", &amended),
+            patched("Observation?identifier=urn:obs|v1", &amended),
+            request("DELETE", "Condition/c1"),
+            request("DELETE", "Observation?identifier=urn:obs|o2"),
+            create("urn:uuid:1", observation("x", "p1", "laboratory")),
+            request("GET", "Observation?status=amended&_summary=count"),
+            request("GET", "Observation/o1/_history"),
+        ],
+    )
+    .expect(200);
+    let entries = reply.json()["entry"].clone();
+    let statuses: Vec<&str> =
+        entries.as_array().unwrap().iter().map(|entry| entry["response"]["status"].as_str().unwrap()).collect();
+    assert_eq!(statuses, ["200", "200", "204", "204", "201", "200", "200"]);
+    assert_eq!((&entries[5]["resource"]["total"], &entries[6]["resource"]["total"]), (&json!(2), &json!(2)));
+    assert_eq!(server.get("Observation/o1", &all).json()["meta"]["versionId"], "2");
+    for gone in ["Condition/c1", "Observation/o2"] {
+        assert_eq!(server.get(gone, &all).status, 410);
+    }
+    // A patch that fails takes everything with it.
+    let before = counted(&server);
+    let wrong = json!([{"op": "test", "path": "/status", "value": "final"}]);
+    let reply = transaction(&server, &all, &[request("DELETE", "Observation/v1"), patched("Observation/o1", &wrong)]);
+    assert!(matches!(reply.status, 400 | 422), "{}", reply.text());
+    assert_eq!(counted(&server), before);
+    // One record by its id and by a condition is one identity twice.
+    let reply = transaction(
+        &server,
+        &all,
+        &[patched("Observation/o1", &amended), request("DELETE", "Observation?identifier=urn:obs|o1")],
+    );
+    assert_eq!(reply.status, 400, "{}", reply.text());
+    assert_eq!(counted(&server), before);
+}
