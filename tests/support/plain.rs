@@ -218,9 +218,9 @@ impl Plain {
             HistoryScope::Type(of) => (format!("{of}/"), Need::Search),
             HistoryScope::System => (String::new(), Need::Search),
         };
-        let moments = [("_since", query.since), ("_at", query.at)];
-        let mut parameters: Vec<String> =
-            moments.iter().filter_map(|(name, at)| at.map(|at| format!("{name}={}", encode(&at.to_string())))).collect();
+        let since = query.since.map(|since| format!("_since={}", encode(&since.to_string())));
+        let at = query.at.as_ref().map(|at| format!("_at={}", encode(&at.text)));
+        let mut parameters: Vec<String> = since.into_iter().chain(at).collect();
         parameters.extend(query.count.map(|count| format!("_count={count}")));
         let frame = self.frame(&format!("{path}_history?{}", parameters.join("&")), page.next, page.total);
         history(permit, need, &page.versions, &frame, &query.rendering, visit, &self.redaction())
