@@ -27,7 +27,13 @@ pub(super) fn asked(dice: &mut Dice) -> Asked {
         "Location",
     ]);
     let count = *dice.one(&[1, 1, 1, 1, 1, 2, 2, 3]);
-    Asked { of, parameters: (0..count).map(|_| parameter(dice, of, 0)).collect() }
+    let mut parameters: Vec<(String, String)> = (0..count).map(|_| parameter(dice, of, 0)).collect();
+    // Two ends of one range.
+    let dated = parameters.iter().filter_map(|(name, _)| find(of, name)).find(|one| one.kind == Kind::Date);
+    if let Some(one) = dated.filter(|_| dice.hits(60)) {
+        parameters.push((one.code.to_owned(), date(dice, one)));
+    }
+    Asked { of, parameters }
 }
 
 /// A parameter as it applies to a type; `depth` hops have been taken.

@@ -283,9 +283,10 @@ fn observation(record: &mut Record<'_>) {
     record.may(50, "encounter", |dice| reference(dice, &["Encounter"]));
     record.may(40, "performer", |dice| some(dice, 2, |dice| reference(dice, &["Practitioner", "Organization", "Patient"])));
     record.may(30, "hasMember", |dice| some(dice, 2, |dice| reference(dice, &["Observation"])));
-    match record.1.below(3) {
+    match record.1.below(4) {
         0 => record.may(100, "effectiveDateTime", |dice| word(dice, &MOMENTS)),
         1 => record.may(100, "effectivePeriod", period),
+        2 => record.may(100, "effectiveTiming", |dice| json!({"event": some(dice, 3, |dice| word(dice, &MOMENTS))})),
         _ => {}
     }
     match record.1.below(6) {

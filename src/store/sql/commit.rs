@@ -133,7 +133,7 @@ fn change_one(writer: &mut Writer, change: Change, current: Option<&Current>, up
     let after: &[Id] = if live { &change.patients } else { &[] };
     move_patients(writer, (rid, &change.key), before, after)?;
     index::remove(&mut writer.connection, &mut writer.names, rid, change.remove)?;
-    index::add(&mut writer.connection, &mut writer.names, rid, change.add)?;
+    index::add(&mut writer.connection, &mut writer.names, rid, change.add, current.is_none())?;
     Ok(Stored { key: change.key, version, updated, content: sealed })
 }
 

@@ -45,8 +45,19 @@ pub(super) fn tables() -> impl Iterator<Item = &'static str> {
 /// Rows in one statement at most. Each number up to it has a statement of its own, so that most records need one a table.
 const MOST: usize = 16;
 
-/// Puts index rows in.
-pub(super) fn add(connection: &mut Connection, names: &mut Names, rid: i64, entries: Vec<IndexEntry>) -> QueryResult<()> {
+/// Records with several dates of one parameter, listed once more; none is taken out while it is there.
+const SEVERAL: &str = "INSERT INTO index_date_several (param, rid) SELECT param, rid FROM index_date WHERE rid = ? AND param = ? \
+     GROUP BY rid, param HAVING count(*) > 1 ON CONFLICT DO NOTHING";
+
+/// Puts index rows in. `whole`: all that the record has of these parameters is among them.
+pub(super) fn add(
+    connection: &mut Connection,
+    names: &mut Names,
+    rid: i64,
+    entries: Vec<IndexEntry>,
+    whole: bool,
+) -> QueryResult<()> {
+    let several = dates(&entries, whole);
     let mut rows: [Vec<Bind>; TABLES.len()] = Default::default();
     for entry in entries {
         if let IndexValue::Words(text) = entry.value {
@@ -63,7 +74,22 @@ pub(super) fn add(connection: &mut Connection, names: &mut Names, rid: i64, entr
     for (table, binds) in TABLES.iter().zip(rows).filter(|(_, binds)| !binds.is_empty()) {
         table.insert(connection, binds)?;
     }
+    for parameter in several {
+        Statement::new(SEVERAL).bind(rid).bind(i64::from(parameter)).run(connection)?;
+    }
     Ok(())
+}
+
+/// The date parameters of which the record may have several values once these are in.
+fn dates(entries: &[IndexEntry], whole: bool) -> Vec<i32> {
+    let mut all: Vec<i32> =
+        entries.iter().filter(|entry| matches!(entry.value, IndexValue::Date { .. })).map(|entry| entry.parameter.0).collect();
+    all.sort_unstable();
+    if whole {
+        all = all.windows(2).filter_map(|pair| (pair.first() == pair.last()).then(|| pair.first().copied()).flatten()).collect();
+    }
+    all.dedup();
+    all
 }
 
 /// Takes index rows out, each by its whole key.

@@ -6,11 +6,15 @@
 
 use super::super::connection::{Connection, number};
 use super::super::names::{range, type_of};
+use super::super::point;
 use super::super::statement::Statement;
 use super::criterion::{asks_words, rows};
+use super::ranges::{self, of_dates};
 use super::{Searched, Sql, value};
 use crate::fhir::ResourceType;
-use crate::fhir::search::{CONTAINED, Criterion, Modifier, Prefix, ReferenceValue, SearchParameter, TokenValue, Value};
+use crate::fhir::search::{
+    CONTAINED, Criterion, DateValue, Modifier, Prefix, ReferenceValue, SearchParameter, TokenValue, Value,
+};
 use diesel::prelude::*;
 
 /// Where the records come from, under the alias `d`, with a column `rid`.
@@ -30,7 +34,7 @@ pub(in crate::store::sql) struct Driver {
 
 /// How few rows a driver promises.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Promise {
+pub(super) enum Promise {
     /// The ids themselves.
     Ids,
     /// What refers to one patient.
@@ -41,8 +45,11 @@ enum Promise {
     Count,
 }
 
-/// Rows counted at most to compare drivers. More than that many are too many to sort for a page.
-const COUNTED: i64 = 1_000;
+/// Rows counted to compare drivers: at least, and at most.
+const COUNTED: (i64, i64) = (1_000, 20_000);
+
+/// Matches that a page usually has.
+const PAGE: i64 = 20;
 
 /// The best driver for a search.
 pub(in crate::store::sql) fn choose(connection: &mut Connection, searched: &Searched<'_>) -> QueryResult<Driver> {
@@ -50,6 +57,7 @@ pub(in crate::store::sql) fn choose(connection: &mut Connection, searched: &Sear
     for (at, criterion) in searched.query.criteria.iter().enumerate() {
         candidates.extend(of_criterion(searched, at, criterion));
     }
+    candidates.extend(of_dates(searched));
     candidates.sort_by_key(|(promise, _)| *promise);
     if candidates.first().is_some_and(|(promise, _)| *promise != Promise::Ids)
         && let Some(home) = home(connection, searched)?
@@ -105,9 +113,19 @@ fn at_home(
     Ok(drivers.pop())
 }
 
+/// How many rows are worth sorting for a page. Of N rows among T records, all N are looked at to sort them, and a page's worth of T/N to
+/// find enough in the order of the records: the two are the same when N is the root of T times the page.
+fn worth_sorting(connection: &mut Connection) -> QueryResult<i64> {
+    let records = point::last_change(connection)?;
+    Ok(records.saturating_mul(PAGE).max(0).isqrt().clamp(COUNTED.0, COUNTED.1))
+}
+
 /// The driver with the fewest rows; when all have many, one that needs no sorting, or none.
-fn fewest(connection: &mut Connection, drivers: Vec<Driver>) -> QueryResult<Vec<Driver>> {
-    let mut counted = Vec::new();
+fn fewest(connection: &mut Connection, mut drivers: Vec<Driver>) -> QueryResult<Vec<Driver>> {
+    let most = worth_sorting(connection)?;
+    // What lies behind references is dear to count. It comes last: nothing is counted further than to see that it is not fewer.
+    drivers.sort_by_key(|driver| driver.count.is_some());
+    let (mut counted, mut limit) = (Vec::new(), most);
     for driver in drivers {
         let mut sql = Sql::new(connection.dialect());
         match driver.count.clone() {
@@ -116,12 +134,13 @@ fn fewest(connection: &mut Connection, drivers: Vec<Driver>) -> QueryResult<Vec<
                 sql.say(&format!("SELECT count(*) FROM (SELECT 1 FROM {} WHERE ", driver.table)).append(driver.conditions.clone())
             }
         };
-        sql.say(" LIMIT ").value(COUNTED).say(") n");
+        sql.say(" LIMIT ").value(limit).say(") n");
         let rows = number(connection, sql.statement())?.unwrap_or(0);
+        limit = limit.min(rows.saturating_add(1));
         counted.push((rows, !driver.in_order, driver));
     }
     counted.sort_by_key(|(rows, unordered, _)| (*rows, *unordered));
-    let best = counted.into_iter().next().filter(|(rows, unordered, _)| *rows < COUNTED || !unordered);
+    let best = counted.into_iter().next().filter(|(rows, unordered, _)| *rows < most || !unordered);
     Ok(best.into_iter().map(|(_, _, driver)| driver).collect())
 }
 
@@ -158,10 +177,12 @@ fn of_criterion(searched: &Searched<'_>, at: usize, criterion: &Criterion) -> Op
             let in_order = ids.len() == 1 && searched.only().is_some();
             Some((Promise::Ids, Driver { table: "record d".to_owned(), conditions, count: None, in_order, serves: Some(at) }))
         }
+        // All that is said of one date is one driver.
+        dated if ranges::dated(dated).is_some() => None,
         Criterion::Match { parameter, modifier, values } if plain(parameter, modifier, values) => {
             of_match(searched, at, (parameter, modifier), values)
         }
-        Criterion::LastUpdated(ranges) => last_updated(searched, at, ranges),
+        Criterion::LastUpdated(_) => last_updated(searched, at),
         Criterion::OfEach(each) => of_each(searched, each),
         Criterion::Contained { of, .. } => Some((Promise::Count, containing(searched, *of))),
         Criterion::Missing { .. } | Criterion::Not(_) | Criterion::Near { .. } => None,
@@ -196,16 +217,31 @@ fn among(searched: &Searched<'_>, criterion: &Criterion) -> Option<(Promise, Dri
     Some((Promise::Count, Driver { table: "record d".to_owned(), conditions, count, in_order: false, serves: None }))
 }
 
-fn last_updated(searched: &Searched<'_>, at: usize, ranges: &[crate::fhir::search::DateValue]) -> Option<(Promise, Driver)> {
-    let [range] = ranges else { return None };
-    if matches!(range.prefix, Prefix::Ne) {
+/// All that is said of the time of the last update, at the first of these criteria.
+fn last_updated(searched: &Searched<'_>, at: usize) -> Option<(Promise, Driver)> {
+    let range = |criterion: &Criterion| match criterion {
+        Criterion::LastUpdated(ranges) => match ranges.as_slice() {
+            [range] if range.prefix != Prefix::Ne => Some(*range),
+            _ => None,
+        },
+        _ => None,
+    };
+    let all: Vec<(usize, DateValue)> =
+        searched.query.criteria.iter().enumerate().filter_map(|(at, one)| range(one).map(|range| (at, range))).collect();
+    if all.first().is_none_or(|(first, _)| *first != at) {
         return None;
     }
     let mut conditions = searched.sql();
-    conditions.say("d.type = ").value(i64::from(searched.only()?.code())).say(" AND d.deleted = 0 AND ");
-    value::date_is(&mut conditions, ("d.updated", "d.updated"), 1, range);
-    let table = "record d INDEXED BY record_updated".to_owned();
-    Some((Promise::Count, Driver { table, conditions, count: None, in_order: false, serves: Some(at) }))
+    conditions.say("d.type = ").value(i64::from(searched.only()?.code())).say(" AND d.deleted = 0");
+    for (_, range) in &all {
+        conditions.say(" AND ");
+        value::date_is(&mut conditions, ("d.updated", "d.updated"), 1, range);
+    }
+    let serves = (all.len() == 1).then_some(at);
+    Some((
+        Promise::Count,
+        Driver { table: "record d INDEXED BY record_updated".to_owned(), conditions, count: None, in_order: false, serves },
+    ))
 }
 
 /// Values that can be sought in an index.

@@ -10,6 +10,7 @@ mod driver;
 mod judged;
 mod patients;
 mod predicate;
+mod ranges;
 mod sort;
 mod value;
 
