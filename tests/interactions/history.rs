@@ -54,12 +54,13 @@ fn what_a_history_does_not_know_is_refused() {
 #[test]
 fn a_history_at_a_time_has_what_was_current_in_it() {
     let server = ward();
-    let all = server.system(ALL);
+    // Tokens end within the day.
+    let all = || server.system(ALL);
     let day = 86_400;
     let amend = |text: &str| {
         let mut changed = observation("o1", "p1", "laboratory");
         changed["note"] = json!([{"text": text}]);
-        let _ = server.put("Observation/o1", &all, &changed).expect(200);
+        let _ = server.put("Observation/o1", &all(), &changed).expect(200);
     };
     // Made on the first of June, changed on the second and twice on the third.
     server.wait(day);
@@ -69,7 +70,7 @@ fn a_history_at_a_time_has_what_was_current_in_it() {
     server.wait(60);
     amend("third, later");
     let versions = |query: &str| -> Vec<String> {
-        let entries = server.get(&format!("Observation/o1/_history?{query}"), &all).expect(200).json()["entry"].clone();
+        let entries = server.get(&format!("Observation/o1/_history?{query}"), &all()).expect(200).json()["entry"].clone();
         let version = |entry: &Value| entry["resource"]["meta"]["versionId"].as_str().unwrap().to_owned();
         entries.as_array().into_iter().flatten().map(version).collect()
     };

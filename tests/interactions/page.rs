@@ -110,9 +110,13 @@ fn no_row_comes_twice_and_none_is_missed_while_others_write() {
     for (number, path) in paths.iter().enumerate() {
         let before = walk(&server, &all, &format!("{path}_count=500"), |_| ());
         assert!(before.len() >= 40, "{path}");
-        let over = AtomicBool::new(false);
+        // Others write from the first page on: what was there before it is part of the answer.
+        let (begun, over) = (AtomicBool::new(false), AtomicBool::new(false));
         let walked = std::thread::scope(|threads| {
             threads.spawn(|| {
+                while !begun.load(Ordering::Relaxed) {
+                    std::thread::yield_now();
+                }
                 for at in 0.. {
                     if over.load(Ordering::Relaxed) {
                         break;
@@ -122,6 +126,7 @@ fn no_row_comes_twice_and_none_is_missed_while_others_write() {
                 }
             });
             let walked = walk(&server, &all, &format!("{path}_count=7"), |at| {
+                begun.store(true, Ordering::Relaxed);
                 server.wait(1);
                 for n in [at, at + 7, 39 - at % 40] {
                     let mut changed = observation(&format!("n{}", n % 40), "p1", "laboratory");
