@@ -114,7 +114,7 @@ fn no_row_comes_twice_and_none_is_missed_while_others_write() {
         let (begun, over) = (AtomicBool::new(false), AtomicBool::new(false));
         let walked = std::thread::scope(|threads| {
             threads.spawn(|| {
-                while !begun.load(Ordering::Relaxed) {
+                while !(begun.load(Ordering::Relaxed) || over.load(Ordering::Relaxed)) {
                     std::thread::yield_now();
                 }
                 for at in 0.. {
