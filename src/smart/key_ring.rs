@@ -56,7 +56,7 @@ impl KeyRing {
             let (key, private_key) = AssertionKey::generate()?;
             let algorithm = assertion_key::ALGORITHM.to_owned();
             let stored = StoredKey { id: key.id().to_owned(), algorithm, private_key, created: now, retired: None };
-            store.add_signing_key(stored).await?;
+            store.add_first_signing_key(stored).await?;
         }
         let published = Arc::new(PublishedKeys::default());
         let held = ArcSwap::from_pointee(read(kept(store, now).await?, &published)?);
