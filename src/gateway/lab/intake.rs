@@ -12,6 +12,10 @@ use crate::lab::tables::Sender;
 use crate::lab::v2::{Charset, Fault, FaultKind, Message, moment};
 use crate::store::lab::{Feed, Kept, State};
 use aws_lc_rs::digest::{SHA256, digest};
+use std::time::Duration;
+
+/// How long is waited before a message that could not be filed now is filed again, before its sender must send it again.
+const AGAIN: [Duration; 3] = [Duration::from_millis(20), Duration::from_millis(80), Duration::from_millis(200)];
 
 /// A message as far as it could be read before anything was decided.
 pub(super) struct Looked {
@@ -271,6 +275,15 @@ impl Intake for Gateway {
     }
 
     fn file<'a>(&'a self, message: &'a str) -> Intaking<'a, Option<Vec<u8>>> {
-        Box::pin(self.file_message(message))
+        Box::pin(async move {
+            // Two of the same at the same moment, on two connections or nodes: whoever comes second finds it filed.
+            for pause in AGAIN {
+                if let Ok(answer) = self.file_message(message).await {
+                    return Ok(answer);
+                }
+                tokio::time::sleep(pause).await;
+            }
+            self.file_message(message).await
+        })
     }
 }
