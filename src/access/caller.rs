@@ -45,6 +45,8 @@ pub struct SignIn {
     pub roles: Vec<String>,
     /// SHA-256 of the certificate that must come with the token, base64url (`cnf`, or the registration).
     pub certificate: Option<String>,
+    /// The thumbprint of the key whose proof must come with the token (`cnf.jkt`, RFC 9449 § 6).
+    pub key: Option<String>,
     /// The grant of emergency access that the token belongs to. Only the gateway's own tokens have one.
     pub grant: Option<String>,
     /// `extensions.ihe_pcf.residual`, as JSON: a restriction beyond what patients say.

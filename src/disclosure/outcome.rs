@@ -79,8 +79,9 @@ fn headers(refusal: &Refusal, told: &Told) -> Vec<(HeaderWord, String)> {
     match refusal {
         Refusal::TokenMissing => challenge(""),
         Refusal::TokenInvalid(_) => challenge(", error=\"invalid_token\", error_description=\"bad, expired or revoked\""),
-        Refusal::StepUp { acr_values } => challenge(&format!(
-            ", error=\"insufficient_user_authentication\", error_description=\"sign in again\", acr_values=\"{acr_values}\", max_age=\"300\""
+        Refusal::ProofRefused(why) => vec![(HeaderWord::WwwAuthenticate, proof_challenge(why))],
+        Refusal::StepUp { acr_values, max_age } => challenge(&format!(
+            ", error=\"insufficient_user_authentication\", error_description=\"sign in again\", acr_values=\"{acr_values}\", max_age=\"{max_age}\""
         )),
         Refusal::ScopeMissing { needed } => challenge(&format!(", error=\"insufficient_scope\", scope=\"{needed}\"")),
         Refusal::MethodNotAllowed(allow) => vec![(HeaderWord::Allow, (*allow).to_owned())],
@@ -89,3 +90,16 @@ fn headers(refusal: &Refusal, told: &Told) -> Vec<(HeaderWord, String)> {
         _ => Vec::new(),
     }
 }
+
+/// RFC 9449 § 7.1 and § 9.
+fn proof_challenge(why: &str) -> String {
+    let error = match why {
+        "nonce" => "use_dpop_nonce",
+        "scheme" | "unbound" | "key" => "invalid_token",
+        _ => "invalid_dpop_proof",
+    };
+    format!("DPoP realm=\"amanat\", error=\"{error}\", algs=\"{PROOF_ALGORITHMS}\"")
+}
+
+/// What proofs may be signed with, as a challenge tells it.
+const PROOF_ALGORITHMS: &str = "ES256 ES384 PS256 PS384 RS256 RS384";

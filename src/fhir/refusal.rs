@@ -35,12 +35,16 @@ pub enum Refusal {
     TokenMissing,
     /// The token is not acceptable; the word says why, for the trail (`expired`, `signature`, `audience`, ...).
     TokenInvalid(&'static str),
+    /// The token is bound to a key, and the request does not prove that the caller has it (RFC 9449 § 7.1); the word says why, for the trail.
+    ProofRefused(&'static str),
     /// The token stands in the URL or in more than one place (RFC 6750 § 2, `threats` T084).
     TokenMisplaced,
     /// The user must sign in again, or more strongly, before this (RFC 9470).
     StepUp {
         /// What the site accepts as `acr`, separated by spaces.
         acr_values: String,
+        /// How long ago the sign-in may lie, in seconds.
+        max_age: u32,
     },
     /// The purpose of use: none, unknown, or one that the client or its token does not have; the word says which, for the trail.
     PurposeRefused(&'static str),
@@ -159,6 +163,7 @@ impl Refusal {
         match self {
             Self::TokenMissing => table::TOKEN_MISSING,
             Self::TokenInvalid(why) => Told { reason: Cow::Owned(format!("token:{why}")), ..table::TOKEN_INVALID },
+            Self::ProofRefused(why) => Told { reason: Cow::Owned(format!("proof:{why}")), ..table::PROOF_REFUSED },
             Self::TokenMisplaced => table::TOKEN_MISPLACED,
             Self::StepUp { .. } => table::STEP_UP,
             Self::PurposeRefused(why) => Told { reason: Cow::Owned(format!("purpose:{why}")), ..table::PURPOSE_REFUSED },

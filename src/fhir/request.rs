@@ -78,6 +78,8 @@ pub struct Headers {
     pub accept: Option<String>,
     /// `Content-Type` without parameters, in lower case.
     pub content_type: Option<String>,
+    /// `DPoP`: a proof that the caller has the key that the token is bound to.
+    pub proof: Option<String>,
     /// `X-Purpose-Of-Use`: some of the token's purposes, separated by commas.
     pub purposes: Option<String>,
 }

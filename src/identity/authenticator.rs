@@ -1,12 +1,13 @@
 //! From an `Authorization` header to a caller.
 
-use super::bearer;
+use super::bearer::{self, Scheme};
 use super::caller;
 use super::certificate::PeerCertificate;
 use super::claims::Claims;
 use super::issuer::{Issuer, Issuers};
 use super::jws::Jws;
-use super::registration::{Registration, Registrations};
+use super::proof::{Nonces, Proof, Proving};
+use super::registration::{Registration, Registrations, Unkept};
 use crate::access::Caller;
 use crate::fhir::json::Kind;
 use crate::fhir::{Instant, Refusal};
@@ -25,6 +26,7 @@ pub struct Authenticator {
     issuers: Issuers,
     registrations: Arc<dyn Registrations>,
     verified: Cache<Hash, Arc<Verified>>,
+    nonces: Nonces,
 }
 
 struct Verified {
@@ -34,6 +36,8 @@ struct Verified {
     generations: (u64, u64),
     /// The thumbprint of the certificate that must come with the token.
     certificate: Option<String>,
+    /// The thumbprint of the key whose proof must come with the token.
+    key: Option<String>,
     /// What may be revoked while the token lives: itself, and what a person allowed. Empty for tokens of other issuers.
     revocable: Vec<String>,
 }
@@ -41,7 +45,18 @@ struct Verified {
 impl Authenticator {
     /// Believes these issuers about these clients.
     pub fn new(issuers: Issuers, registrations: Arc<dyn Registrations>) -> Self {
-        Self { issuers, registrations, verified: Cache::new(REMEMBERED) }
+        Self { issuers, registrations, verified: Cache::new(REMEMBERED), nonces: Nonces::new(&[], false) }
+    }
+
+    /// Takes proofs of possession that carry these nonces.
+    #[must_use]
+    pub fn with_nonces(self, nonces: Nonces) -> Self {
+        Self { nonces, ..self }
+    }
+
+    /// The nonce that the next proof may carry.
+    pub fn nonce(&self, now: Instant) -> String {
+        self.nonces.offered(now)
     }
 
     /// The issuers that are believed.
@@ -53,7 +68,8 @@ impl Authenticator {
     /// [`Authenticator::authenticate`].
     pub fn cached(&self, authorization: Option<&str>, peer: Option<&PeerCertificate>, now: Instant) -> Option<Arc<Caller>> {
         let token = bearer::token(authorization).ok()?;
-        self.remembered(&hash(token), now)?.for_peer(peer).ok()
+        let verified = self.remembered(&hash(token), now).filter(|verified| verified.key.is_none())?;
+        verified.for_peer(peer).ok()
     }
 
     /// Who calls.
@@ -66,20 +82,56 @@ impl Authenticator {
         peer: Option<&PeerCertificate>,
         now: Instant,
     ) -> Result<Arc<Caller>, Refusal> {
-        let token = bearer::token(authorization)?;
+        self.authenticate_holder(authorization, peer, &Proving::default(), now).await
+    }
+
+    /// Who calls, and shows with a proof that the token is theirs when it is bound to a key (RFC 9449 § 7).
+    ///
+    /// # Errors
+    /// As [`Authenticator::authenticate`], and [`Refusal::ProofRefused`] with one word for the trail.
+    pub async fn authenticate_holder(
+        &self,
+        authorization: Option<&str>,
+        peer: Option<&PeerCertificate>,
+        proving: &Proving<'_>,
+        now: Instant,
+    ) -> Result<Arc<Caller>, Refusal> {
+        let (scheme, token) = bearer::presented(authorization)?;
         let hash = hash(token);
         let verified = match self.remembered(&hash, now) {
             Some(verified) => verified,
             None => self.verify(token, hash, now).await.map_err(refusal)?,
         };
-        verified.for_peer(peer).map_err(Refusal::TokenInvalid)
+        let caller = verified.for_peer(peer).map_err(Refusal::TokenInvalid)?;
+        match (&verified.key, scheme) {
+            (None, Scheme::Bearer) => Ok(caller),
+            (Some(_), Scheme::Bearer) => Err(Refusal::ProofRefused("scheme")),
+            (None, Scheme::Bound) => Err(Refusal::ProofRefused("unbound")),
+            (Some(key), Scheme::Bound) => self.proved(key, &hash, proving, now).await.map(|()| caller),
+        }
+    }
+
+    /// Looks at the proof of a request, and uses it up: the same one counts once, on every node.
+    async fn proved(&self, key: &str, hash: &Hash, proving: &Proving<'_>, now: Instant) -> Result<(), Refusal> {
+        let proof = Proof::read(proving, &self.nonces, now).map_err(Refusal::ProofRefused)?;
+        if proof.key != key {
+            return Err(Refusal::ProofRefused("key"));
+        }
+        if !proof.goes_with(hash) {
+            return Err(Refusal::ProofRefused("token"));
+        }
+        match self.registrations.use_once(&proof.holder(), &proof.id, proof.until, now).await {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(Refusal::ProofRefused("replayed")),
+            Err(Unkept) => Err(Refusal::StoreUnavailable),
+        }
     }
 
     /// Whom an access token stands for, when it would be accepted from its holder now. For telling others about it: whoever holds it still
     /// has to show the certificate that it is bound to.
     pub async fn examine(&self, token: &str, now: Instant) -> Option<Arc<Caller>> {
         let header = format!("Bearer {token}");
-        let token = bearer::token(Some(&header)).ok()?;
+        let (_, token) = bearer::presented(Some(&header)).ok()?;
         let hash = hash(token);
         let verified = match self.remembered(&hash, now) {
             Some(verified) => verified,
@@ -125,15 +177,16 @@ impl Authenticator {
         let emergency = caller::emergency(&claims, &issuer)?;
         let registrar = emergency.as_ref().map_or(issuer.settings.issuer.as_str(), |(_, registrar)| registrar);
         let (registration, registered_before) = self.registration(registrar, &client, issuer.own, now).await?;
-        let certificate = binding(&claims, registration.as_deref())?;
-        let caller = caller::caller(&claims, &issuer, registration.as_deref(), expires, certificate.clone())?;
+        let (certificate, key) = binding(&claims, registration.as_deref())?;
+        let bound = (certificate.clone(), key.clone());
+        let caller = caller::caller(&claims, &issuer, registration.as_deref(), expires, bound)?;
         let mut revocable: Vec<String> = caller::authorization(&claims, &issuer)?.into_iter().collect();
         revocable.extend(caller.token_id.clone().filter(|_| issuer.own));
         if revocable.iter().any(|name| self.registrations.is_revoked(name)) {
             return Err("revoked");
         }
         let generations = (keys_before, registered_before);
-        let verified = Arc::new(Verified { caller: Arc::new(caller), issuer, generations, certificate, revocable });
+        let verified = Arc::new(Verified { caller: Arc::new(caller), issuer, generations, certificate, key, revocable });
         self.verified.insert(hash, Arc::clone(&verified));
         Ok(verified)
     }
@@ -190,18 +243,26 @@ fn hash(token: &str) -> Hash {
     hash
 }
 
-/// The certificate that the token (`cnf`, RFC 8705 § 3.1) or the registration asks for. A token that is bound in a way that
-/// is not verified here (a `DPoP` key, for example) is refused, not taken as a bearer token.
-fn binding(claims: &Claims, registration: Option<&Registration>) -> Result<Option<String>, &'static str> {
+/// The certificate that the token (`cnf`, RFC 8705 § 3.1) or the registration asks for, and the key whose proof the token asks for
+/// (`jkt`, RFC 9449 § 6). A token that is bound in a way that is not verified here is refused, not taken as a bearer token.
+fn binding(claims: &Claims, registration: Option<&Registration>) -> Result<(Option<String>, Option<String>), &'static str> {
     let registered = registration.and_then(|registration| registration.certificate.clone());
-    let Some(confirmation) = claims.get("cnf") else { return Ok(registered) };
-    if confirmation.kind() != Kind::Object || confirmation.members().any(|(name, _)| name != "x5t#S256") {
+    let Some(confirmation) = claims.get("cnf") else { return Ok((registered, None)) };
+    let known = |name: &str| matches!(name, "x5t#S256" | "jkt");
+    if confirmation.kind() != Kind::Object || !confirmation.members().all(|(name, _)| known(&name)) {
         return Err("binding");
     }
-    let told = confirmation.text_at("x5t#S256").filter(|thumbprint| !thumbprint.is_empty()).ok_or("binding")?;
-    match registered {
-        Some(registered) if registered != told => Err("certificate"),
-        _ => Ok(Some(told.into_owned())),
+    let text = |name: &str| match confirmation.get(name) {
+        None => Ok(None),
+        Some(value) => value.as_str().filter(|text| !text.is_empty()).map(|text| Some(text.into_owned())).ok_or("binding"),
+    };
+    let (certificate, key) = (text("x5t#S256")?, text("jkt")?);
+    if certificate.is_none() && key.is_none() {
+        return Err("binding");
+    }
+    match (registered, certificate) {
+        (Some(registered), Some(told)) if registered != told => Err("certificate"),
+        (registered, told) => Ok((told.or(registered), key)),
     }
 }
 

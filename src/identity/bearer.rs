@@ -8,11 +8,35 @@ use crate::fhir::Refusal;
 /// # Errors
 /// [`Refusal::TokenMissing`] without a header or for another scheme, [`Refusal::TokenInvalid`] for what is no token.
 pub fn token(authorization: Option<&str>) -> Result<&str, Refusal> {
+    match presented(authorization)? {
+        (Scheme::Bearer, token) => Ok(token),
+        (Scheme::Bound, _) => Err(Refusal::TokenMissing),
+    }
+}
+
+/// How a token is presented.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Scheme {
+    /// Whoever holds it may use it, or whoever has the certificate that it is bound to (RFC 6750, RFC 8705).
+    Bearer,
+    /// Whoever proves to have the key that it is bound to (`DPoP`, RFC 9449 § 7.1).
+    Bound,
+}
+
+/// The token of an `Authorization` header, and under which scheme it stands there.
+///
+/// # Errors
+/// As [`token`].
+pub(super) fn presented(authorization: Option<&str>) -> Result<(Scheme, &str), Refusal> {
     let value = authorization.ok_or(Refusal::TokenMissing)?;
     let (scheme, token) = value.split_once(' ').unwrap_or((value, ""));
-    if !scheme.eq_ignore_ascii_case("bearer") {
+    let scheme = if scheme.eq_ignore_ascii_case("bearer") {
+        Scheme::Bearer
+    } else if scheme.eq_ignore_ascii_case("dpop") {
+        Scheme::Bound
+    } else {
         return Err(Refusal::TokenMissing);
-    }
+    };
     if token.len() > LONGEST_TOKEN {
         return Err(Refusal::TokenInvalid("size"));
     }
@@ -20,7 +44,7 @@ pub fn token(authorization: Option<&str>) -> Result<&str, Refusal> {
     if token.is_empty() || !token.bytes().fold(true, |legal, byte| legal & is_legal(byte)) {
         return Err(Refusal::TokenInvalid("malformed"));
     }
-    Ok(token)
+    Ok((scheme, token))
 }
 
 /// A character of `b64token`, by few ranges: every request has some hundreds of them to judge.

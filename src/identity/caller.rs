@@ -32,7 +32,7 @@ pub(super) fn caller(
     issuer: &Issuer,
     registration: Option<&Registration>,
     expires: Instant,
-    certificate: Option<String>,
+    (certificate, key): (Option<String>, Option<String>),
 ) -> Result<Caller, &'static str> {
     let mut scopes = Scopes::parse(&claims.text("scope", "scope")?.unwrap_or_default());
     let user = user(claims, issuer)?;
@@ -62,6 +62,7 @@ pub(super) fn caller(
             methods: texts(claims, "amr")?,
             roles: roles(claims)?,
             certificate,
+            key,
             grant: grant(claims, issuer)?,
             residual: extension(claims, "ihe_pcf")?.and_then(|pcf| pcf.get("residual")).map(|rules| rules.raw().to_owned()),
             registered_purposes: registration.map(|registration| registration.purposes.clone()).unwrap_or_default(),

@@ -2,21 +2,35 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use x509_parser::extensions::GeneralName;
 
 /// A client certificate that TLS has verified.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PeerCertificate {
     /// SHA-256 of the DER form, base64url: `x5t#S256` (RFC 8705 § 3.1).
     pub thumbprint: String,
     /// The subject, as text, for the trail.
     pub subject: String,
+    /// Its names of hosts (SAN).
+    pub dns: Vec<String>,
+    /// Its URIs (SAN).
+    pub uris: Vec<String>,
 }
 
 impl PeerCertificate {
     /// From the DER form. `None` when it is no certificate.
     pub fn from_der(der: &[u8]) -> Option<Self> {
         let (rest, certificate) = x509_parser::parse_x509_certificate(der).ok()?;
-        rest.is_empty().then(|| Self { thumbprint: thumbprint(der), subject: certificate.subject().to_string() })
+        let (mut dns, mut uris) = (Vec::new(), Vec::new());
+        for name in certificate.subject_alternative_name().ok().flatten().map_or(&[][..], |names| &names.value.general_names) {
+            match name {
+                GeneralName::DNSName(name) => dns.push((*name).to_owned()),
+                GeneralName::URI(uri) => uris.push((*uri).to_owned()),
+                _ => {}
+            }
+        }
+        let subject = certificate.subject().to_string();
+        rest.is_empty().then(|| Self { thumbprint: thumbprint(der), subject, dns, uris })
     }
 }
 

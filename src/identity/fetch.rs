@@ -1,8 +1,8 @@
 //! The one way to fetch a key set: bounded, without redirects, to an address that was checked and is then the one connected to.
 
-use http_body_util::{BodyExt as _, Empty, Limited};
+use http_body_util::{BodyExt as _, Empty, Full, Limited};
 use hyper::body::Bytes;
-use hyper::header::{ACCEPT, CACHE_CONTROL, HOST};
+use hyper::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, HOST};
 use hyper::{Request, StatusCode, Uri};
 use hyper_rustls::{ConfigBuilderExt as _, FixedServerNameResolver, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
@@ -37,6 +37,17 @@ pub struct Fetched {
     pub body: Vec<u8>,
     /// How many seconds it may be kept, when the answer says so; `no-store` and `no-cache` say 0.
     pub max_age: Option<u64>,
+}
+
+/// What an exchange brought.
+#[derive(Debug, Clone)]
+pub struct Exchanged {
+    /// HTTP status.
+    pub status: u16,
+    /// `Content-Type`
+    pub content_type: Option<String>,
+    /// The body.
+    pub body: Vec<u8>,
 }
 
 /// Why a fetch brought nothing.
@@ -126,6 +137,30 @@ impl Fetch {
         let max_age = answer.headers().get(CACHE_CONTROL).and_then(|value| value.to_str().ok()).and_then(max_age);
         let body = Limited::new(answer.into_body(), LARGEST_ANSWER).collect().await.map_err(|_| FetchFault::Body)?;
         Ok(Fetched { body: body.to_bytes().to_vec(), max_age })
+    }
+
+    /// Sends a request with a body, under the same bounds. Every status is an answer; a redirect is not followed.
+    ///
+    /// # Errors
+    /// [`FetchFault`]
+    pub async fn exchange(&self, method: &str, headers: &[(String, String)], body: Vec<u8>) -> Result<Exchanged, FetchFault> {
+        let work = async {
+            let address = self.resolve().await?;
+            let mut request = self.request(address)?.map(|_| Full::new(Bytes::from(body)));
+            *request.method_mut() = method.parse().map_err(|_| FetchFault::Address)?;
+            for (name, value) in headers {
+                let name: hyper::header::HeaderName = name.parse().map_err(|_| FetchFault::Address)?;
+                let value = value.parse().map_err(|_| FetchFault::Address)?;
+                request.headers_mut().insert(name, value);
+            }
+            let client: Client<_, Full<Bytes>> = Client::builder(TokioExecutor::new()).build(self.connector()?);
+            let answer = client.request(request).await.map_err(|fault| FetchFault::Connection(fault.to_string()))?;
+            let status = answer.status().as_u16();
+            let kind = answer.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).map(str::to_owned);
+            let body = Limited::new(answer.into_body(), LARGEST_ANSWER).collect().await.map_err(|_| FetchFault::Body)?;
+            Ok(Exchanged { status, content_type: kind, body: body.to_bytes().to_vec() })
+        };
+        tokio::time::timeout(self.longest, work).await.unwrap_or(Err(FetchFault::Slow))
     }
 
     fn host(&self) -> &str {

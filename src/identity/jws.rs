@@ -3,7 +3,7 @@
 use super::algorithm::Algorithm;
 use crate::fhir::json::{Document, Kind};
 use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 
 /// The longest token that is looked at, in bytes.
 pub const LONGEST_TOKEN: usize = 16 * 1024;
@@ -48,21 +48,70 @@ impl<'t> Jws<'t> {
         if header.is_empty() || signature.is_empty() || payload.contains('.') {
             return Err("malformed");
         }
-        let part = |text: &str| URL_SAFE_NO_PAD.decode(text).map_err(|_| "malformed");
-        let document = Document::parse(&part(header)?).map_err(|_| "malformed")?;
-        Ok(Self { header: Header::read(&document)?, payload: part(payload)?, signed, signature: part(signature)? })
+        let document = Document::parse(&decoded(header)?).map_err(|_| "malformed")?;
+        Self::of(signed, &document, payload, signature, &[])
     }
+
+    fn of(signed: &'t str, header: &Document, payload: &str, signature: &str, tolerated: &[&str]) -> Result<Self, &'static str> {
+        let header = Header::read(header, tolerated)?;
+        Ok(Self { header, payload: decoded(payload)?, signed, signature: decoded(signature)? })
+    }
+
+    /// Takes a token apart whose header carries the key that it is signed with (`jwk`), as proofs of possession do (RFC 9449 § 4.2).
+    /// Gives the key as it stands there. That it is the right key is for the caller to say.
+    ///
+    /// # Errors
+    /// As [`Jws::parse`].
+    pub fn carrying_key(token: &'t str) -> Result<(Self, String), &'static str> {
+        Self::carrying(token, "jwk", |value| Some(value.raw().to_owned()))
+    }
+
+    /// Takes a token apart whose header carries the certificates of its signer (`x5c`, RFC 7515 § 4.1.6): DER, the signer's own first.
+    /// That the chain leads anywhere is for the caller to say.
+    ///
+    /// # Errors
+    /// As [`Jws::parse`].
+    pub fn carrying_certificates(token: &'t str) -> Result<(Self, Vec<Vec<u8>>), &'static str> {
+        Self::carrying(token, "x5c", |value| {
+            let one = |item: crate::fhir::json::Element<'_>| STANDARD.decode(item.as_str()?.as_bytes()).ok();
+            let chain: Option<Vec<_>> = value.items().take(LONGEST_CHAIN + 1).map(one).collect();
+            chain.filter(|chain| (1..=LONGEST_CHAIN).contains(&chain.len()))
+        })
+    }
+
+    fn carrying<T>(
+        token: &'t str,
+        name: &str,
+        read: impl FnOnce(crate::fhir::json::Element<'_>) -> Option<T>,
+    ) -> Result<(Self, T), &'static str> {
+        if token.len() > LONGEST_TOKEN {
+            return Err("size");
+        }
+        let (signed, signature) = token.rsplit_once('.').ok_or("malformed")?;
+        let (header, payload) = signed.split_once('.').ok_or("malformed")?;
+        let document = Document::parse(&decoded(header)?).map_err(|_| "malformed")?;
+        let carried = document.root().get(name).and_then(read).ok_or("header")?;
+        Ok((Self::of(signed, &document, payload, signature, &[name])?, carried))
+    }
+}
+
+/// The most certificates that a header may carry.
+const LONGEST_CHAIN: usize = 6;
+
+fn decoded(text: &str) -> Result<Vec<u8>, &'static str> {
+    URL_SAFE_NO_PAD.decode(text).map_err(|_| "malformed")
 }
 
 impl Header {
     /// A header that carries a key, the address of a certificate, or an extension that must be understood is refused:
     /// none of them may say how the token is to be verified.
-    fn read(document: &Document) -> Result<Self, &'static str> {
+    fn read(document: &Document, tolerated: &[&str]) -> Result<Self, &'static str> {
         let root = document.root();
         if root.kind() != Kind::Object {
             return Err("malformed");
         }
-        if ["crit", "jwk", "x5u", "b64", "enc", "zip"].iter().any(|name| root.get(name).is_some()) {
+        let foreign = |name: &&str| !tolerated.contains(name) && root.get(name).is_some();
+        if ["crit", "jwk", "x5u", "b64", "enc", "zip"].iter().any(foreign) {
             return Err("header");
         }
         let text = |name: &str| match root.get(name) {

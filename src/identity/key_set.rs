@@ -62,6 +62,25 @@ impl KeySet {
         Ok(Self { keys: all.into_iter().filter_map(Key::read).collect() })
     }
 
+    /// The set of this one key, as it stands in the header of a proof (RFC 9449 § 4.2), with its thumbprint (RFC 7638).
+    ///
+    /// # Errors
+    /// `key` when it is no public key that can verify a signature.
+    pub fn of_one(jwk: &str) -> Result<(Self, String), &'static str> {
+        let set = Self::parse(format!("{{\"keys\":[{jwk}]}}").as_bytes()).map_err(|_| "key")?;
+        let document = Document::parse(jwk.as_bytes()).map_err(|_| "key")?;
+        let text = |name: &str| document.root().text_at(name).filter(|text| text.bytes().all(is_plain)).ok_or("key");
+        let members: &[&str] = if text("kty")? == "RSA" { &["e", "kty", "n"] } else { &["crv", "kty", "x", "y"] };
+        let mut parts = Vec::new();
+        for name in members {
+            parts.push(format!("\"{name}\":\"{}\"", text(name)?));
+        }
+        if set.is_empty() {
+            return Err("key");
+        }
+        Ok((set, super::certificate::thumbprint(format!("{{{}}}", parts.join(",")).as_bytes())))
+    }
+
     /// Does it hold no usable key?
     pub fn is_empty(&self) -> bool {
         self.keys.is_empty()
@@ -158,6 +177,11 @@ impl Material {
             Self::Ec { x, y, .. } => DecodingKey::from_ec_components(&URL_SAFE_NO_PAD.encode(x), &URL_SAFE_NO_PAD.encode(y)).ok(),
         }
     }
+}
+
+/// A character that stands in JSON as itself.
+const fn is_plain(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_')
 }
 
 fn bytes(jwk: Element<'_>, name: &str) -> Option<Vec<u8>> {

@@ -19,6 +19,13 @@ pub struct Registration {
     pub may_choose_ids: bool,
 }
 
+/// Nothing could be kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Unkept;
+
+/// Whether something was used for the first time.
+pub type FirstUse<'a> = Pin<Box<dyn Future<Output = Result<bool, Unkept>> + Send + 'a>>;
+
 /// Who is registered. Lookups are served from a snapshot in memory.
 pub trait Registrations: Send + Sync {
     /// The registration of this client of this issuer. The same client id of two issuers is two clients.
@@ -29,6 +36,10 @@ pub trait Registrations: Send + Sync {
 
     /// A number that changes with the snapshot.
     fn generation(&self) -> u64;
+
+    /// Notes that something with this name was used by somebody, until a moment; `false` when it had been. Durable, and on every node.
+    fn use_once<'a>(&'a self, by: &'a str, name: &'a str, until: crate::fhir::Instant, now: crate::fhir::Instant)
+    -> FirstUse<'a>;
 
     /// Looks for this client behind the snapshot, at a bounded rate: it may have been added a moment ago.
     fn look_again<'a>(&'a self, client: &'a str, now: crate::fhir::Instant) -> Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
@@ -49,6 +60,10 @@ impl Registrations for Nobody {
 
     fn generation(&self) -> u64 {
         0
+    }
+
+    fn use_once<'a>(&'a self, _: &'a str, _: &'a str, _: crate::fhir::Instant, _: crate::fhir::Instant) -> FirstUse<'a> {
+        Box::pin(std::future::ready(Err(Unkept)))
     }
 
     fn look_again<'a>(&'a self, _: &'a str, _: crate::fhir::Instant) -> Pin<Box<dyn Future<Output = ()> + Send + 'a>> {

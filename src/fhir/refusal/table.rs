@@ -47,6 +47,14 @@ pub(super) const STEP_UP: Told = told(
     "step-up",
     "This needs a fresh and strong sign-in. Sign in again as the `WWW-Authenticate` header asks, and repeat the request with the new token.",
 );
+pub(super) const PROOF_REFUSED: Told = told(
+    401,
+    "login",
+    "AMANAT-AUTH-0005",
+    Serious,
+    "",
+    "The access token is bound to a key. Send it as `Authorization: DPoP <token>` with a fresh proof of this request in the header `DPoP`.",
+);
 pub(super) const PURPOSE_REFUSED: Told = told(
     403,
     "forbidden",
