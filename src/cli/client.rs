@@ -3,6 +3,7 @@
 use super::desk::Desk;
 use super::places;
 use super::screen::{Failure, Screen, wait};
+use super::smart_desk::Approval;
 use crate::smart;
 use crate::smart::ClientKeys;
 use crate::startup::fingerprint;
@@ -32,6 +33,26 @@ enum Action {
     /// Every client.
     #[command(after_help = "Example: amanat client list --json")]
     List,
+    /// Admit a client that registered itself: from now on it gets tokens.
+    #[command(
+        after_help = "Example: amanat client approve 4b1d8c7e-9d1e-4f0c-8d0a-2f6f6c8f5a11 --organization Organization/lab-a"
+    )]
+    Approve {
+        /// `client_id`
+        id: String,
+        /// The organization it acts for, such as Organization/lab-a.
+        #[arg(long, value_name = "REFERENCE")]
+        organization: Option<String>,
+        /// A purpose of use that it may act for, such as TREAT; may be repeated.
+        #[arg(long, value_name = "CODE")]
+        purpose: Vec<String>,
+        /// Scopes it may ask for, when they are to be fewer than it asked for, space-separated.
+        #[arg(long)]
+        scope: Option<String>,
+        /// You answer for the app: the consent page says so.
+        #[arg(long)]
+        vetted: bool,
+    },
     /// Disable a client: it gets no token any more, and those it has are refused.
     #[command(after_help = "Example: amanat client disable lab-a")]
     Disable {
@@ -41,6 +62,7 @@ enum Action {
 }
 
 #[derive(Debug, clap::Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 struct Add {
     /// `client_id`
     id: String,
@@ -85,6 +107,25 @@ struct Add {
     /// this can find out which ids are taken.
     #[arg(long)]
     may_choose_ids: bool,
+    /// The security profile that it is held to: smart, udap or fapi2.
+    #[arg(long, value_name = "PROFILE", default_value = "smart", value_parser = profile)]
+    profile: smart::Profile,
+    /// Bind its tokens to a key always: every request for one needs a proof (DPoP).
+    #[arg(long)]
+    proves_keys: bool,
+    /// Bind its tokens to the certificate that it connects with.
+    #[arg(long)]
+    shows_certificate: bool,
+    /// It authenticates with its certificate, which has this subject, such as "CN=lab-a, O=Hospital".
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["jwks", "jwks_uri", "secret"])]
+    tls_subject: Option<String>,
+    /// It authenticates with exactly this certificate, PEM.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["jwks", "jwks_uri", "secret", "tls_subject"])]
+    tls_certificate: Option<PathBuf>,
+}
+
+fn profile(text: &str) -> Result<smart::Profile, String> {
+    smart::Profile::parse(text).ok_or_else(|| "write smart, udap or fapi2".to_owned())
 }
 
 impl Client {
@@ -100,6 +141,10 @@ impl Client {
                     added(&desk, client, secret, json, screen).await
                 }
                 Action::List => list(&desk, json, screen).await,
+                Action::Approve { id, organization, purpose, scope, vetted } => {
+                    let grant = Approval { organization, purposes: purpose, scope, vetted };
+                    approved(&desk, &id, grant, json, screen).await
+                }
                 Action::Disable { id } => disabled(&desk, &id, json, screen).await,
             };
             desk.close().await;
@@ -116,10 +161,19 @@ impl Add {
             (None, Some(uri)) => ClientKeys::JwksUri(uri),
             (None, None) => ClientKeys::None,
         };
+        let tls = match (self.tls_subject, self.tls_certificate) {
+            (Some(name), _) => Some(smart::TlsName::SubjectDn(name)),
+            (None, Some(file)) => Some(smart::TlsName::Itself(certificate_digest(&file)?)),
+            (None, None) => None,
+        };
         let (id, redirects) = (&self.id, self.redirect_uri);
         let mut secret = None;
         let client = match keys {
             ClientKeys::None if self.issuer.is_some() => smart::Client::app(id, &name, Vec::new(), &self.scope),
+            ClientKeys::None if tls.is_some() && redirects.is_empty() => {
+                smart::Client::backend(id, &name, ClientKeys::None, &self.scope)
+            }
+            ClientKeys::None if tls.is_some() => smart::Client::asymmetric(id, &name, ClientKeys::None, redirects, &self.scope),
             ClientKeys::None if redirects.is_empty() => {
                 let text = "a client needs keys (--jwks, --jwks-uri) or, as an app, --redirect-uri";
                 return Err(Failure::Usage(text.to_owned()));
@@ -143,6 +197,10 @@ impl Add {
             may_choose_ids: self.may_choose_ids,
             launch_uris: self.launch_uri,
             vetted: self.vetted,
+            profile: self.profile,
+            tls,
+            proves_keys: self.proves_keys,
+            shows_certificate: self.shows_certificate,
             ..client
         };
         Ok((client, secret))
@@ -203,8 +261,24 @@ async fn list(desk: &Desk, json: bool, screen: &mut Screen<'_>) -> Result<(), Fa
     let width = clients.iter().map(|client| client.id.len()).max().unwrap_or(0).max(9);
     screen.line(format_args!("{:width$}  {:8}  SCOPE", "CLIENT_ID", "STATE"))?;
     for client in clients {
-        let state = if client.disabled { "disabled" } else { "enabled" };
+        let state = if client.disabled {
+            "disabled"
+        } else if client.waits() {
+            "pending"
+        } else {
+            "enabled"
+        };
         screen.line(format_args!("{:width$}  {state:8}  {}", client.id, client.scopes))?;
+    }
+    Ok(())
+}
+
+async fn approved(desk: &Desk, id: &str, grant: Approval, json: bool, screen: &mut Screen<'_>) -> Result<(), Failure> {
+    let client = desk.approve_client(id, grant).await?;
+    if json {
+        screen.json(&json!({ "approved": smart::Client { secret: None, ..client } }))?;
+    } else {
+        screen.line(format_args!("approved `{id}`: {}", client.scopes))?;
     }
     Ok(())
 }

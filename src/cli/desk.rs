@@ -222,12 +222,12 @@ impl Desk {
     }
 
     /// Notes a change of the registry, and lets a gateway in this process know of it.
-    async fn changed(&self, word: &'static str, client: &str) -> Result<(), Failure> {
+    pub(super) async fn changed(&self, word: &'static str, client: &str) -> Result<(), Failure> {
         self.parts.gateway.note_about(Event::Registry(word), client).await;
         self.parts.registry.refresh().await.map_err(failed)
     }
 
-    fn clients(&self) -> &dyn ClientStore {
+    pub(super) fn clients(&self) -> &dyn ClientStore {
         self.parts.registry.store()
     }
 

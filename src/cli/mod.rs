@@ -10,6 +10,7 @@ mod doctor;
 mod explain;
 mod incident;
 mod init;
+mod keys;
 mod lab;
 mod lab_desk;
 mod people;
@@ -17,6 +18,7 @@ mod places;
 mod screen;
 pub mod selftest;
 mod serve;
+mod smart_desk;
 pub mod synthetic;
 #[cfg(test)]
 mod tests;
@@ -50,6 +52,8 @@ enum Command {
     Doctor(doctor::Doctor),
     /// Register, list and disable clients.
     Client(client::Client),
+    /// Put new keys in the place of those that sign tokens.
+    Keys(keys::Keys),
     /// Add, list and lock out people who sign in.
     User(user::User),
     /// Print a bearer token of the gateway's own issuer, for trying things.
@@ -85,6 +89,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, out: &mut dyn Write, e
         Command::Serve(serve) => serve.run(),
         Command::Doctor(doctor) => doctor.run(&mut screen),
         Command::Client(client) => client.run(&mut screen),
+        Command::Keys(keys) => keys.run(&mut screen),
         Command::User(user) => user.run(&mut screen),
         Command::Token(token) => token.run(&mut screen),
         Command::Audit(audit) => audit.run(&mut screen),

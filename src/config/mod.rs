@@ -8,11 +8,14 @@ mod emergency;
 mod lab;
 mod labels;
 mod mail;
+mod providers;
 mod sections;
 mod settings;
+mod smart;
 mod store;
 #[cfg(test)]
 mod tests;
+mod udap;
 mod upstream;
 
 pub use alarms::Alarms;
@@ -21,9 +24,12 @@ pub use base_url::BaseUrl;
 pub use emergency::Emergency;
 pub use lab::{Feed as LabFeed, Lab, Subscriber, read_tables};
 pub use mail::{Mail, MailTls};
-pub use sections::{Exposure, Issuer, JwksSource, Limits, Server, Smart, Tls};
+pub use providers::Provider;
+pub use sections::{Exposure, Issuer, JwksSource, Limits, Server, Tls};
 pub use settings::Effective;
+pub use smart::{Registration, Smart, StepUp};
 pub use store::Store;
+pub use udap::Community;
 pub use upstream::{Compartments, ConsentsAt, OtherUpstream, Upstream, UpstreamAuth, UpstreamBounds};
 
 use crate::consent::{ConsentSettings, Labelling};
@@ -60,6 +66,8 @@ pub struct Config {
     pub limits: Limits,
     /// `[smart]`
     pub smart: Smart,
+    /// `[[udap.communities]]`
+    pub communities: Vec<Community>,
     /// Every value in effect and where it came from.
     pub effective: Vec<Effective>,
 }

@@ -108,19 +108,6 @@ pub struct Limits {
     pub strangers_burst: u32,
 }
 
-/// `[smart]`: the gateway's own issuer.
-#[derive(Debug, Clone)]
-pub struct Smart {
-    /// Seconds that an access token lives.
-    pub token_lifetime_seconds: u32,
-    /// Seconds of leeway on `exp`, `nbf` and `iat`.
-    pub leeway_seconds: u32,
-    /// Whether people sign in here: the authorization endpoint, its pages, and what is claimed of them.
-    pub sign_in: bool,
-    /// The name by which patients know whose records these are.
-    pub brand: String,
-}
-
 /// Reads all sections. `None` only after a fault was noted.
 pub(super) fn read(settings: &mut Settings) -> Option<Config> {
     let (server, tls, store) = (server(settings), tls(settings), store(settings));
@@ -130,7 +117,8 @@ pub(super) fn read(settings: &mut Settings) -> Option<Config> {
     let labelling = labels::read(settings, &consent);
     let lab = lab::read(settings, consent.time_zone.rules());
     let (audit, alarms) = (audit::read(settings), alarms::read(settings));
-    let (limits, smart) = (limits(settings), smart(settings));
+    let (limits, smart) = (limits(settings), super::smart::read(settings));
+    let communities = super::udap::read(settings);
     let config = Config {
         server: server?,
         tls: tls?,
@@ -145,6 +133,7 @@ pub(super) fn read(settings: &mut Settings) -> Option<Config> {
         alarms,
         limits,
         smart,
+        communities: communities?,
         effective: Vec::new(),
     };
     check_exposure(&config, settings);
@@ -266,22 +255,6 @@ fn limits(settings: &mut Settings) -> Limits {
         }
     }
     limits
-}
-
-fn smart(settings: &mut Settings) -> Smart {
-    let smart = Smart {
-        token_lifetime_seconds: settings.or("smart.token_lifetime_seconds", 300),
-        leeway_seconds: settings.or("smart.leeway_seconds", 30),
-        sign_in: settings.or("smart.sign_in", true),
-        brand: settings.or("smart.brand", "Amanat".to_owned()),
-    };
-    if !(1..=3600).contains(&smart.token_lifetime_seconds) {
-        settings.fault("smart.token_lifetime_seconds", "must lie between 1 and 3600");
-    }
-    if !(10..=60).contains(&smart.leeway_seconds) {
-        settings.fault("smart.leeway_seconds", "must lie between 10 and 60");
-    }
-    smart
 }
 
 fn is_origin(text: &str) -> bool {

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use std::sync::Arc;
 
 /// A sign-in is fresh for this many seconds.
-const FRESH: i64 = 300;
+const FRESH_SECONDS: u32 = 300;
 
 /// Seconds in which somebody else must close the case.
 const REVIEW: i64 = 72 * 3600;
@@ -61,7 +61,7 @@ impl Gateway {
             ended: None,
             ended_by: None,
         };
-        let answer = answer(&grant, &token, &scope, errand.visit.now);
+        let answer = answer(&grant, &token, &scope, caller.sign_in.key.is_some(), errand.visit.now);
         let receipt = self.parts.emergency.open(self.opening(grant, errand).await?).await?;
         tracing::warn!(rule = "R9", request_id = errand.visit.request_id, "emergency access began");
         metrics::counter!(crate::telemetry::BREAK_GLASS_GRANTS).increment(1);
@@ -84,8 +84,8 @@ impl Gateway {
         if !caller.sign_in.registered_purposes.iter().any(|purpose| purpose == BREAK_THE_GLASS) {
             return refused("client");
         }
-        if !caller.signed_in_since(now.plus_seconds(-FRESH), &rules.acr) {
-            return Err(Refusal::StepUp { acr_values: rules.acr.join(" ") });
+        if !caller.signed_in_since(now.plus_seconds(-i64::from(FRESH_SECONDS)), &rules.acr) {
+            return Err(Refusal::StepUp { acr_values: rules.acr.join(" "), max_age: FRESH_SECONDS });
         }
         Ok(user.clone())
     }
@@ -138,6 +138,7 @@ impl Gateway {
             organization: caller.organization.clone(),
             purposes: vec![BREAK_THE_GLASS.to_owned()],
             certificate,
+            key: caller.sign_in.key.clone(),
             emergency: Some((id.to_owned(), caller.issuer.clone())),
             ..smart::Grant::default()
         };
@@ -225,10 +226,10 @@ fn to_the_patient(grant: &BreakGlass) -> String {
     )
 }
 
-fn answer(grant: &BreakGlass, token: &Issued, scope: &str, now: Instant) -> Value {
+fn answer(grant: &BreakGlass, token: &Issued, scope: &str, bound: bool, now: Instant) -> Value {
     json!({"resourceType": "Parameters", "parameter": [
         {"name": "access_token", "valueString": token.token},
-        {"name": "token_type", "valueCode": "Bearer"},
+        {"name": "token_type", "valueCode": if bound { "DPoP" } else { "Bearer" }},
         {"name": "expires_in", "valueInteger": token.expires.seconds() - now.seconds()},
         {"name": "scope", "valueString": scope},
         {"name": "grant", "valueId": grant.id},

@@ -16,6 +16,7 @@ mod delete;
 mod directive;
 mod earlier;
 mod emergency;
+mod enrol;
 mod explain;
 mod explain_words;
 mod fresh;
@@ -24,6 +25,7 @@ mod history;
 mod inbound;
 mod lab;
 mod last_n;
+mod limits;
 mod match_patient;
 mod notices;
 mod operate;
@@ -38,6 +40,7 @@ mod restrictions;
 mod search;
 mod shadow;
 mod sign_on;
+mod step_up;
 mod token;
 mod trail_view;
 mod transaction;
@@ -50,14 +53,16 @@ pub use emergency::{Emergency, EmergencyRules};
 pub use explain::{Explained, Somebody};
 pub use inbound::Inbound;
 pub use lab::{Finding, LabRules, Laboratory, Queued, is_overdue};
+pub use limits::Limits;
 pub use page::LinkKey;
 pub use rate::Rate;
 pub use restrictions::Restrictions;
 pub use shadow::{Draft, Shift};
 pub use sign_on::{
-    AppView, Browser, ConnectedApp, ConsentPage, CornerApp, CornerLaunch, CornerPage, HomePage, PatientRow, PatientsPage,
-    PhonePage, SessionRow, SetUpPage, SignInPage, Step, Turn, WrongPage,
+    AppView, Browser, ConnectedApp, ConsentPage, CornerApp, CornerLaunch, CornerPage, HomePage, PasskeyPage, PasskeyUsed,
+    PatientRow, PatientsPage, PhonePage, SessionRow, SetUpPage, SignInPage, Step, Turn, WrongPage,
 };
+pub use step_up::StepUp;
 pub use token::{Endpoint, TokenReply, TokenRequest};
 pub use turned_away::TurnedAway;
 
@@ -67,8 +72,8 @@ use crate::clock::Clock;
 use crate::consent::Labelling;
 use crate::disclosure::{Answer, Marking, Pending, Redaction, Row, Sealed, Visit, refuse, release, throttle};
 use crate::fhir::{Id, Instant, Interaction, Key, Need, Refusal, Rendering, RouteOptions, interaction, rendering};
-use crate::identity::Authenticator;
-use crate::smart::{Endpoints, People, TokenEndpoint};
+use crate::identity::{Authenticator, Proving};
+use crate::smart::{Endpoints, Federation, People, Registrar, TokenEndpoint};
 use crate::store::shared::Shared;
 use crate::store::{PageBounds, RecordStore};
 use crate::telemetry;
@@ -76,39 +81,8 @@ use rate::{Denied, Rates};
 use std::collections::BTreeSet;
 use std::sync::{Arc, RwLock};
 
-/// Bounds that a site can set. Counts are entries, sizes bytes.
-#[derive(Debug, Clone, Copy)]
-pub struct Limits {
-    /// Matches of a page when the caller names no `_count`.
-    pub page_default: u32,
-    /// The largest `_count`.
-    pub page_max: u32,
-    /// Included records of a page.
-    pub page_included: u32,
-    /// Bytes of content at which a page ends early.
-    pub page_bytes: usize,
-    /// Entries of a batch or transaction.
-    pub bundle_entries: usize,
-    /// Requests of one client.
-    pub clients: Rate,
-    /// Requests without a valid token from one address.
-    pub strangers: Rate,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        let (clients, strangers) = (Rate::default(), Rate::default());
-        Self {
-            page_default: 20,
-            page_max: 1000,
-            page_included: 5000,
-            page_bytes: 16 << 20,
-            bundle_entries: 25_000,
-            clients,
-            strangers,
-        }
-    }
-}
+/// Registrations of clients from one address: a person tries things out, and a program does not fill the store.
+const REGISTRATIONS: Rate = Rate { per_second: 1, burst: 30 };
 
 /// What the gateway is built of.
 pub struct Parts {
@@ -146,6 +120,14 @@ pub struct Parts {
     pub people: People,
     /// The URLs of the authorization server.
     pub endpoints: Endpoints,
+    /// The OpenID providers at which people sign in.
+    pub federation: Federation,
+    /// What needs a fresh and strong sign-in.
+    pub step_up: StepUp,
+    /// Clients that register themselves.
+    pub registrar: Registrar,
+    /// The name by which patients know whose records these are.
+    pub brand: String,
     /// The brand bundle; empty where nobody signs in.
     pub brands: String,
     /// Proves that a form was shown by this gateway.
@@ -165,6 +147,7 @@ pub struct Gateway {
     shown: tokio::sync::Mutex<i64>,
     turned_away: turned_away::Allowance,
     rates: Rates,
+    registrations: rate::Gate,
     purposes: purpose::Purposes,
     known: custom::Known,
     freshness: freshness::Freshness,
@@ -196,11 +179,12 @@ impl Gateway {
         let capabilities = RwLock::new(statement);
         let fresh = fresh::Freshness::begin(parts.shared.clone()).await?;
         let shown = tokio::sync::Mutex::new(parts.ledger.shown().await.map_err(|_| Refusal::TrailUnavailable)?);
+        let registrations = rate::Gate::always(REGISTRATIONS);
         let rates = Rates::new(parts.limits.clients, parts.limits.strangers);
         let (turned_away, purposes) = (turned_away::Allowance::default(), purpose::Purposes::new(parts.purpose_required));
         let freshness = freshness::Freshness::new(parts.store.as_ref(), parts.clock.now());
         let known = custom::Known::default();
-        let gateway = Self { parts, fresh, capabilities, shown, turned_away, rates, purposes, known, freshness };
+        let gateway = Self { parts, fresh, capabilities, shown, turned_away, rates, registrations, purposes, known, freshness };
         if let Err(refusal) = gateway.parts.consent.load(gateway.parts.store.as_ref()).await {
             gateway.freshness.begin_without(refusal)?;
         }
@@ -291,7 +275,11 @@ impl Gateway {
         if crate::layers::off(crate::layers::Layer::Token) {
             return Ok(crate::layers::system());
         }
-        let caller = self.parts.authenticator.authenticate(inbound.bearer()?, inbound.certificate.as_ref(), now).await?;
+        let url = format!("{}/{}", self.parts.base, inbound.request.path);
+        let (method, proof) = (inbound.request.method.name(), inbound.request.headers.proof.as_deref());
+        let proving = Proving { proof, method, url: &url };
+        let shown = (inbound.bearer()?, inbound.certificate.as_ref());
+        let caller = self.parts.authenticator.authenticate_holder(shown.0, shown.1, &proving, now).await?;
         if caller.sign_in.grant.is_some() {
             // Whoever ended the grant, in whatever process: it holds no more now.
             self.parts.emergency.load(now).await?;
@@ -302,6 +290,7 @@ impl Gateway {
 
     /// From the caller's interaction to its answer, unreleased. Entries of a batch begin here too.
     async fn perform(&self, caller: &Arc<Caller>, interaction: Interaction, errand: &mut Errand) -> Result<Pending, Refusal> {
+        self.parts.step_up.demand(caller, &interaction, errand.visit.now)?;
         // Each in a box of its own but for the read, which is asked most: it should not carry the place that a search needs.
         if let Interaction::Page(token) = &interaction {
             return Box::pin(self.page(caller, token, errand)).await;

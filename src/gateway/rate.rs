@@ -92,6 +92,11 @@ impl Gate {
         (rate.per_second > 0).then(|| Self { rate, hasher: RandomState::new(), used: used() })
     }
 
+    /// With a bound that is never none.
+    pub(super) fn always(rate: Rate) -> Self {
+        Self { rate, hasher: RandomState::new(), used: Cache::new(COUNTED) }
+    }
+
     /// Counts a request of a name.
     pub(super) fn pass(&self, name: impl std::hash::Hash, now: Instant) -> Result<(), Over> {
         let name = self.hasher.hash_one(name);

@@ -5,7 +5,7 @@ use super::rate::Denied;
 use crate::access::Caller;
 use crate::audit::{Agent, Entry, Event};
 use crate::fhir::{Instant, Outcome, Refusal};
-use crate::identity::PeerCertificate;
+use crate::identity::{PeerCertificate, Proving};
 use crate::smart::{self, TokenFacts};
 use std::sync::Arc;
 
@@ -26,6 +26,8 @@ pub struct TokenRequest {
     pub request_id: String,
     /// The client certificate, when one was presented and verified.
     pub certificate: Option<PeerCertificate>,
+    /// The header `DPoP`.
+    pub proof: Option<String>,
 }
 
 /// What is answered: JSON.
@@ -48,6 +50,8 @@ pub enum Endpoint {
     Introspection,
     /// RFC 7009
     Revocation,
+    /// RFC 9126
+    Push,
 }
 
 impl Gateway {
@@ -60,10 +64,13 @@ impl Gateway {
             query: &request.query,
             body: &request.body,
             peer: request.certificate.as_ref(),
+            proof: request.proof.as_deref(),
+            at: self.url_of(endpoint),
         };
         let mut answer = match endpoint {
             Endpoint::Token => self.parts.tokens.answer(&asked, now).await,
             Endpoint::Introspection => self.introspected(asked, now).await,
+            Endpoint::Push => self.parts.tokens.push(&asked, now).await,
             Endpoint::Revocation => {
                 let examined = self.examined(&request.body, now).await;
                 self.parts.tokens.revoke(&asked, examined.as_deref(), now).await
@@ -101,12 +108,29 @@ impl Gateway {
         TokenReply { status: answer.status, body: answer.body, headers: answer.headers }
     }
 
+    /// The URL of an endpoint.
+    fn url_of(&self, endpoint: Endpoint) -> &str {
+        let endpoints = &self.parts.endpoints;
+        match endpoint {
+            Endpoint::Token => &endpoints.token,
+            Endpoint::Introspection => &endpoints.introspection,
+            Endpoint::Revocation => &endpoints.revocation,
+            Endpoint::Push => endpoints.people.as_ref().map_or(&endpoints.token, |people| &people.push),
+        }
+    }
+
+    /// The nonce that the next proof of possession may carry.
+    pub fn proof_nonce(&self) -> String {
+        self.parts.authenticator.nonce(self.parts.clock.now())
+    }
+
     /// A bearer token may stand for the client that asks.
     async fn introspected(&self, asked: smart::TokenRequest<'_>, now: Instant) -> smart::TokenAnswer {
-        let header =
-            asked.authorization.filter(|header| header.get(..7).is_some_and(|word| word.eq_ignore_ascii_case("bearer ")));
+        let is = |header: &str, word: &str| header.get(..word.len()).is_some_and(|lead| lead.eq_ignore_ascii_case(word));
+        let header = asked.authorization.filter(|header| is(header, "bearer ") || is(header, "dpop "));
+        let proving = Proving { proof: asked.proof, method: "POST", url: asked.at };
         let bearer = match header {
-            Some(_) => self.parts.authenticator.authenticate(header, asked.peer, now).await.ok(),
+            Some(_) => self.parts.authenticator.authenticate_holder(header, asked.peer, &proving, now).await.ok(),
             None => None,
         };
         let examined = self.examined(asked.body, now).await;
@@ -135,6 +159,7 @@ impl Gateway {
         };
         let event = match endpoint {
             Endpoint::Token => Event::Token,
+            Endpoint::Push => Event::SignOn("asked"),
             Endpoint::Introspection => Event::SignOn("introspected"),
             Endpoint::Revocation => Event::SignOn("ended"),
         };
@@ -153,9 +178,16 @@ impl Gateway {
     ///
     /// # Errors
     /// The refusal of the token, or [`Refusal::ScopeMissing`].
-    pub async fn userinfo(&self, authorization: Option<&str>, peer: Option<&PeerCertificate>) -> Result<String, Refusal> {
+    pub async fn userinfo(
+        &self,
+        authorization: Option<&str>,
+        peer: Option<&PeerCertificate>,
+        (method, proof): (&str, Option<&str>),
+    ) -> Result<String, Refusal> {
         let now = self.parts.clock.now();
-        let caller = self.parts.authenticator.authenticate(authorization, peer, now).await?;
+        let url = self.parts.endpoints.people.as_ref().map(|people| people.userinfo.as_str()).unwrap_or_default();
+        let proving = Proving { proof, method, url };
+        let caller = self.parts.authenticator.authenticate_holder(authorization, peer, &proving, now).await?;
         let told = |name: &str| caller.scopes.contexts.iter().any(|held| held == name);
         if caller.issuer != self.parts.base || !told("openid") {
             return Err(Refusal::ScopeMissing { needed: "openid".to_owned() });
@@ -305,7 +337,7 @@ impl Gateway {
     }
 }
 
-fn throttled(denied: &Denied) -> TokenReply {
+pub(super) fn throttled(denied: &Denied) -> TokenReply {
     tracing::debug!(?denied, "one of too many");
     let body = r#"{"error":"temporarily_unavailable","error_description":"Too many requests that prove no client came from your address. Wait a moment."}"#;
     TokenReply { status: 429, body: body.to_owned(), headers: vec![("Cache-Control", "no-store"), ("Retry-After", "5")] }

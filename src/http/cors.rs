@@ -8,10 +8,10 @@ use actix_web::http::header::{self, HeaderValue};
 use actix_web::{HttpRequest, HttpResponse};
 
 const ALLOWED: HeaderValue = HeaderValue::from_static(
-    "Authorization, Content-Type, Accept, Prefer, If-Match, If-None-Match, If-Modified-Since, If-None-Exist, X-Request-Id, X-Purpose-Of-Use",
+    "Authorization, Content-Type, Accept, Prefer, If-Match, If-None-Match, If-Modified-Since, If-None-Exist, X-Request-Id, X-Purpose-Of-Use, DPoP",
 );
 const EXPOSED: HeaderValue = HeaderValue::from_static(
-    "Location, Content-Location, ETag, Last-Modified, X-Progress, Retry-After, WWW-Authenticate, X-Request-Id",
+    "Location, Content-Location, ETag, Last-Modified, X-Progress, Retry-After, WWW-Authenticate, X-Request-Id, DPoP-Nonce",
 );
 
 /// Whether the request only asks what would be allowed.

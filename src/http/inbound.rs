@@ -120,8 +120,14 @@ fn headers(request: &HttpRequest) -> Result<Headers, Turned> {
         lenient,
         accept: Some(accept).filter(|accept| !accept.is_empty()),
         content_type: content_type(request)?,
+        proof: proof(request)?,
         purposes: single(request, &HeaderName::from_static("x-purpose-of-use"))?,
     })
+}
+
+/// The one proof of possession (RFC 9449 § 4.3).
+pub(super) fn proof(request: &HttpRequest) -> Result<Option<String>, Turned> {
+    single(request, &HeaderName::from_static("dpop"))
 }
 
 /// A list header, its lines joined (RFC 9110 § 5.3).

@@ -21,6 +21,7 @@ use crate::disclosure::Answer;
 use crate::fhir::Method;
 use crate::gateway::{Gateway, Inbound};
 use crate::telemetry;
+use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::{HttpRequest, HttpResponse, web};
 use place::Place;
 use std::future::Future;
@@ -103,10 +104,20 @@ async fn serve(front: &Front, request: HttpRequest, payload: web::Payload) -> Ht
         }
     };
     let (mut response, client) = telemetry::noting(work).await;
+    offer_nonce(&request, front, &mut response);
     cors::allow(&request, place, front, &mut response);
     render::protect(&mut response, place, &id, &front.config.server);
     watch.end(&response, client.as_deref());
     response
+}
+
+/// Who proves to have a key is told the nonce of the next proof, before the last one is refused (RFC 9449 § 8.2).
+fn offer_nonce(request: &HttpRequest, front: &Front, response: &mut HttpResponse) {
+    if request.headers().contains_key("dpop")
+        && let Ok(nonce) = HeaderValue::from_str(&front.gateway.proof_nonce())
+    {
+        response.headers_mut().insert(HeaderName::from_static("dpop-nonce"), nonce);
+    }
 }
 
 async fn fhir(front: &Front, request: &HttpRequest, path: &str, payload: web::Payload, id: &str) -> HttpResponse {

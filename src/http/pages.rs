@@ -7,9 +7,9 @@ use super::place::{Page, Place};
 use super::{Front, cookies};
 use crate::config::Exposure;
 use crate::fhir::{encode, pairs};
-use crate::gateway::{Browser, CornerLaunch, Step, Turn, WrongPage};
+use crate::gateway::{Browser, CornerLaunch, PasskeyUsed, Step, Turn, WrongPage};
 use crate::portal::{self, Language};
-use crate::smart::secret;
+use crate::smart::{Made, secret};
 use actix_web::http::{Method, StatusCode, header};
 use actix_web::web::Payload;
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
@@ -38,6 +38,9 @@ pub(super) async fn serve(front: &Front, request: &HttpRequest, page: Page, payl
     if page == Page::Style {
         return HttpResponse::Ok().insert_header((header::CONTENT_TYPE, "text/css; charset=utf-8")).body(portal::STYLE);
     }
+    if page == Page::Script {
+        return HttpResponse::Ok().insert_header((header::CONTENT_TYPE, "text/javascript; charset=utf-8")).body(portal::SCRIPT);
+    }
     if page == Page::Icon {
         return HttpResponse::Ok().insert_header((header::CONTENT_TYPE, "image/svg+xml")).body(portal::ICON);
     }
@@ -54,7 +57,8 @@ pub(super) async fn serve(front: &Front, request: &HttpRequest, page: Page, payl
     }
     match Visit::read(front, request, page, payload, id, reading).await {
         Ok(visit) => {
-            let turn = if reading || page == Page::Authorize { visit.turn(reading).await } else { visit.guarded().await };
+            let mut turn = if reading || page == Page::Authorize { visit.turn(reading).await } else { visit.guarded().await };
+            front.gateway.offer_ways(&mut turn);
             visit.answer(&turn)
         }
         Err(turned) => turned.response(),
@@ -81,11 +85,16 @@ impl<'v> Visit<'v> {
         }
         let agent = request.headers().get(header::USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or_default();
         let jar = cookies::Jar::of(request, front.config.server.base_url.is_https());
-        let browser =
-            Browser { session: jar.session(), address: address(request), agent: agent.to_owned(), request_id: id.to_owned() };
         let form_cookie = match jar.form() {
             Some(known) => (known, true),
             None => (secret::random().map_err(|_| Turned::invalid("no random numbers"))?, false),
+        };
+        let browser = Browser {
+            session: jar.session(),
+            address: address(request),
+            agent: agent.to_owned(),
+            request_id: id.to_owned(),
+            binding: form_cookie.0.clone(),
         };
         let language = language(request, &query, &jar);
         Ok(Self { front, request, page, browser, form_cookie, language, query, form })
@@ -161,7 +170,38 @@ impl<'v> Visit<'v> {
                 let (name, redirect, launch) = (self.field("name"), self.field("redirect_uri"), self.field("launch_uri"));
                 gateway.corner_register(name, redirect, launch, browser).await
             }
-            Page::Style | Page::Icon => Step::Go("/sign-in".to_owned()).into(),
+            Page::Leave | Page::Back | Page::PasskeyChallenge | Page::PasskeySignIn | Page::Passkey | Page::PasskeyForget => {
+                self.way(reading).await
+            }
+            Page::Style | Page::Icon | Page::Script => Step::Go("/sign-in".to_owned()).into(),
+        }
+    }
+
+    /// Ways to sign in beside the password.
+    async fn way(&self, reading: bool) -> Turn {
+        let (gateway, browser) = (&self.front.gateway, &self.browser);
+        match self.page {
+            Page::Leave => gateway.leave(self.asked("provider").unwrap_or_default(), self.asked("request"), browser).await,
+            Page::Back => gateway.arrive(&self.query, browser).await,
+            Page::PasskeyChallenge => gateway.passkey_challenge(browser).await,
+            Page::PasskeySignIn => {
+                let used = PasskeyUsed {
+                    challenge: self.field("challenge"),
+                    id: self.field("id"),
+                    user: self.field("user"),
+                    client_data: self.field("client_data"),
+                    authenticator_data: self.field("authenticator_data"),
+                    signature: self.field("signature"),
+                };
+                gateway.sign_in_by_passkey(self.handle(), &used, browser).await
+            }
+            Page::Passkey if reading => gateway.passkey_page(browser).await,
+            Page::Passkey => {
+                let made = Made { client_data: self.field("client_data"), attestation: self.field("attestation") };
+                gateway.add_passkey(&made, self.field("challenge"), self.field("name"), browser).await
+            }
+            Page::PasskeyForget => gateway.forget_passkey(self.field("id"), browser).await,
+            _ => Step::Go("/sign-in".to_owned()).into(),
         }
     }
 
@@ -172,6 +212,11 @@ impl<'v> Visit<'v> {
         let mut response = match (&turn.step, portal::page(&turn.step, self.language, &token, demo, &other)) {
             (_, Some(page)) => shown(page),
             (Step::Go(to) | Step::Away(to), None) => seen_elsewhere(to),
+            (Step::Told(_), None) => {
+                let mut response = HttpResponse::Ok();
+                response.insert_header((header::CONTENT_TYPE, "application/json"));
+                response
+            }
             _ => HttpResponse::InternalServerError(),
         };
         let secure = self.front.config.server.base_url.is_https();
@@ -186,7 +231,10 @@ impl<'v> Visit<'v> {
         }
         match portal::page(&turn.step, self.language, &token, demo, &other) {
             Some(page) => response.body(page.html),
-            None => response.finish(),
+            None => match &turn.step {
+                Step::Told(told) => response.body(told.clone()),
+                _ => response.finish(),
+            },
         }
     }
 
@@ -227,8 +275,9 @@ fn language(request: &HttpRequest, query: &[(String, String)], jar: &cookies::Ja
 fn shown(page: portal::Page) -> HttpResponseBuilder {
     let mut response = HttpResponse::build(StatusCode::from_u16(page.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR));
     let app = page.form_action.map(|origin| format!(" {origin}")).unwrap_or_default();
+    let script = if page.script { " script-src 'self'; connect-src 'self';" } else { "" };
     let policy = format!(
-        "default-src 'none'; style-src 'self'; img-src 'self'; font-src 'self'; form-action 'self'{app}; base-uri 'none'; frame-ancestors 'none'"
+        "default-src 'none';{script} style-src 'self'; img-src 'self'; font-src 'self'; form-action 'self'{app}; base-uri 'none'; frame-ancestors 'none'"
     );
     response
         .insert_header((header::CONTENT_TYPE, "text/html; charset=utf-8"))

@@ -20,6 +20,14 @@ pub(super) enum Place<'a> {
     Introspect,
     /// `/revoke`
     Revoke,
+    /// `/par`
+    Push,
+    /// `/register`, or below it the client with this id.
+    Register(Option<&'a str>),
+    /// `[base]/.well-known/udap`
+    Udap,
+    /// `/.well-known/oauth-protected-resource`
+    ProtectedResource,
     /// `/userinfo`
     Userinfo,
     /// The brand bundle.
@@ -67,6 +75,20 @@ pub(super) enum Page {
     CornerLaunch,
     /// It registers an app.
     CornerRegister,
+    /// To a provider of the site.
+    Leave,
+    /// Back from there.
+    Back,
+    /// What a passkey is to sign.
+    PasskeyChallenge,
+    /// A passkey that was used.
+    PasskeySignIn,
+    /// A passkey is made.
+    Passkey,
+    /// A passkey is given up.
+    PasskeyForget,
+    /// The script of passkeys.
+    Script,
     /// The style sheet.
     Style,
     /// The mark in the tab of the browser.
@@ -74,7 +96,7 @@ pub(super) enum Page {
 }
 
 /// Path, page, methods.
-const PAGES: [(&str, Page, &str); 17] = [
+const PAGES: [(&str, Page, &str); 24] = [
     ("/authorize", Page::Authorize, "GET, HEAD, POST, OPTIONS"),
     ("/authorize/continue", Page::Continue, "GET, HEAD, OPTIONS"),
     ("/authorize/patient", Page::Patient, "POST, OPTIONS"),
@@ -90,6 +112,13 @@ const PAGES: [(&str, Page, &str); 17] = [
     ("/demo", Page::Corner, "GET, HEAD, OPTIONS"),
     ("/demo/launch", Page::CornerLaunch, "POST, OPTIONS"),
     ("/demo/register", Page::CornerRegister, "POST, OPTIONS"),
+    ("/sign-in/with", Page::Leave, "GET, HEAD, OPTIONS"),
+    ("/sign-in/back", Page::Back, "GET, HEAD, OPTIONS"),
+    ("/sign-in/passkey", Page::PasskeySignIn, "POST, OPTIONS"),
+    ("/passkeys/challenge", Page::PasskeyChallenge, "POST, OPTIONS"),
+    ("/account/passkey", Page::Passkey, "GET, HEAD, POST, OPTIONS"),
+    ("/account/passkey/forget", Page::PasskeyForget, "POST, OPTIONS"),
+    (crate::portal::SCRIPT_PATH, Page::Script, "GET, HEAD, OPTIONS"),
     (crate::portal::STYLE_PATH, Page::Style, "GET, HEAD, OPTIONS"),
     (crate::portal::ICON_PATH, Page::Icon, "GET, HEAD, OPTIONS"),
 ];
@@ -106,11 +135,21 @@ impl<'a> Place<'a> {
             "/introspect" => return Self::Introspect,
             "/revoke" => return Self::Revoke,
             "/userinfo" => return Self::Userinfo,
+            "/par" => return Self::Push,
+            "/register" => return Self::Register(None),
+            "/.well-known/oauth-protected-resource" => return Self::ProtectedResource,
             "/.well-known/oauth-authorization-server" => return Self::OpenidConfiguration,
             _ => {}
         }
         if let Some((_, page, _)) = PAGES.iter().find(|(known, ..)| *known == path) {
             return Self::Page(*page);
+        }
+        if let Some(client) = path.strip_prefix("/register/").filter(|client| !client.is_empty() && !client.contains('/')) {
+            return Self::Register(Some(client));
+        }
+        // RFC 9728 § 3.1 puts the well-known word where RFC 8414 does.
+        if path.strip_prefix("/.well-known/oauth-protected-resource") == Some(base.path()) {
+            return Self::ProtectedResource;
         }
         // RFC 8414 § 3.1 puts the well-known word between the host and the path of the issuer.
         if path.strip_prefix("/.well-known/oauth-authorization-server") == Some(base.path()) {
@@ -120,6 +159,7 @@ impl<'a> Place<'a> {
         match rest.strip_prefix('/') {
             Some(".well-known/smart-configuration") => Self::SmartConfiguration,
             Some(".well-known/openid-configuration" | ".well-known/oauth-authorization-server") => Self::OpenidConfiguration,
+            Some(".well-known/udap") => Self::Udap,
             Some(rest) => Self::Fhir(rest),
             None if rest.is_empty() => Self::Fhir(""),
             None => Self::Nowhere,
@@ -135,8 +175,11 @@ impl<'a> Place<'a> {
             | Self::Jwks
             | Self::SmartStyle
             | Self::Brands
+            | Self::Udap
+            | Self::ProtectedResource
             | Self::Nowhere => "GET, HEAD, OPTIONS",
-            Self::Token | Self::Lab | Self::Introspect | Self::Revoke => "POST, OPTIONS",
+            Self::Register(Some(_)) => "GET, PUT, DELETE, OPTIONS",
+            Self::Token | Self::Push | Self::Register(None) | Self::Lab | Self::Introspect | Self::Revoke => "POST, OPTIONS",
             Self::Userinfo => "GET, HEAD, POST, OPTIONS",
             Self::Page(page) => page.methods(),
         }
@@ -151,6 +194,8 @@ impl<'a> Place<'a> {
                 | Self::Jwks
                 | Self::SmartStyle
                 | Self::Brands
+                | Self::Udap
+                | Self::ProtectedResource
                 | Self::Fhir("metadata")
         )
     }
@@ -171,6 +216,11 @@ impl<'a> Place<'a> {
             Self::Introspect => "/introspect",
             Self::Revoke => "/revoke",
             Self::Userinfo => "/userinfo",
+            Self::Push => "/par",
+            Self::Register(None) => "/register",
+            Self::Register(Some(_)) => "/register/{client}",
+            Self::Udap => "/.well-known/udap",
+            Self::ProtectedResource => "/.well-known/oauth-protected-resource",
             Self::Brands => "/user-access-brands.json",
             Self::SmartStyle => crate::portal::SMART_STYLE_PATH,
             Self::Page(page) => page.path(),

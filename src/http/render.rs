@@ -58,8 +58,8 @@ pub(super) fn protect(response: &mut HttpResponse, place: Place<'_>, id: &str, s
     }
     headers.insert(header::VARY, HeaderValue::from_static("Accept, Authorization, Origin, Prefer"));
     let keeping = match place {
-        Place::SmartConfiguration | Place::OpenidConfiguration | Place::Jwks => "max-age=300",
-        Place::Page(Page::Style | Page::Icon) | Place::SmartStyle => "public, max-age=31536000, immutable",
+        Place::SmartConfiguration | Place::OpenidConfiguration | Place::Jwks | Place::ProtectedResource => "max-age=300",
+        Place::Page(Page::Style | Page::Icon | Page::Script) | Place::SmartStyle => "public, max-age=31536000, immutable",
         _ => "no-store",
     };
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(keeping));

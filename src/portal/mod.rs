@@ -1,5 +1,5 @@
-//! Pages for people: what the gateway's steps look like. Rendered here from what `gateway` says, sent by `http`. No page needs a script,
-//! none names anything outside the gateway.
+//! Pages for people: what the gateway's steps look like. Rendered here from what `gateway` says, sent by `http`. No page needs a script
+//! but those of passkeys, none names anything outside the gateway.
 
 mod english;
 mod pages;
@@ -14,6 +14,12 @@ pub const STYLE: &str = include_str!("pages/portal.css");
 
 /// Where it is served; the number changes with it.
 pub const STYLE_PATH: &str = "/assets/portal-1.css";
+
+/// The one script: passkeys.
+pub const SCRIPT: &str = include_str!("passkey.js");
+
+/// Where it is served; the number changes with it.
+pub const SCRIPT_PATH: &str = "/assets/passkey-1.js";
 
 /// The mark in the tab of the browser.
 pub const ICON: &str = r##"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 16 16"><rect width="16" height="16" rx="4" fill="#0b57d0"/><path d="M8 3l4 1.6v3.2c0 2.6-1.7 4.4-4 5.2-2.3-.8-4-2.6-4-5.2V4.6z" fill="#fff"/></svg>"##;

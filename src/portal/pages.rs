@@ -19,6 +19,8 @@ pub struct Page {
     /// Where its form may lead beside the gateway itself: the app's own origin, to which the answer redirects. Without it Chromium
     /// blocks that redirect.
     pub form_action: Option<String>,
+    /// It has the script of passkeys.
+    pub script: bool,
 }
 
 /// What every page shows.
@@ -78,6 +80,8 @@ struct Home<'p> {
     frame: Frame<'p>,
     page: &'p HomePage,
     apps: Vec<AppRow<'p>>,
+    /// Id, name, since when.
+    passkeys: Vec<(&'p str, &'p str, String)>,
 }
 
 #[derive(Template)]
@@ -93,6 +97,13 @@ struct SetUp<'p> {
 struct Phone<'p> {
     frame: Frame<'p>,
     page: &'p PhonePage,
+    fault: Option<&'static str>,
+}
+
+#[derive(Template)]
+#[template(path = "passkey.html")]
+struct Passkey<'p> {
+    frame: Frame<'p>,
     fault: Option<&'static str>,
 }
 
@@ -133,7 +144,7 @@ pub fn page(step: &Step, language: Language, token: &str, demo: bool, other: &st
     let words = language.words();
     let frame = Frame { words, token, demo, other };
     let (status, html, app) = match step {
-        Step::Go(_) | Step::Away(_) => return None,
+        Step::Go(_) | Step::Away(_) | Step::Told(_) => return None,
         Step::SignIn(page) => (200, SignIn { frame, page, fault: fault(words, page.fault.as_ref()) }.render(), page.app.as_ref()),
         Step::Code(page) => (200, Code { frame, page, fault: fault(words, page.fault.as_ref()) }.render(), page.app.as_ref()),
         Step::Patients(page) => (200, Patients { frame, page }.render(), Some(&page.app)),
@@ -143,10 +154,13 @@ pub fn page(step: &Step, language: Language, token: &str, demo: bool, other: &st
         }
         Step::Home(page) => {
             let apps = page.apps.iter().map(|app| app_row(app, words)).collect();
-            (200, Home { frame, page, apps }.render(), None)
+            let rows = page.passkeys.iter().map(|(id, name, made)| (id.as_str(), name.as_str(), date(*made, words)));
+            let passkeys = rows.collect();
+            (200, Home { frame, page, apps, passkeys }.render(), None)
         }
         Step::SetUp(page) => (200, SetUp { frame, page, fault: fault(words, page.fault.as_ref()) }.render(), None),
         Step::Phone(page) => (200, Phone { frame, page, fault: fault(words, page.fault.as_ref()) }.render(), None),
+        Step::Passkey(page) => (200, Passkey { frame, fault: fault(words, page.fault.as_ref()) }.render(), None),
         Step::Corner(page) => (200, Corner { frame, page }.render(), None),
         Step::Wrong(page) => (page.status, Wrong { frame, page }.render(), None),
     };
@@ -154,11 +168,12 @@ pub fn page(step: &Step, language: Language, token: &str, demo: bool, other: &st
         Step::Corner(page) => Some(launch_origins(page)),
         _ => app.map(|app: &AppView| app.origin.clone()),
     };
+    let script = matches!(step, Step::SignIn(_) | Step::Passkey(_));
     match html {
-        Ok(html) => Some(Page { status, html, form_action }),
+        Ok(html) => Some(Page { status, html, form_action, script }),
         Err(error) => {
             tracing::error!(%error, "a page could not be rendered");
-            Some(Page { status: 500, html: String::new(), form_action: None })
+            Some(Page { status: 500, html: String::new(), form_action: None, script: false })
         }
     }
 }
@@ -174,6 +189,7 @@ fn fault(words: &Words, fault: Option<&PeopleFault>) -> Option<&'static str> {
     fault.map(|fault| match fault {
         PeopleFault::Wrong => words.wrong,
         PeopleFault::WrongCode => words.wrong_code,
+        PeopleFault::Passkey(_) => words.passkey_fault,
         PeopleFault::Closed => words.closed,
         PeopleFault::Password(PasswordFault::Short) => words.short,
         PeopleFault::Password(PasswordFault::Long) => words.long,
@@ -263,7 +279,7 @@ mod tests {
         let step = Step::SignIn(SignInPage { request: Some("h".to_owned()), app: Some(app), ..SignInPage::default() });
         for language in [Language::English, Language::Urdu] {
             let page = page(&step, language, "token", true, "/?lang=ur").unwrap();
-            assert!(!page.html.contains("<script>") && page.html.contains(language.words().sign_in), "{}", page.html);
+            assert!(!page.html.contains("<script>alert") && page.html.contains(language.words().sign_in), "{}", page.html);
             assert!(page.html.contains(&format!("lang=\"{}\" dir=\"{}\"", language.tag(), language.direction())));
             assert_eq!(page.form_action.as_deref(), Some("https://a.example"));
             assert!(page.html.len() < 30_000);

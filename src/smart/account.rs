@@ -19,8 +19,13 @@ pub const ACR_PASSWORD: &str = "urn:amanat:acr:password";
 /// `acr` of a sign-in with a password and a one-time code.
 pub const ACR_TWO_FACTOR: &str = "urn:amanat:acr:two-factor";
 
+/// `acr` of a sign-in at another provider that does not say how strong it was.
+pub const ACR_FEDERATED: &str = "urn:amanat:acr:federated";
+/// `acr` of a sign-in with a passkey that recognized the person.
+pub const ACR_PASSKEY: &str = "urn:amanat:acr:passkey";
+
 /// Each `acr`, the weakest first.
-pub const ACRS: [&str; 2] = [ACR_PASSWORD, ACR_TWO_FACTOR];
+pub const ACRS: [&str; 4] = [ACR_FEDERATED, ACR_PASSWORD, ACR_TWO_FACTOR, ACR_PASSKEY];
 
 /// A person with a username of this gateway.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -57,6 +62,9 @@ pub struct Account {
     /// Digests of codes for when the phone is lost; each is good once.
     #[serde(default)]
     pub recovery: Vec<String>,
+    /// Their passkeys.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub passkeys: Vec<super::passkey::Passkey>,
     /// Locked out by an operator.
     #[serde(default)]
     pub disabled: bool,
@@ -109,6 +117,7 @@ impl Account {
             totp: None,
             totp_used: 0,
             recovery: Vec::new(),
+            passkeys: Vec::new(),
             disabled: false,
             failures: 0,
             closed_until: 0,

@@ -65,6 +65,9 @@ pub struct Authorization {
     pub nonce: Option<String>,
     /// How long it lasts.
     pub lasting: Lasting,
+    /// The key that the refresh tokens of a public app are bound to: its thumbprint (RFC 9449 § 5).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
     /// The refresh tokens.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refresh: Option<Refresh>,

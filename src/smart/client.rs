@@ -1,5 +1,7 @@
 //! A registered client.
 
+use super::enrolment::Enrolled;
+use super::profile::{Profile, TlsName};
 use super::secret;
 use crate::access::{Level, Scopes};
 use crate::fhir::Key;
@@ -52,6 +54,7 @@ pub enum ClientKeys {
 /// A client.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a choice of its own, as the metadata of RFC 7591 are")]
 pub struct Client {
     /// `client_id`
     pub id: String,
@@ -90,6 +93,21 @@ pub struct Client {
     /// Is it locked out?
     #[serde(default)]
     pub disabled: bool,
+    /// The security profile that it is held to.
+    #[serde(default, skip_serializing_if = "is_usual")]
+    pub profile: Profile,
+    /// By what its certificate proves it, in place of a key or a secret (RFC 8705 § 2).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls: Option<TlsName>,
+    /// Its tokens are bound to a key always (`dpop_bound_access_tokens`, RFC 9449 § 5.2); else when it shows a proof.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub proves_keys: bool,
+    /// Its tokens are bound to the certificate that it connects with (`tls_client_certificate_bound_access_tokens`, RFC 8705 § 3.4).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub shows_certificate: bool,
+    /// How it came to be registered, when it registered itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub enrolled: Option<Enrolled>,
     /// It may name new records itself, by `PUT` to an id that is free.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub may_choose_ids: bool,
@@ -125,6 +143,11 @@ impl Client {
             secret: None,
             vetted: false,
             disabled: false,
+            profile: Profile::Smart,
+            tls: None,
+            proves_keys: false,
+            shows_certificate: false,
+            enrolled: None,
             may_choose_ids: false,
             token_lifetime: LONGEST_BACKEND_TOKEN,
         }
@@ -199,10 +222,45 @@ impl Client {
         if self.issuer.is_some() {
             return None;
         }
-        self.keys_fault(reach).or_else(|| self.grant_fault()).or_else(|| self.redirect_fault())
+        self.keys_fault(reach).or_else(|| self.profile_fault()).or_else(|| self.grant_fault()).or_else(|| self.redirect_fault())
+    }
+
+    /// FAPI 2.0 § 5.3.2.1: confidential clients that authenticate with a key or a certificate.
+    fn profile_fault(&self) -> Option<String> {
+        let keyed = matches!(self.kind, ClientKind::Backend | ClientKind::Asymmetric);
+        let wrong = self.profile == Profile::Fapi2 && !keyed;
+        wrong.then(|| "a client of the profile `fapi2` authenticates with a key or a certificate".to_owned())
+    }
+
+    /// `token_endpoint_auth_method`: the one way in which it authenticates.
+    pub fn method(&self) -> &'static str {
+        self.tls.as_ref().map_or_else(|| self.kind.method(), TlsName::method)
+    }
+
+    /// The community and the URI of its certificate, for a client that proves itself with one (UDAP).
+    pub fn certified(&self) -> Option<(&str, &str)> {
+        let (community, uri) = self.enrolled.as_ref()?.community.as_ref()?;
+        (self.keys == ClientKeys::None).then_some((community, uri))
+    }
+
+    /// Why it gets no token, in one word for the trail.
+    pub fn is_out(&self) -> Option<&'static str> {
+        if self.disabled { Some("client-disabled") } else { self.waits().then_some("client-pending") }
+    }
+
+    /// Does it wait for an operator to admit it?
+    pub fn waits(&self) -> bool {
+        self.enrolled.as_ref().is_some_and(|enrolled| enrolled.approved.is_none())
     }
 
     fn keys_fault(&self, reach: Reach) -> Option<String> {
+        if self.tls.is_some() {
+            let alone = self.keys == ClientKeys::None && self.secret.is_none() && self.kind != ClientKind::Symmetric;
+            return (!alone).then(|| "a client that is known by its certificate has no keys and no secret".to_owned());
+        }
+        if self.certified().is_some() {
+            return None;
+        }
         match (&self.keys, self.kind) {
             (ClientKeys::None, ClientKind::Backend | ClientKind::Asymmetric) => {
                 Some("a client that authenticates with a key needs `jwks` or `jwks_uri`".to_owned())
@@ -275,13 +333,18 @@ impl Client {
     /// The part that decides about its tokens.
     pub fn registration(&self) -> Registration {
         Registration {
-            disabled: self.disabled,
+            disabled: self.disabled || self.waits(),
             organization: self.organization.clone(),
             purposes: self.purposes.clone(),
             certificate: self.certificate.clone(),
             may_choose_ids: self.may_choose_ids,
         }
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks by reference")]
+fn is_usual(profile: &Profile) -> bool {
+    *profile == Profile::Smart
 }
 
 /// `https://app.example:8443` of `https://app.example:8443/callback?a=b`; the scheme alone for an app's own one.

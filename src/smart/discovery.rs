@@ -4,7 +4,9 @@
 
 use super::account::ACRS;
 use super::authorize::CATEGORIES;
-use crate::identity::Algorithm;
+use super::communities::Community;
+use crate::fhir::Instant;
+use crate::identity::{Algorithm, PROOF_ALGORITHMS};
 use serde_json::{Map, Value, json};
 
 /// What works at every gateway: `private_key_jwt` at the token endpoint, and scopes of both versions.
@@ -70,6 +72,10 @@ pub struct Endpoints {
     pub introspection: String,
     /// Revocation.
     pub revocation: String,
+    /// Where clients register themselves, where they do.
+    pub registration: Option<String>,
+    /// Whether certificates of clients are asked for: then they can authenticate, and have their tokens bound.
+    pub certificates: bool,
     /// Where people sign in, when they do.
     pub people: Option<PeopleEndpoints>,
 }
@@ -81,6 +87,8 @@ pub struct PeopleEndpoints {
     pub authorization: String,
     /// The page of connected apps.
     pub management: String,
+    /// Where authorization requests are pushed.
+    pub push: String,
     /// Who the user is.
     pub userinfo: String,
     /// By which name patients know whose records these are.
@@ -99,9 +107,12 @@ impl Endpoints {
             jwks: place("/.well-known/jwks.json"),
             introspection: place("/introspect"),
             revocation: place("/revoke"),
+            registration: None,
+            certificates: false,
             people: people.then(|| PeopleEndpoints {
                 authorization: place("/authorize"),
                 management: place("/account"),
+                push: place("/par"),
                 userinfo: place("/userinfo"),
                 brands: place("/user-access-brands.json"),
                 brand: super::brands::brand_identifier(origin),
@@ -116,6 +127,7 @@ impl Endpoints {
             ("authorize", people.map(|people| &people.authorization)),
             ("token", Some(&self.token)),
             ("manage", people.map(|people| &people.management)),
+            ("register", self.registration.as_ref()),
             ("introspect", Some(&self.introspection)),
             ("revoke", Some(&self.revocation)),
         ];
@@ -140,16 +152,26 @@ fn common(endpoints: &Endpoints, algorithms: &[Algorithm]) -> Map<String, Value>
     put("token_endpoint_auth_signing_alg_values_supported", json!(algorithms));
     put("code_challenge_methods_supported", json!(["S256"]));
     put("scopes_supported", json!(scopes_supported(endpoints.people.is_some())));
+    put("dpop_signing_alg_values_supported", json!(PROOF_ALGORITHMS.map(Algorithm::name)));
+    if let Some(registration) = &endpoints.registration {
+        put("registration_endpoint", json!(registration));
+    }
+    if endpoints.certificates {
+        put("tls_client_certificate_bound_access_tokens", json!(true));
+    }
     let Some(people) = &endpoints.people else {
         put("grant_types_supported", json!(["client_credentials"]));
-        put("token_endpoint_auth_methods_supported", json!(["private_key_jwt"]));
+        put("token_endpoint_auth_methods_supported", json!(methods(&["private_key_jwt"], endpoints.certificates)));
         return members;
     };
     put("issuer", json!(endpoints.issuer));
     put("authorization_endpoint", json!(people.authorization));
     put("userinfo_endpoint", json!(people.userinfo));
     put("grant_types_supported", json!(["authorization_code", "refresh_token", "client_credentials"]));
-    put("token_endpoint_auth_methods_supported", json!(["none", "client_secret_basic", "private_key_jwt"]));
+    let all = ["none", "client_secret_basic", "private_key_jwt"];
+    put("token_endpoint_auth_methods_supported", json!(methods(&all, endpoints.certificates)));
+    put("pushed_authorization_request_endpoint", json!(people.push));
+    put("require_pushed_authorization_requests", json!(false));
     put("response_types_supported", json!(["code"]));
     put("response_modes_supported", json!(["query"]));
     put("authorization_response_iss_parameter_supported", json!(true));
@@ -157,6 +179,63 @@ fn common(endpoints: &Endpoints, algorithms: &[Algorithm]) -> Map<String, Value>
     put("prompt_values_supported", json!(["none", "login", "consent"]));
     put("ui_locales_supported", json!(["en", "ur"]));
     members
+}
+
+fn methods(usual: &[&'static str], certificates: bool) -> Vec<&'static str> {
+    let more: &[&str] = if certificates { &["tls_client_auth", "self_signed_tls_client_auth"] } else { &[] };
+    usual.iter().chain(more).copied().collect()
+}
+
+/// `/.well-known/oauth-protected-resource` (RFC 9728): the FHIR API, and who issues tokens for it. `issuers` are those beside the
+/// gateway itself.
+pub fn protected_resource(endpoints: &Endpoints, issuers: &[String], name: &str) -> Value {
+    let servers: Vec<&str> = std::iter::once(endpoints.issuer.as_str()).chain(issuers.iter().map(String::as_str)).collect();
+    let mut members = json!({
+        "resource": endpoints.issuer,
+        "authorization_servers": servers,
+        "scopes_supported": scopes_supported(endpoints.people.is_some()),
+        "bearer_methods_supported": ["header"],
+        "resource_name": name,
+        "dpop_signing_alg_values_supported": PROOF_ALGORITHMS.map(Algorithm::name),
+        "dpop_bound_access_tokens_required": false,
+    });
+    if endpoints.certificates
+        && let Some(members) = members.as_object_mut()
+    {
+        members.insert("tls_client_certificate_bound_access_tokens".to_owned(), json!(true));
+    }
+    members
+}
+
+/// `[base]/.well-known/udap` (HL7 UDAP Security § 2), as the member of a community. `None` when it cannot be signed.
+pub fn udap_configuration(endpoints: &Endpoints, community: &Community, now: Instant) -> Option<Value> {
+    let registration = endpoints.registration.as_ref()?;
+    let mut signed = vec![("token_endpoint", endpoints.token.as_str()), ("registration_endpoint", registration.as_str())];
+    let mut grants = vec!["client_credentials"];
+    if let Some(people) = &endpoints.people {
+        signed.push(("authorization_endpoint", people.authorization.as_str()));
+        grants.extend(["authorization_code", "refresh_token"]);
+    }
+    let algorithms = ["RS256", "ES256", "RS384", "ES384"];
+    let mut members = json!({
+        "udap_versions_supported": ["1"],
+        "udap_profiles_supported": ["udap_dcr", "udap_authn", "udap_authz"],
+        "udap_authorization_extensions_supported": ["hl7-b2b"],
+        "udap_authorization_extensions_required": ["hl7-b2b"],
+        "udap_certifications_supported": [],
+        "grant_types_supported": grants,
+        "scopes_supported": community.settings.scopes.split(' ').filter(|scope| !scope.is_empty()).collect::<Vec<_>>(),
+        "token_endpoint": endpoints.token,
+        "token_endpoint_auth_methods_supported": ["private_key_jwt"],
+        "token_endpoint_auth_signing_alg_values_supported": algorithms,
+        "registration_endpoint": registration,
+        "registration_endpoint_jwt_signing_alg_values_supported": algorithms,
+        "signed_metadata": community.metadata(&endpoints.issuer, &signed, now)?,
+    });
+    if let Some(people) = &endpoints.people {
+        members.as_object_mut()?.insert("authorization_endpoint".to_owned(), json!(people.authorization));
+    }
+    Some(members)
 }
 
 /// `[base]/.well-known/smart-configuration`

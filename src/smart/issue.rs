@@ -32,6 +32,8 @@ pub struct Grant {
     pub purposes: Vec<String>,
     /// The certificate that the token is bound to: SHA-256, base64url.
     pub certificate: Option<String>,
+    /// The key that the token is bound to: its thumbprint (RFC 7638).
+    pub key: Option<String>,
     /// What the person allowed the app, by its name: what ends it ends the token.
     pub authorization: Option<String>,
     /// When and how the user signed in.
@@ -98,8 +100,16 @@ fn claims(grant: &Grant, id: &str, now: Instant, expires: Instant) -> Value {
     put("amr", grant.sign_in.as_ref().map(|sign_in| json!(sign_in.amr)));
     put("roles", (!grant.roles.is_empty()).then(|| json!(grant.roles)));
     put("extensions", extensions(grant));
-    put("cnf", grant.certificate.as_ref().map(|thumbprint| json!({"x5t#S256": thumbprint})));
+    put("cnf", confirmation(grant));
     Value::Object(claims)
+}
+
+/// What the token is bound to (RFC 8705 § 3.1, RFC 9449 § 6.1).
+fn confirmation(grant: &Grant) -> Option<Value> {
+    let bound = [("x5t#S256", &grant.certificate), ("jkt", &grant.key)];
+    let bound: Map<String, Value> =
+        bound.into_iter().filter_map(|(name, to)| Some((name.to_owned(), json!(to.as_ref()?)))).collect();
+    (!bound.is_empty()).then_some(Value::Object(bound))
 }
 
 /// Organization and purposes in the form of HL7 B2B (UDAP security guide § 5.2.1.1), and a grant in a form of our own.

@@ -57,6 +57,15 @@ impl ClientStore for Kept {
         self.write(move |connection| storage::set_disabled(connection, &id, disabled))
     }
 
+    fn replace(&self, client: Client, _: Instant) -> Pending<'_, bool> {
+        self.write(move |connection| storage::replace(connection, &client))
+    }
+
+    fn remove<'a>(&'a self, id: &'a str) -> Pending<'a, bool> {
+        let id = id.to_owned();
+        self.write(move |connection| storage::remove(connection, &id))
+    }
+
     fn remember_jti<'a>(&'a self, client: &'a str, jti: &'a str, expires: Instant, now: Instant) -> Pending<'a, bool> {
         let (client, jti) = (client.to_owned(), jti.to_owned());
         self.write(move |connection| storage::remember_jti(connection, &client, &jti, expires, now))
@@ -64,6 +73,10 @@ impl ClientStore for Kept {
 
     fn signing_keys(&self) -> Pending<'_, Vec<StoredKey>> {
         self.read(storage::signing_keys)
+    }
+
+    fn rotate_signing_key(&self, key: StoredKey, lost: bool) -> Pending<'_, ()> {
+        self.write(move |connection| storage::rotate_signing_key(connection, &key, lost))
     }
 
     fn add_signing_key(&self, key: StoredKey) -> Pending<'_, ()> {

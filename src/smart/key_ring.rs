@@ -1,7 +1,6 @@
 //! The gateway's own signing keys: one signs, all that are kept verify.
 
 use super::assertion_key::{self, AssertionKey};
-use super::client::LONGEST_TOKEN_LIFE;
 use super::identity_key::{self, IdentityKey};
 use super::keys::{KeyFault, SigningKey, key_set, key_set_text};
 use super::store::{ClientStore, ClientStoreError, StoredKey};
@@ -35,8 +34,8 @@ struct Held {
     identity: Option<Arc<IdentityKey>>,
     assertion: Arc<AssertionKey>,
     text: String,
-    /// Which keys these are.
-    of: Vec<(String, Option<Instant>)>,
+    /// Which keys these are, and which of them sign.
+    of: Vec<(String, Option<Instant>, bool)>,
 }
 
 impl KeyRing {
@@ -45,21 +44,21 @@ impl KeyRing {
     /// # Errors
     /// [`KeyRingFault`]
     pub async fn open(store: &dyn ClientStore, now: Instant) -> Result<Self, KeyRingFault> {
-        let signs = |key: &StoredKey| key.retired.is_none() && key.algorithm == SigningKey::ALGORITHM.name();
-        if !store.signing_keys().await?.iter().any(signs) {
+        let usable = |key: &StoredKey| signs(key, now) && key.algorithm == SigningKey::ALGORITHM.name();
+        if !store.signing_keys().await?.iter().any(usable) {
             let (key, private_key) = SigningKey::generate()?;
             let algorithm = SigningKey::ALGORITHM.name().to_owned();
             let stored = StoredKey { id: key.id().to_owned(), algorithm, private_key, created: now, retired: None };
             store.add_first_signing_key(stored).await?;
         }
-        if !store.signing_keys().await?.iter().any(|key| key.retired.is_none() && key.algorithm == assertion_key::ALGORITHM) {
+        if !store.signing_keys().await?.iter().any(|key| signs(key, now) && key.algorithm == assertion_key::ALGORITHM) {
             let (key, private_key) = AssertionKey::generate()?;
             let algorithm = assertion_key::ALGORITHM.to_owned();
             let stored = StoredKey { id: key.id().to_owned(), algorithm, private_key, created: now, retired: None };
             store.add_first_signing_key(stored).await?;
         }
         let published = Arc::new(PublishedKeys::default());
-        let held = ArcSwap::from_pointee(read(kept(store, now).await?, &published)?);
+        let held = ArcSwap::from_pointee(read(kept(store, now).await?, &published, now)?);
         Ok(Self { held, loading: Mutex::default(), published })
     }
 
@@ -70,8 +69,8 @@ impl KeyRing {
     pub async fn reload(&self, store: &dyn ClientStore, now: Instant) -> Result<(), KeyRingFault> {
         let _loading = self.loading.lock().await;
         let stored = kept(store, now).await?;
-        if self.held.load().of != names(&stored) {
-            self.held.store(Arc::new(read(stored, &self.published)?));
+        if self.held.load().of != names(&stored, now) {
+            self.held.store(Arc::new(read(stored, &self.published, now)?));
         }
         Ok(())
     }
@@ -107,6 +106,34 @@ impl KeyRing {
         self.held.load().identity.clone().ok_or(KeyRingFault::Key(KeyFault::Read))
     }
 
+    /// Puts new keys in the place of those that sign. They are published at once and sign after [`KEY_LEAD`], when everybody who verifies has
+    /// seen them; the old ones stay published until the last of their tokens has ended. Keys that somebody else may have are `lost`: the
+    /// new ones sign at once, and what the old ones signed is not accepted any more. Gives the names of the new keys.
+    ///
+    /// # Errors
+    /// [`KeyRingFault`]; what was rotated before stays so.
+    pub async fn rotate(&self, store: &dyn ClientStore, lost: bool, now: Instant) -> Result<Vec<String>, KeyRingFault> {
+        let from = if lost { now } else { now.plus_seconds(KEY_LEAD) };
+        let (signing, signing_private) = SigningKey::generate()?;
+        let made = tokio::task::spawn_blocking(IdentityKey::generate).await;
+        let (identity, identity_private) = made.map_err(|_| KeyFault::Generate)??;
+        let (assertion, assertion_private) = AssertionKey::generate()?;
+        let new = [
+            (signing.id(), SigningKey::ALGORITHM.name(), signing_private),
+            (identity.id(), identity_key::ALGORITHM, identity_private),
+            (assertion.id(), assertion_key::ALGORITHM, assertion_private),
+        ];
+        let mut names = Vec::new();
+        for (id, algorithm, private_key) in new {
+            let (id, algorithm) = (id.to_owned(), algorithm.to_owned());
+            names.push(id.clone());
+            let key = StoredKey { id, algorithm, private_key, created: from, retired: None };
+            store.rotate_signing_key(key, lost).await?;
+        }
+        self.reload(store, now).await?;
+        Ok(names)
+    }
+
     /// The public halves of the keys of access tokens, for verifying.
     pub fn published(&self) -> Arc<PublishedKeys> {
         Arc::clone(&self.published)
@@ -118,33 +145,45 @@ impl KeyRing {
     }
 }
 
+/// Seconds for which a new key is published before it signs: as long as its document may be kept.
+pub const KEY_LEAD: i64 = 300;
+
+/// Seconds for which a key is published after it signed last: longer than any token lives, those of emergency access among them.
+const KEY_TAIL: i64 = 5 * 3600;
+
 /// The keys that sign or verify, the newest first. A retired one verifies until the last token that it signed has ended.
 async fn kept(store: &dyn ClientStore, now: Instant) -> Result<Vec<StoredKey>, ClientStoreError> {
-    let ended = |at: Instant| at.plus_seconds(2 * i64::from(LONGEST_TOKEN_LIFE)) < now;
+    let ended = |at: Instant| at.plus_seconds(KEY_TAIL) < now;
     Ok(store.signing_keys().await?.into_iter().filter(|key| !key.retired.is_some_and(ended)).collect())
 }
 
-fn names(stored: &[StoredKey]) -> Vec<(String, Option<Instant>)> {
-    stored.iter().map(|key| (key.id.clone(), key.retired)).collect()
+fn names(stored: &[StoredKey], now: Instant) -> Vec<(String, Option<Instant>, bool)> {
+    stored.iter().map(|key| (key.id.clone(), key.retired, signs(key, now))).collect()
+}
+
+/// Has its time come, and is it not past?
+fn signs(key: &StoredKey, now: Instant) -> bool {
+    key.created <= now && key.retired.is_none_or(|at| at > now)
 }
 
 /// The newest key of each kind that is not retired signs, the same on every node.
-fn read(stored: Vec<StoredKey>, published: &PublishedKeys) -> Result<Held, KeyRingFault> {
-    let of = names(&stored);
+fn read(stored: Vec<StoredKey>, published: &PublishedKeys, now: Instant) -> Result<Held, KeyRingFault> {
+    let of = names(&stored, now);
     let (mut keys, mut identity, mut assertion) = (Vec::new(), Vec::new(), Vec::new());
     for stored in stored {
+        let signs = signs(&stored, now);
         match stored.algorithm.as_str() {
-            identity_key::ALGORITHM => identity.push((IdentityKey::from_pkcs8(&stored.private_key)?, stored.retired)),
-            assertion_key::ALGORITHM => assertion.push((AssertionKey::from_pkcs8(&stored.private_key)?, stored.retired)),
-            _ => keys.push((SigningKey::from_pkcs8(&stored.private_key)?, stored.retired)),
+            identity_key::ALGORITHM => identity.push((IdentityKey::from_pkcs8(&stored.private_key)?, signs)),
+            assertion_key::ALGORITHM => assertion.push((AssertionKey::from_pkcs8(&stored.private_key)?, signs)),
+            _ => keys.push((SigningKey::from_pkcs8(&stored.private_key)?, signs)),
         }
     }
     let access: Vec<_> = keys.iter().map(|(key, _)| key.public().clone()).collect();
     let others = identity.iter().map(|(key, _)| key.public()).chain(assertion.iter().map(|(key, _)| key.public()));
     let text = key_set_text(access.iter().chain(others));
-    let (signing, _) = keys.into_iter().find(|(_, retired)| retired.is_none()).ok_or(KeyFault::Read)?;
-    let identity = identity.into_iter().find(|(_, retired)| retired.is_none()).map(|(key, _)| Arc::new(key));
-    let (assertion, _) = assertion.into_iter().find(|(_, retired)| retired.is_none()).ok_or(KeyFault::Read)?;
+    let (signing, _) = keys.into_iter().find(|(_, signs)| *signs).ok_or(KeyFault::Read)?;
+    let identity = identity.into_iter().find(|(_, signs)| *signs).map(|(key, _)| Arc::new(key));
+    let (assertion, _) = assertion.into_iter().find(|(_, signs)| *signs).ok_or(KeyFault::Read)?;
     published.publish(key_set(&access));
     Ok(Held { signing: Arc::new(signing), identity, assertion: Arc::new(assertion), text, of })
 }
@@ -196,5 +235,24 @@ mod tests {
         assert!(ring.document().contains(&old.id));
         ring.reload(&store, NOW.plus_seconds(86_400)).await.unwrap();
         assert!(!ring.document().contains(&old.id) && ring.document().contains(&new.id));
+    }
+
+    #[tokio::test]
+    async fn a_new_key_is_seen_before_it_signs_and_a_lost_one_counts_no_more() {
+        let store = Memory::default();
+        let ring = KeyRing::open(&store, NOW).await.unwrap();
+        let old = ring.signing().id().to_owned();
+        let new = ring.rotate(&store, false, NOW).await.unwrap();
+        assert_eq!(ring.signing().id(), old);
+        assert!(new.iter().chain([&old]).all(|id| ring.document().contains(id)));
+        ring.reload(&store, NOW.plus_seconds(KEY_LEAD)).await.unwrap();
+        assert_eq!(ring.signing().id(), new[0]);
+        assert!(ring.document().contains(&old), "its last token may live");
+        ring.reload(&store, NOW.plus_seconds(KEY_LEAD + KEY_TAIL + 1)).await.unwrap();
+        assert!(!ring.document().contains(&old));
+        let later = NOW.plus_seconds(KEY_LEAD + KEY_TAIL + 2);
+        let newer = ring.rotate(&store, true, later).await.unwrap();
+        assert_eq!(ring.signing().id(), newer[0]);
+        assert!(!ring.document().contains(&new[0]));
     }
 }

@@ -65,6 +65,17 @@ impl ClientStore for Memory {
         self.answer(found)
     }
 
+    fn replace(&self, client: Client, _: Instant) -> Pending<'_, bool> {
+        let mut clients = self.clients.lock().unwrap();
+        let found = clients.get_mut(&client.id).map(|held| *held = client).is_some();
+        self.answer(found)
+    }
+
+    fn remove<'a>(&'a self, id: &'a str) -> Pending<'a, bool> {
+        let removed = self.clients.lock().unwrap().remove(id).is_some();
+        self.answer(removed)
+    }
+
     fn remember_jti<'a>(&'a self, client: &'a str, jti: &'a str, expires: Instant, now: Instant) -> Pending<'a, bool> {
         let mut used = self.used.lock().unwrap();
         used.retain(|_, until| *until > now);
@@ -74,6 +85,15 @@ impl ClientStore for Memory {
 
     fn signing_keys(&self) -> Pending<'_, Vec<StoredKey>> {
         self.answer(self.keys.lock().unwrap().iter().rev().cloned().collect())
+    }
+
+    fn rotate_signing_key(&self, key: StoredKey, lost: bool) -> Pending<'_, ()> {
+        let mut keys = self.keys.lock().unwrap();
+        for old in keys.iter_mut().filter(|old| old.algorithm == key.algorithm && (lost || old.retired.is_none())) {
+            old.retired = Some(if lost { Instant(0) } else { key.created });
+        }
+        keys.push(key);
+        self.answer(())
     }
 
     fn add_signing_key(&self, key: StoredKey) -> Pending<'_, ()> {

@@ -10,7 +10,10 @@ mod authorization;
 mod authorize;
 mod brands;
 mod client;
+mod communities;
 mod discovery;
+mod enrolment;
+mod federation;
 mod id_token;
 mod identity_key;
 mod issue;
@@ -19,11 +22,16 @@ mod key_ring;
 mod keys;
 mod launch;
 mod own_assertion;
+mod passkey;
 mod password;
 mod people;
 mod pkcs8;
+mod profile;
+mod register;
 mod registry;
 mod revocations;
+mod seal;
+mod second_factor;
 pub mod secret;
 mod state;
 mod state_storage;
@@ -32,27 +40,42 @@ mod store;
 mod token;
 pub mod totp;
 
-pub use account::{ACR_PASSWORD, ACR_TWO_FACTOR, ACRS, Account, INVITATION_LIFE, SESSION_LIFE, Session};
+pub use account::{
+    ACR_FEDERATED, ACR_PASSKEY, ACR_PASSWORD, ACR_TWO_FACTOR, ACRS, Account, INVITATION_LIFE, SESSION_LIFE, Session,
+};
 pub use authorization::{Authorization, CODE_LIFE, Code, GRACE, Lasting, OFFLINE_LIFE};
 pub use authorize::{
     Answered, Asked, CATEGORIES, Category, Choice, KINDS, Offer, Pending as PendingRequest, Wrong, asked, sent_back,
 };
 pub use brands::{brand_bundle, brand_identifier};
 pub use client::{Client, ClientFault, ClientKeys, ClientKind, LONGEST_BACKEND_TOKEN, LONGEST_TOKEN_LIFE, origin};
-pub use discovery::{Endpoints, capabilities, openid_configuration, scopes_supported, smart_configuration};
+pub use communities::{Communities, Community, CommunitySettings, LONGEST_STATEMENT};
+pub use discovery::{
+    Endpoints, capabilities, openid_configuration, protected_resource, scopes_supported, smart_configuration, udap_configuration,
+};
+pub use enrolment::Enrolled;
+pub use federation::{Federation, FederationFault, Outbound, ProviderSettings, Stranger};
 pub use issue::{Grant, Issued, SignedIn, issue};
 pub use kept::Kept;
-pub use key_ring::{KeyRing, KeyRingFault};
+pub use key_ring::{KEY_LEAD, KeyRing, KeyRingFault};
 pub use keys::{KeyFault, SigningKey, generate_client_key, key_set, key_set_text};
 pub use launch::{Context, LAUNCH_LIFE, Launch, STYLE_PATH, context_fault};
 pub use own_assertion::own_assertion;
+pub use passkey::{ALGORITHMS as PASSKEY_ALGORITHMS, Made, Passkey, RelyingParty, Used};
 pub use password::PasswordFault;
 pub use people::{People, PeopleFault, Present, Whence};
+pub use profile::{Profile, TlsName};
+pub use register::{Admission, Registrar, RegistrationRequest};
 pub use registry::Registry;
 pub use revocations::Revocations;
+pub use seal::Seal;
+pub use second_factor::Challenge;
 pub use state::{Held, Kind, NEVER, State, StateRow, StateStore, Stored};
 pub use store::{ClientStore, ClientStoreError, Pending, StoredKey};
-pub use token::{ASSERTION_TYPE, AssertionRules, LONGEST_ASSERTION, TokenAnswer, TokenEndpoint, TokenFacts, TokenRequest};
+pub use token::{
+    ASSERTION_TYPE, AssertionRules, LONGEST_ASSERTION, PUSHED_PREFIX, Pushed, TokenAnswer, TokenEndpoint, TokenFacts,
+    TokenRequest,
+};
 
 #[cfg(test)]
 mod memory;

@@ -4,6 +4,7 @@ use super::secret::{NoRandomness, equal, random_bytes};
 use argon2::{Algorithm, Argon2, Params, Version};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
+use std::collections::HashSet;
 
 /// The fewest characters of a password.
 pub(super) const SHORTEST: usize = 12;
@@ -44,7 +45,7 @@ impl From<NoRandomness> for PasswordFault {
 ///
 /// # Errors
 /// [`PasswordFault`]
-pub(super) fn judged(password: &str, username: &str, refused: &[String]) -> Result<(), PasswordFault> {
+pub(super) fn judged(password: &str, username: &str, refused: &HashSet<String>) -> Result<(), PasswordFault> {
     if password.chars().count() < SHORTEST {
         return Err(PasswordFault::Short);
     }
@@ -145,7 +146,7 @@ mod tests {
 
     #[test]
     fn what_is_easy_to_guess_is_not_taken() {
-        let more = vec!["our-hospital-2026".to_owned()];
+        let more = HashSet::from(["our-hospital-2026".to_owned()]);
         for (password, fault) in [
             ("short", PasswordFault::Short),
             ("password1234", PasswordFault::Common),
@@ -159,7 +160,7 @@ mod tests {
         ] {
             assert_eq!(judged(password, "ayesha.khan", &more), Err(fault), "{password}");
         }
-        assert_eq!(judged(&"ab1!x".repeat(60), "", &[]), Err(PasswordFault::Long));
+        assert_eq!(judged(&"ab1!x".repeat(60), "", &HashSet::new()), Err(PasswordFault::Long));
         assert_eq!(judged("mango tariq lantern 7", "ayesha.khan", &more), Ok(()));
     }
 }

@@ -1,13 +1,13 @@
 //! The people who sign in at the gateway itself: their accounts, how they prove who they are, and their sessions.
 
-use super::account::{
-    ACR_PASSWORD, ACR_TWO_FACTOR, Account, INVITATION_LIFE, Invitation, SESSION_LIFE, Session, folded, recovery_codes,
-};
+use super::account::{ACR_PASSWORD, Account, INVITATION_LIFE, Invitation, SESSION_LIFE, Session, folded};
 use super::password::{self, PasswordFault};
+use super::seal::Seal;
+use super::secret;
 use super::state::{Held, Kind, State};
 use super::store::ClientStoreError;
-use super::{secret, totp};
 use crate::fhir::Instant;
+use std::collections::HashSet;
 use std::sync::Arc;
 
 /// The people, over the store.
@@ -15,7 +15,9 @@ use std::sync::Arc;
 pub struct People {
     state: State,
     /// Passwords that the site refuses, in lower case.
-    refused: Arc<[String]>,
+    refused: Arc<HashSet<String>>,
+    /// Seals what must be readable again.
+    pub(super) seal: Option<Arc<Seal>>,
 }
 
 /// Why somebody is not signed in, or a change is not made.
@@ -27,6 +29,9 @@ pub enum PeopleFault {
     /// The one-time code is wrong.
     #[error("The code is wrong or was used already.")]
     WrongCode,
+    /// A passkey is not taken; one word for the trail.
+    #[error("The passkey was not accepted.")]
+    Passkey(&'static str),
     /// Too many failures.
     #[error("Too many attempts. Try again in a few minutes.")]
     Closed,
@@ -77,7 +82,13 @@ pub struct Whence {
 impl People {
     /// Over a store; `refused` are passwords that the site refuses beside the common ones.
     pub fn new(state: State, refused: Vec<String>) -> Self {
-        Self { state, refused: refused.into() }
+        Self { state, refused: Arc::new(refused.into_iter().collect()), seal: None }
+    }
+
+    /// Keeps what must be readable again under this seal.
+    #[must_use]
+    pub fn sealing(self, seal: Seal) -> Self {
+        Self { seal: Some(Arc::new(seal)), ..self }
     }
 
     /// The documents, for those that belong to nobody here.
@@ -211,7 +222,7 @@ impl People {
         Ok(account)
     }
 
-    async fn count_failure(&self, username: &str, now: Instant) -> Result<(), ClientStoreError> {
+    pub(super) async fn count_failure(&self, username: &str, now: Instant) -> Result<(), ClientStoreError> {
         let counted = self.state.update::<Account>(username, now, |account| {
             account.failed(now);
             true
@@ -257,36 +268,6 @@ impl People {
         Ok(cookie)
     }
 
-    /// Looks at the one-time code, or recovery code, of somebody whose password was right. The session is strong from then on, under a
-    /// new cookie.
-    ///
-    /// # Errors
-    /// [`PeopleFault::WrongCode`] or [`PeopleFault::Closed`].
-    pub async fn second_factor(&self, half: &Present, code: &str, from: &Whence, now: Instant) -> Result<String, PeopleFault> {
-        let username = &half.account.username;
-        if half.account.is_closed(now) {
-            return Err(PeopleFault::Closed);
-        }
-        let recovery = secret::kept(&code.trim().to_lowercase());
-        let used = self.state.update::<Account>(username, now, |account| {
-            let Some(shared) = &account.totp else { return false };
-            if let Some(step) = totp::step_of(shared, code, account.totp_used, now) {
-                account.totp_used = step;
-            } else if let Some(at) = account.recovery.iter().position(|kept| secret::equal(kept, &recovery)) {
-                account.recovery.remove(at);
-            } else {
-                return false;
-            }
-            account.succeeded();
-            true
-        });
-        let Some(account) = used.await? else {
-            self.count_failure(username, now).await?;
-            return Err(PeopleFault::WrongCode);
-        };
-        self.begin(&account.value, (ACR_TWO_FACTOR, &["pwd", "otp", "mfa"]), from, Some(half), now).await
-    }
-
     /// Who is behind a cookie. Nobody, when the session has ended, or the person is locked out or has cut everything off since.
     ///
     /// # Errors
@@ -322,35 +303,6 @@ impl People {
         }
         Ok(())
     }
-
-    /// Takes a second factor into use, once the phone has shown that it has it. Gives recovery codes, which are shown once.
-    ///
-    /// # Errors
-    /// [`PeopleFault::WrongCode`]
-    pub async fn enrol(&self, username: &str, shared: &str, code: &str, now: Instant) -> Result<Vec<String>, PeopleFault> {
-        let step = totp::step_of(shared, code, 0, now).ok_or(PeopleFault::WrongCode)?;
-        let (codes, kept) = recovery_codes()?;
-        let enrolled = self.state.update::<Account>(username, now, |account| {
-            account.totp = Some(shared.to_owned());
-            account.totp_used = step;
-            account.recovery.clone_from(&kept);
-            true
-        });
-        enrolled.await?.ok_or(PeopleFault::Wrong)?;
-        Ok(codes)
-    }
-
-    /// Gives the second factor up.
-    ///
-    /// # Errors
-    /// [`ClientStoreError`]
-    pub async fn forget_second_factor(&self, username: &str, now: Instant) -> Result<bool, ClientStoreError> {
-        let changed = self.state.update::<Account>(username, now, |account| {
-            account.recovery.clear();
-            account.totp.take().is_some()
-        });
-        Ok(changed.await?.is_some())
-    }
 }
 
 async fn hashed(password: &str) -> Result<String, PasswordFault> {
@@ -368,13 +320,16 @@ async fn matches(password: &str, kept: Option<String>) -> bool {
 mod tests {
     use super::*;
     use crate::fhir::Key;
+    use crate::smart::account::ACR_TWO_FACTOR;
     use crate::smart::memory::Memory;
+    use crate::smart::totp;
 
     const NOW: Instant = Instant(1_800_000_000_000);
     const PASSWORD: &str = "mango tariq lantern 7";
 
     async fn clinic() -> People {
         let people = People::new(State::new(Arc::new(Memory::default())), Vec::new());
+        let people = people.sealing(Seal::new(&[7; 32]).unwrap());
         let account = Account::new("khan", "A. Khan", &Key::parse("Practitioner/d1").unwrap()).unwrap();
         people.add(&account, NOW).await.unwrap();
         people.set_password("khan", PASSWORD, NOW).await.unwrap();
@@ -403,6 +358,7 @@ mod tests {
         assert_eq!(people.enrol("khan", &shared, "000000x", NOW).await, Err(PeopleFault::WrongCode));
         let recovery = people.enrol("khan", &shared, &code(NOW), NOW).await.unwrap();
         let account = people.prove("khan", PASSWORD, NOW).await.unwrap();
+        assert!(!account.totp.as_ref().unwrap().contains(&shared), "sealed at rest");
         let from = Whence::default();
         let half = || async {
             let cookie = people.begin(&account, (ACR_PASSWORD, &["pwd"]), &from, None, NOW).await.unwrap();

@@ -1,10 +1,11 @@
 //! The registered clients, with a snapshot in memory for every request and the keys of each for its assertions.
 
 use super::client::{Client, ClientKeys};
+use super::communities::Communities;
 use super::revocations::Revocations;
 use super::store::{ClientStore, ClientStoreError};
 use crate::fhir::Instant;
-use crate::identity::{Freshness, KeyCache, KeysAt, KeysFault, Reach, Registration, Registrations};
+use crate::identity::{FirstUse, Freshness, KeyCache, KeysAt, KeysFault, Reach, Registration, Registrations, Unkept};
 use arc_swap::ArcSwap;
 use std::collections::{HashMap, HashSet};
 use std::future::Future;
@@ -29,6 +30,7 @@ pub struct Registry {
     /// Origins of the pages of browser apps.
     origins: ArcSwap<HashSet<String>>,
     revocations: Arc<Revocations>,
+    communities: Arc<Communities>,
     generation: AtomicU64,
     looked: AtomicI64,
     /// One at a time takes a snapshot: one that was begun earlier must not end later, with clients as they were.
@@ -47,6 +49,7 @@ impl Registry {
             snapshot: ArcSwap::default(),
             origins: ArcSwap::default(),
             revocations: Arc::default(),
+            communities: Arc::default(),
             generation: AtomicU64::new(0),
             looked: AtomicI64::new(i64::MIN),
             refreshing: Mutex::default(),
@@ -57,6 +60,17 @@ impl Registry {
     /// Where the clients are kept.
     pub fn store(&self) -> &dyn ClientStore {
         self.store.as_ref()
+    }
+
+    /// The trust communities whose members may be clients.
+    pub fn communities(&self) -> &Arc<Communities> {
+        &self.communities
+    }
+
+    /// With these trust communities.
+    #[must_use]
+    pub fn with_communities(self, communities: Arc<Communities>) -> Self {
+        Self { communities, ..self }
     }
 
     /// What counts no more.
@@ -80,7 +94,7 @@ impl Registry {
         let clients = self.store.list().await?;
         let snapshot: Snapshot =
             clients.iter().map(|client| ((issuer(client), client.id.clone()), Arc::new(client.registration()))).collect();
-        let apps = clients.iter().filter(|client| !client.disabled);
+        let apps = clients.iter().filter(|client| client.is_out().is_none());
         let origins: HashSet<String> = apps.flat_map(Client::origins).collect();
         if **self.origins.load() != origins {
             self.origins.store(Arc::new(origins));
@@ -143,6 +157,15 @@ impl Registrations for Registry {
 
     fn generation(&self) -> u64 {
         self.generation.load(Ordering::Acquire)
+    }
+
+    fn use_once<'a>(&'a self, by: &'a str, name: &'a str, until: Instant, now: Instant) -> FirstUse<'a> {
+        Box::pin(async move {
+            self.store.remember_jti(by, name, until, now).await.map_err(|fault| {
+                tracing::error!(%fault, "the use of a proof could not be kept");
+                Unkept
+            })
+        })
     }
 
     fn look_again<'a>(&'a self, _: &'a str, now: Instant) -> Pin<Box<dyn Future<Output = ()> + Send + 'a>> {

@@ -26,6 +26,12 @@ pub enum Kind {
     Revocation,
     /// A link that lets somebody choose how to sign in, by its digest.
     Invitation,
+    /// An authorization request that was pushed, by the digest of its reference.
+    Pushed,
+    /// Somebody who is away at an OpenID provider, by the digest of `state`.
+    Outbound,
+    /// What a passkey is to sign, by its digest.
+    Challenge,
     /// A key that may be used once, by its digest: proofs, challenges.
     Once,
 }
@@ -42,6 +48,9 @@ impl Kind {
             Self::Launch => "launch",
             Self::Revocation => "revocation",
             Self::Invitation => "invitation",
+            Self::Pushed => "pushed",
+            Self::Outbound => "outbound",
+            Self::Challenge => "challenge",
             Self::Once => "once",
         }
     }

@@ -97,6 +97,26 @@ pub fn set_disabled(connection: &mut Connection, id: &str, disabled: bool) -> Qu
     Ok(on!(connection, c => update.execute(c))? == 1)
 }
 
+/// Puts a client in the place of the one with its id; `false` when there is none.
+///
+/// # Errors
+/// Those of the database.
+pub fn replace(connection: &mut Connection, new: &Client) -> QueryResult<bool> {
+    let registration = serde_json::to_string(new).map_err(|fault| Error::SerializationError(Box::new(fault)))?;
+    let values = (client::name.eq(&new.name), client::registration.eq(registration));
+    let update = diesel::update(client::table.find(&new.id)).set(values);
+    Ok(on!(connection, c => update.execute(c))? == 1)
+}
+
+/// Removes a client; `false` when there is none.
+///
+/// # Errors
+/// Those of the database.
+pub fn remove(connection: &mut Connection, id: &str) -> QueryResult<bool> {
+    let delete = diesel::delete(client::table.find(id));
+    Ok(on!(connection, c => delete.execute(c))? == 1)
+}
+
 /// Notes the use of an assertion; `false` when it is in use already. The primary key decides, so it holds across nodes and connections.
 ///
 /// # Errors
@@ -125,6 +145,22 @@ pub fn signing_keys(connection: &mut Connection) -> QueryResult<Vec<StoredKey>> 
         retired: retired.map(Instant),
     };
     Ok(rows.into_iter().map(key).collect())
+}
+
+/// Retires the keys of the same algorithm that sign, and keeps a new one. To be run inside one transaction.
+///
+/// # Errors
+/// Those of the database.
+pub fn rotate_signing_key(connection: &mut Connection, key: &StoredKey, lost: bool) -> QueryResult<()> {
+    let same = signing_key::table.filter(signing_key::algorithm.eq(&key.algorithm));
+    if lost {
+        let update = diesel::update(same).set(signing_key::retired.eq(0_i64));
+        on!(&mut *connection, c => update.execute(c))?;
+    } else {
+        let update = diesel::update(same.filter(signing_key::retired.is_null())).set(signing_key::retired.eq(key.created.0));
+        on!(&mut *connection, c => update.execute(c))?;
+    }
+    add_signing_key(connection, key)
 }
 
 /// Keeps a new signing key.

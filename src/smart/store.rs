@@ -56,12 +56,22 @@ pub trait ClientStore: Send + Sync {
     /// Locks a client out or lets it in again; `false` when there is none.
     fn set_disabled<'a>(&'a self, id: &'a str, disabled: bool) -> Pending<'a, bool>;
 
+    /// Puts a client in the place of the one with its id; `false` when there is none. Whether it is locked out stays as it is.
+    fn replace(&self, client: Client, now: Instant) -> Pending<'_, bool>;
+
+    /// Removes a client; `false` when there is none.
+    fn remove<'a>(&'a self, id: &'a str) -> Pending<'a, bool>;
+
     /// Notes that a client used this assertion id; `false` when it had been used and that use has not expired. Durable and
     /// exactly once, on every node, before it answers `true`.
     fn remember_jti<'a>(&'a self, client: &'a str, jti: &'a str, expires: Instant, now: Instant) -> Pending<'a, bool>;
 
     /// Every signing key, newest first.
     fn signing_keys(&self) -> Pending<'_, Vec<StoredKey>>;
+
+    /// Retires every other key that signs with the same algorithm from the moment on that the new one signs, and keeps the new one, in
+    /// one step. Keys that are `lost` are as if they had been retired long ago.
+    fn rotate_signing_key(&self, key: StoredKey, lost: bool) -> Pending<'_, ()>;
 
     /// Keeps a new signing key.
     fn add_signing_key(&self, key: StoredKey) -> Pending<'_, ()>;

@@ -7,7 +7,7 @@ use crate::fhir::Refusal;
 use crate::gateway::{
     ConsentOffice, Emergency, EmergencyRules, Gateway, LabRules, Laboratory, Limits, LinkKey, Parts, Rate, Restrictions,
 };
-use crate::identity::{Algorithm, Authenticator, IssuerSettings, Issuers, IssuersFault, KeysAt, PublishedKeys, Reach};
+use crate::identity::{Algorithm, Authenticator, IssuerSettings, Issuers, IssuersFault, KeysAt, Nonces, PublishedKeys, Reach};
 use crate::smart::{
     AssertionRules, ClientStore, ClientStoreError, Endpoints, Kept, KeyRing, KeyRingFault, People, Registry, State, StateStore,
     TokenEndpoint, brand_bundle,
@@ -83,17 +83,30 @@ pub async fn assemble_over(
     clock: &Clock,
     over: &dyn Fn(Arc<dyn RecordStore>) -> Arc<dyn RecordStore>,
 ) -> Result<Assembly, OpenError> {
+    // In a box of its own: it carries every part at once.
+    Box::pin(put_together(config, clock, over)).await
+}
+
+async fn put_together(
+    config: &Config,
+    clock: &Clock,
+    over: &dyn Fn(Arc<dyn RecordStore>) -> Arc<dyn RecordStore>,
+) -> Result<Assembly, OpenError> {
     let store = Arc::new(store(config, clock)?);
     let kept = Arc::new(Kept::new(Arc::clone(&store)));
-    let people = People::new(State::new(Arc::clone(&kept) as Arc<dyn StateStore>), Vec::new());
+    let people = People::new(State::new(Arc::clone(&kept) as Arc<dyn StateStore>), super::sign_in::refused(config)?);
+    let people = people.sealing(super::sign_in::seal(config, kept_key(&store, "seal-key").await?)?);
     let clients: Arc<dyn ClientStore> = kept;
     let issuer = config.server.base_url.as_str().to_owned();
     let keys = Arc::new(KeyRing::open(clients.as_ref(), clock.now()).await?);
-    let registry = Arc::new(Registry::new(clients, &issuer, Reach::Public));
+    let communities = Arc::new(super::sign_in::communities(config)?);
+    let registry = Arc::new(Registry::new(clients, &issuer, Reach::Public).with_communities(communities));
     registry.refresh().await.map_err(OpenError::Clients)?;
+    let nonces = Nonces::new(&kept_key(&store, "proof-key").await?, config.smart.proof_nonce);
     let authenticator = Authenticator::new(issuers(config, &issuer, keys.published())?, Arc::clone(&registry) as _);
+    let authenticator = authenticator.with_nonces(nonces.clone());
     registry.revocations().load(people.state(), clock.now()).await.map_err(OpenError::Clients)?;
-    let parts = parts(config, clock, &store, (&registry, &keys, &people), authenticator).await?;
+    let parts = parts(config, clock, &store, (&registry, &keys, &people), (authenticator, nonces)).await?;
     let ledger = Ledger {
         records: Arc::clone(&parts.store),
         trail: Arc::clone(&parts.trail),
@@ -131,14 +144,20 @@ async fn parts(
     clock: &Clock,
     store: &Arc<SqlStore>,
     (registry, keys, people): (&Arc<Registry>, &Arc<KeyRing>, &People),
-    authenticator: Authenticator,
+    (authenticator, nonces): (Authenticator, Nonces),
 ) -> Result<Parts, OpenError> {
     let base = config.server.base_url.as_str().to_owned();
     let origin = config.server.base_url.origin();
-    let endpoints = Endpoints::at(origin, &base, config.smart.sign_in);
+    let registrar = super::sign_in::registrar(config, registry, origin);
+    let endpoints = Endpoints {
+        registration: registrar.is_open().then(|| registrar.url.clone()),
+        certificates: config.tls.as_ref().is_some_and(|tls| tls.client_ca.is_some()),
+        ..Endpoints::at(origin, &base, config.smart.sign_in)
+    };
     let brands = config.smart.sign_in.then(|| brand_bundle(origin, &base, &config.smart.brand, clock.now()).to_string());
     let rules = AssertionRules {
         token_url: endpoints.token.clone(),
+        issuer: base.clone(),
         algorithms: vec![Algorithm::RS384, Algorithm::ES384],
         leeway: config.smart.leeway_seconds,
     };
@@ -150,6 +169,7 @@ async fn parts(
         audience: base.clone(),
         state: people.state().clone(),
         refresh_key: kept_key(store, "refresh-key").await?,
+        nonces,
         people: config.smart.sign_in,
     };
     let site = Site::new(&config.audit.node, &base, &config.audit.node, None);
@@ -174,6 +194,10 @@ async fn parts(
         tokens,
         people: people.clone(),
         brands: brands.unwrap_or_default(),
+        brand: config.smart.brand.clone(),
+        registrar,
+        federation: super::sign_in::federation(config, origin),
+        step_up: super::sign_in::step_up(config),
         endpoints,
         form_key: kept_key(store, "form-key").await?,
         site: site.ok_or_else(|| OpenError::Setting("audit.node must be 1 to 20 letters, digits, dots or hyphens".to_owned()))?,

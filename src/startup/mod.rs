@@ -4,6 +4,7 @@ mod assembly;
 mod changes;
 mod mllp;
 mod records;
+mod sign_in;
 mod tls;
 
 pub use assembly::{Assembly, OpenError, assemble, assemble_over};

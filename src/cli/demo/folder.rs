@@ -91,7 +91,7 @@ impl Folder {
              [consent]\nimplicit_policy = \"Policy-all-normal\"\nlabel_rules = \"{LABELS}\"\n\n[audit]\nnode = \"amanat-demo\"\n\n\
              # The laboratory sends HL7 v2 with a certificate of its own.\n[lab]\nmllp_listen = \"127.0.0.1:{mllp}\"\ntables = [\"{LAB_TABLES}\"]\n\
              [[lab.feeds]]\nclient = \"lab\"\ncertificate = \"lab-cert.pem\"\n\n\
-             # Long enough to try things without fetching a new one.\n[smart]\ntoken_lifetime_seconds = 3600\n"
+             # Long enough to try things without fetching a new one.\n[smart]\ntoken_lifetime_seconds = 3600\n# Apps to try register themselves.\nregistration = \"at-once\"\n"
         );
         places::write_private(&self.settings(), &text, false)?;
         places::write_private(&self.0.join(LABELS), LABEL_RULES, false)?;

@@ -196,6 +196,7 @@ fn inbound(case: &Case, token: &str) -> Inbound {
         lenient,
         accept: None,
         content_type: case.content_type().map(str::to_owned),
+        proof: None,
         purposes: None,
     };
     let form = case.form.clone();

@@ -3,7 +3,8 @@
 use super::{Browser, Gateway, Halt, SignOnEntry, Step, Turn};
 use crate::fhir::{Instant, Outcome};
 use crate::smart::{
-    Asked, ClientStoreError, Context, Held, Launch, PendingRequest, Wrong, asked, context_fault, secret, sent_back,
+    Asked, Client, ClientStoreError, Context, Held, Launch, PUSHED_PREFIX, PendingRequest, Pushed, Wrong, asked, context_fault,
+    secret, sent_back,
 };
 
 impl Gateway {
@@ -18,9 +19,49 @@ impl Gateway {
         self.throttle(browser, now)?;
         let id = parameters.iter().find(|(name, _)| name == "client_id").map(|(_, id)| id.as_str()).unwrap_or_default();
         let client = self.parts.tokens.registry.client(id).await?;
-        match asked(parameters, client.as_ref(), &self.parts.base) {
+        if let Some(reference) = pushed_reference(parameters) {
+            return self.pushed(reference, client.as_ref(), id, browser, now).await;
+        }
+        match asked(parameters, client.as_ref(), &self.parts.base).and_then(|asked| fits(asked, client.as_ref())) {
             Ok(asked) => match self.launch(&asked, now).await? {
-                Ok(launch) => self.under_way(asked, launch, browser, now).await,
+                Ok(launch) => self.under_way(asked, launch, secret::random()?, browser, now).await,
+                Err(wrong) => self.turned(wrong, id, browser, now).await,
+            },
+            Err(wrong) => self.turned(wrong, id, browser, now).await,
+        }
+    }
+
+    /// A request that was pushed before (RFC 9126 § 4). Who loads the page again goes on where they were; who comes after the answer, or
+    /// after its time, is told so.
+    async fn pushed(
+        &self,
+        reference: &str,
+        client: Option<&Client>,
+        id: &str,
+        browser: &Browser,
+        now: Instant,
+    ) -> Result<Turn, Halt> {
+        let over = || {
+            let text = "The `request_uri` is unknown, was used, has expired, or is another client's. Let the app start again.";
+            Wrong::Shown { reason: "request-uri", text: text.to_owned() }
+        };
+        // The same reference leads to the same request under way.
+        let handle = secret::mac(&self.parts.form_key, &format!("pushed {reference}"));
+        let known = self.state().find::<PendingRequest>(&secret::kept(&handle), now).await?;
+        if let Some(known) = known {
+            return if known.value.answered.is_none() && known.value.asked.client == id {
+                Ok(Step::Go(format!("/authorize/continue?request={handle}")).into())
+            } else {
+                self.turned(over(), id, browser, now).await
+            };
+        }
+        let held = self.state().find::<Pushed>(&secret::kept(reference), now).await?;
+        let Some(held) = held.filter(|held| held.value.client == id) else {
+            return self.turned(over(), id, browser, now).await;
+        };
+        match asked(&held.value.parameters, client, &self.parts.base) {
+            Ok(asked) => match self.launch(&asked, now).await? {
+                Ok(launch) => self.under_way(asked, launch, handle, browser, now).await,
                 Err(wrong) => self.turned(wrong, id, browser, now).await,
             },
             Err(wrong) => self.turned(wrong, id, browser, now).await,
@@ -34,8 +75,14 @@ impl Gateway {
     }
 
     /// Keeps the request, and leads on to sign-in.
-    async fn under_way(&self, asked: Asked, launch: Option<Held<Launch>>, browser: &Browser, now: Instant) -> Result<Turn, Halt> {
-        let handle = secret::random()?;
+    async fn under_way(
+        &self,
+        asked: Asked,
+        launch: Option<Held<Launch>>,
+        handle: String,
+        browser: &Browser,
+        now: Instant,
+    ) -> Result<Turn, Halt> {
         let (launched, launched_by) = launch.map(|held| (held.value.context, held.value.username)).unzip();
         let about = format!("client_id={}&scope={}", asked.client, crate::fhir::encode(&asked.scope));
         let entry = SignOnEntry { word: "asked", client: &asked.client, about: &about, ..SignOnEntry::default() };
@@ -112,7 +159,7 @@ impl Gateway {
             return Err(format!("fhirContext: an entry {fault}."));
         }
         let known = self.parts.tokens.registry.client(client).await.map_err(failed)?;
-        known.filter(|client| !client.disabled).ok_or_else(|| format!("There is no app `{client}`."))?;
+        known.filter(|client| client.is_out().is_none()).ok_or_else(|| format!("There is no app `{client}`."))?;
         let handle = secret::random().map_err(|fault| fault.to_string())?;
         let launch = Launch {
             client: client.to_owned(),
@@ -125,4 +172,29 @@ impl Gateway {
         self.state().add(&secret::kept(&handle), &launch, now).await.map_err(failed)?;
         Ok(handle)
     }
+}
+
+/// The secret part of a `request_uri` of this server.
+fn pushed_reference(parameters: &[(String, String)]) -> Option<&str> {
+    let (_, uri) = parameters.iter().find(|(name, _)| name == "request_uri")?;
+    uri.strip_prefix(PUSHED_PREFIX)
+}
+
+/// What the profile of a client wants of a request that comes through the browser.
+fn fits(asked: Asked, client: Option<&Client>) -> Result<Asked, Wrong> {
+    let profile = client.map(|client| client.profile).unwrap_or_default();
+    let back = |reason, text: &str| Wrong::SentBack {
+        reason,
+        redirect_uri: asked.redirect_uri.clone(),
+        state: asked.state.clone(),
+        error: "invalid_request",
+        text: text.to_owned(),
+    };
+    if profile.pushes() {
+        return Err(back("not-pushed", "This client must push its requests (RFC 9126)."));
+    }
+    if profile.needs_state() && asked.state.is_none() {
+        return Err(back("state", "`state` is missing."));
+    }
+    Ok(asked)
 }

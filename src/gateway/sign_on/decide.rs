@@ -135,6 +135,7 @@ fn authorization(under_way: &UnderWay, present: &Present, scope: String, context
         session_key: present.key.clone(),
         nonce: under_way.held.value.asked.nonce.clone(),
         lasting,
+        key: None,
         refresh: None,
         given: now.0,
         used: now.0,

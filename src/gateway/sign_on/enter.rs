@@ -73,7 +73,7 @@ impl Gateway {
     }
 
     /// Notes that somebody signed in for this very request: it asks nobody twice.
-    async fn begun_for(&self, under_way: Option<&UnderWay>, cookie: &str, now: Instant) -> Result<(), Halt> {
+    pub(super) async fn begun_for(&self, under_way: Option<&UnderWay>, cookie: &str, now: Instant) -> Result<(), Halt> {
         let (Some(under_way), Some(present)) = (under_way, self.parts.people.present(cookie, now).await?) else { return Ok(()) };
         let noted = self.state().update::<PendingRequest>(&under_way.held.id, now, |pending| {
             pending.session = Some(present.session.id.clone());
@@ -107,7 +107,7 @@ impl Gateway {
         self.enter(entry, browser, now).await
     }
 
-    async fn maybe_request(&self, request: Option<&str>, now: Instant) -> Result<Option<UnderWay>, Halt> {
+    pub(super) async fn maybe_request(&self, request: Option<&str>, now: Instant) -> Result<Option<UnderWay>, Halt> {
         match request {
             Some(handle) => self.request(handle, now).await.map(Some),
             None => Ok(None),
@@ -170,11 +170,11 @@ impl Gateway {
 
 const LINK_OVER: &str = "This link was used already, or is older than half an hour. Ask for a new one.";
 
-fn onward(request: Option<&str>) -> Step {
+pub(super) fn onward(request: Option<&str>) -> Step {
     Step::Go(request.map_or_else(|| "/account".to_owned(), |handle| format!("/authorize/continue?request={handle}")))
 }
 
-fn page(under_way: Option<UnderWay>) -> SignInPage {
+pub(super) fn page(under_way: Option<UnderWay>) -> SignInPage {
     let (request, app): (Option<String>, Option<AppView>) = under_way.map(|one| (one.handle, one.app)).unzip();
     SignInPage { request, app, ..SignInPage::default() }
 }

@@ -53,6 +53,7 @@ impl Gateway {
             apps,
             sessions: sessions.into_iter().map(|held| row(held.value)).collect(),
             two_factor: present.account.totp.is_some(),
+            passkeys: present.account.passkeys.iter().map(|one| (one.id.clone(), one.name.clone(), Instant(one.made))).collect(),
             ended,
         })
     }

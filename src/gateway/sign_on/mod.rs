@@ -8,9 +8,11 @@ mod enter;
 mod home;
 mod patients;
 mod proceed;
+mod ways;
 
 pub use corner::CornerLaunch;
 pub use patients::PatientRow;
+pub use ways::PasskeyUsed;
 
 use super::Gateway;
 use crate::audit::{Agent, Entry, Event};
@@ -28,6 +30,8 @@ pub struct Browser {
     pub agent: String,
     /// `X-Request-Id`
     pub request_id: String,
+    /// What only this browser has: the cookie that forms are bound to.
+    pub binding: String,
 }
 
 /// What comes of a request, and the cookie of the session when it changed: `Some(None)` takes it away.
@@ -60,6 +64,10 @@ pub enum Step {
     SetUp(SetUpPage),
     /// Take a phone into use.
     Phone(Box<PhonePage>),
+    /// Make a passkey.
+    Passkey(PasskeyPage),
+    /// JSON for the page's own script.
+    Told(String),
     /// The developer's corner of the demo.
     Corner(Box<CornerPage>),
     /// That cannot be.
@@ -99,6 +107,15 @@ pub struct SignInPage {
     pub app: Option<AppView>,
     /// What was typed, or hinted.
     pub username: String,
+    /// What was wrong.
+    pub fault: Option<PeopleFault>,
+    /// Where else one can sign in: id and name of each provider.
+    pub providers: Vec<(String, String)>,
+}
+
+/// A passkey is to be made.
+#[derive(Debug, Default)]
+pub struct PasskeyPage {
     /// What was wrong.
     pub fault: Option<PeopleFault>,
 }
@@ -148,6 +165,8 @@ pub struct HomePage {
     pub sessions: Vec<SessionRow>,
     /// A phone is in use.
     pub two_factor: bool,
+    /// Their passkeys: id, name, since when.
+    pub passkeys: Vec<(String, String, Instant)>,
     /// An app was just cut off.
     pub ended: Option<String>,
 }

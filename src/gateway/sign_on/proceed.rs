@@ -31,7 +31,7 @@ impl Gateway {
         let held = self.state().find::<PendingRequest>(&secret::kept(handle), now).await?;
         let held = held.filter(|held| held.value.answered.is_none()).ok_or_else(Halt::expired)?;
         let client = self.parts.tokens.registry.client(&held.value.asked.client).await?;
-        let client = client.filter(|client| !client.disabled).ok_or_else(Halt::expired)?;
+        let client = client.filter(|client| client.is_out().is_none()).ok_or_else(Halt::expired)?;
         let app = AppView::of(&client, &held.value.asked.redirect_uri);
         Ok(UnderWay { handle: handle.to_owned(), held, client, app })
     }
@@ -74,7 +74,7 @@ impl Gateway {
             request: Some(under_way.handle.clone()),
             app: Some(under_way.app.clone()),
             username: under_way.held.value.asked.login_hint.clone().unwrap_or_default(),
-            fault: None,
+            ..SignInPage::default()
         }
     }
 

@@ -137,6 +137,10 @@ fn addressed<'p>(parameters: &Parameters<'p>, client: Option<&'p Client>) -> Res
             format!("There is no app with the `client_id` “{id}” here. Register it, or correct the id."),
         );
     };
+    if client.waits() {
+        let text = format!("The app “{id}” waits for the operator of this server to admit it.");
+        return shown("client-pending", text);
+    }
     if client.disabled {
         return shown("client-disabled", format!("The app “{id}” has been locked out by the operator of this server."));
     }

@@ -3,6 +3,7 @@
 use crate::fhir::Instant;
 use crate::identity::{Algorithm, Claims, Header, Jws, PeerCertificate};
 use crate::smart::client::{Client, ClientKeys, ClientKind};
+use crate::smart::profile::Profile;
 use crate::smart::registry::Registry;
 use crate::smart::store::ClientStoreError;
 
@@ -20,6 +21,8 @@ const LONGEST_ID: usize = 256;
 pub struct AssertionRules {
     /// The URL of the token endpoint, which `aud` must name.
     pub token_url: String,
+    /// The gateway as an issuer, which `aud` of a FAPI client is.
+    pub issuer: String,
     /// What it may be signed with: RS384 and ES384 at least.
     pub algorithms: Vec<Algorithm>,
     /// On `exp`, `nbf` and `iat`, in seconds.
@@ -65,28 +68,35 @@ pub(super) fn claimed_client(assertion: &str) -> Option<String> {
 /// Verifies an assertion, and uses it up.
 pub(super) async fn prove(
     assertion: &str,
-    peer: Option<&PeerCertificate>,
+    (peer, at): (Option<&PeerCertificate>, &str),
     registry: &Registry,
     rules: &AssertionRules,
     now: Instant,
 ) -> Result<Proven, Unproven> {
     let jws = Jws::parse(assertion)?;
-    if !rules.algorithms.contains(&jws.header.algorithm) {
-        return Err("algorithm".into());
-    }
-    if jws.header.media_type.as_deref() != Some("jwt") || jws.header.key_id.is_none() {
-        return Err("header".into());
-    }
     let claims = Claims::parse(&jws.payload)?;
     let id = claims.required("iss", "issuer")?;
+    let client = registry.client(&id).await?;
+    let profile = client.as_ref().map_or(Profile::Smart, |client| client.profile);
+    if !profile.admits(jws.header.algorithm, &rules.algorithms) {
+        return Err("algorithm".into());
+    }
+    let certified = client.as_ref().is_some_and(|client| client.certified().is_some());
+    if !certified && (jws.header.media_type.as_deref() != Some("jwt") || jws.header.key_id.is_none()) {
+        return Err("header".into());
+    }
     if claims.required("sub", "subject")? != id {
         return Err("subject".into());
     }
-    let client = registry.client(&id).await?.ok_or("client")?;
-    points_home(&client, &jws.header)?;
-    let keys = registry.keys(&client).await.map_err(|_| "keys")?;
-    keys.knowing(&jws.header, now).await.map_err(|_| "keys")?.verify(&jws)?;
-    claims.is_for(&[&rules.token_url])?;
+    let client = client.ok_or("client")?;
+    if let Some((community, uri)) = client.certified() {
+        registry.communities().signed(assertion, community, uri, now)?;
+    } else {
+        points_home(&client, &jws.header)?;
+        let keys = registry.keys(&client).await.map_err(|_| "keys")?;
+        keys.knowing(&jws.header, now).await.map_err(|_| "keys")?.verify(&jws)?;
+    }
+    is_for(&claims, &client, rules, at)?;
     let expires = claims.in_force(now, rules.leeway)?;
     if expires > now.plus_seconds(LONGEST_ASSERTION + i64::from(rules.leeway)) {
         return Err("lifetime".into());
@@ -103,6 +113,15 @@ pub(super) async fn prove(
     Ok(Proven { assertion: jti.into_owned(), client })
 }
 
+/// The issuer and nothing else, or one of the URLs where it is shown (RFC 7523 § 3): each profile has its own.
+fn is_for(claims: &Claims, client: &Client, rules: &AssertionRules, at: &str) -> Result<(), &'static str> {
+    if client.profile.names_the_issuer() {
+        return if claims.required("aud", "audience")? == rules.issuer { Ok(()) } else { Err("audience") };
+    }
+    let here = if at.is_empty() { &rules.token_url } else { at };
+    claims.is_for(&[rules.token_url.as_str(), here])
+}
+
 /// `jku` may repeat the registered address; any other is refused, and none is followed.
 fn points_home(client: &Client, header: &Header) -> Result<(), &'static str> {
     match (&header.key_url, &client.keys) {
@@ -113,10 +132,10 @@ fn points_home(client: &Client, header: &Header) -> Result<(), &'static str> {
 }
 
 fn admitted(client: &Client, peer: Option<&PeerCertificate>) -> Result<(), &'static str> {
-    if client.disabled {
-        return Err("client-disabled");
+    if let Some(why) = client.is_out() {
+        return Err(why);
     }
-    if !matches!(client.kind, ClientKind::Backend | ClientKind::Asymmetric) {
+    if client.tls.is_some() || !matches!(client.kind, ClientKind::Backend | ClientKind::Asymmetric) {
         return Err("client-kind");
     }
     match (&client.certificate, peer) {

@@ -34,7 +34,7 @@ impl TokenEndpoint {
             Some(header) => self.by_secret(header, form, request.peer).await,
             None if form.get("client_secret").is_some() => Err(Denied::client("method")),
             None if asserted => self.by_assertion(request, form, now).await.map(Known::proven),
-            None => self.public(form.get("client_id").or(named), request.peer).await,
+            None => self.named(form.get("client_id").or(named), request.peer).await,
         }
     }
 
@@ -53,7 +53,7 @@ impl TokenEndpoint {
         if form.get("client_id").is_some_and(|told| claimed_client(assertion).as_deref() != Some(told)) {
             return Err(Denied::client("client-id"));
         }
-        prove(assertion, request.peer, &self.registry, &self.rules, now).await.map_err(|unproven| match unproven {
+        prove(assertion, (request.peer, request.at), &self.registry, &self.rules, now).await.map_err(|unproven| match unproven {
             Unproven::Refused(why) => Denied::client(why),
             Unproven::Store(fault) => Denied::from(fault),
         })
@@ -76,25 +76,28 @@ impl TokenEndpoint {
         admitted(client, peer).map_err(denied)
     }
 
-    async fn public(&self, id: Option<&str>, peer: Option<&PeerCertificate>) -> Result<Known, Denied> {
+    /// A public app, or a client that its certificate proves (RFC 8705 § 2).
+    async fn named(&self, id: Option<&str>, peer: Option<&PeerCertificate>) -> Result<Known, Denied> {
         let id = id.ok_or_else(|| Denied::unknown_client("missing"))?;
         let client = self.registry.client(id).await?.ok_or_else(|| Denied::unknown_client("unknown"))?;
-        if client.kind != ClientKind::Public {
-            return Err(Denied::unknown_client("method"));
+        match &client.tls {
+            Some(name) if !peer.is_some_and(|peer| name.is_of(peer)) => return Err(Denied::unknown_client("certificate")),
+            None if client.kind != ClientKind::Public => return Err(Denied::unknown_client("method")),
+            _ => {}
         }
         admitted(client, peer).map_err(Denied::unknown_client)
     }
 }
 
 impl Known {
-    fn proven(proven: Proven) -> Self {
+    pub(super) fn proven(proven: Proven) -> Self {
         Self { client: proven.client, assertion: Some(proven.assertion) }
     }
 }
 
 fn admitted(client: Client, peer: Option<&PeerCertificate>) -> Result<Known, &'static str> {
-    if client.disabled {
-        return Err("client-disabled");
+    if let Some(why) = client.is_out() {
+        return Err(why);
     }
     match (&client.certificate, peer) {
         (Some(bound), peer) if peer.is_none_or(|peer| peer.thumbprint != *bound) => Err("certificate"),

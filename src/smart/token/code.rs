@@ -26,10 +26,15 @@ impl TokenEndpoint {
         let held = self.state.find::<Code>(&secret::kept(code), now).await?;
         let held = held.ok_or_else(|| Denied::grant("code-unknown", WRONG_CODE))?;
         self.may_exchange(&known, &held, form, now).await?;
-        let (name, authorization, refresh) = self.exchanged(held, now).await?;
+        let bound = self.bound(&known.client, request, now).await?;
+        if held.value.dpop_jkt.is_some() && held.value.dpop_jkt != bound.key {
+            return Err(Denied::grant("code-key", "The code was asked for with `dpop_jkt`: prove that you have that key."));
+        }
+        let own_key = bound.key.clone().filter(|_| known.client.kind == ClientKind::Public);
+        let (name, authorization, refresh) = self.exchanged(held, own_key, now).await?;
         let scope = authorization.scope.clone();
         let gift = Gift { asked: GRANT, name: &name, authorization: &authorization, scope, refresh, introduce: true };
-        self.give(known, gift, now).await
+        self.give(known, gift, bound, now).await
     }
 
     async fn may_exchange(&self, known: &Known, held: &Held<Code>, form: &Form, now: Instant) -> Result<(), Denied> {
@@ -56,7 +61,12 @@ impl TokenEndpoint {
     }
 
     /// Uses the code up, and keeps what it stands for. Of two that come at the same moment one wins, and the other ends what was won.
-    async fn exchanged(&self, mut held: Held<Code>, now: Instant) -> Result<(String, Authorization, Option<String>), Denied> {
+    async fn exchanged(
+        &self,
+        mut held: Held<Code>,
+        key: Option<String>,
+        now: Instant,
+    ) -> Result<(String, Authorization, Option<String>), Denied> {
         let name = uuid::Uuid::new_v4().simple().to_string();
         held.value.used = Some(name.clone());
         if !self.state.change(&held).await? {
@@ -67,6 +77,7 @@ impl TokenEndpoint {
             return Err(Denied::grant("code-reused", WRONG_CODE));
         }
         let mut authorization = held.value.authorization;
+        authorization.key = key;
         let refresh = match authorization.lasting {
             Lasting::Once => None,
             Lasting::Online | Lasting::Offline => Some(RefreshToken::first(&name).map_err(|_| Denied::away("random"))?),

@@ -39,6 +39,11 @@ impl Form {
         Ok(Self(form))
     }
 
+    /// Every parameter but these.
+    pub(super) fn others(&self, but: &[&str]) -> Vec<(String, String)> {
+        self.0.iter().filter(|(name, _)| !but.contains(&name.as_str())).cloned().collect()
+    }
+
     /// A parameter without value counts as left out (RFC 6749 § 3.2).
     pub(super) fn get(&self, name: &str) -> Option<&str> {
         self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str()).filter(|value| !value.is_empty())

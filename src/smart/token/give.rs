@@ -1,5 +1,6 @@
 //! The answer that brings an app its tokens.
 
+use super::bound::Bound;
 use super::client_auth::Known;
 use super::denied::Denied;
 use super::{TokenAnswer, TokenEndpoint, TokenFacts, headers};
@@ -26,13 +27,14 @@ pub(super) struct Gift<'g> {
 
 impl TokenEndpoint {
     /// Issues the tokens.
-    pub(super) async fn give(&self, known: Known, gift: Gift<'_>, now: Instant) -> Result<TokenAnswer, Denied> {
+    pub(super) async fn give(&self, known: Known, gift: Gift<'_>, bound: Bound, now: Instant) -> Result<TokenAnswer, Denied> {
         let authorization = gift.authorization;
         self.known(&known.client.id).await?;
-        let (issued, lifetime) = self.access_token(&known, &gift, now)?;
+        let token_type = bound.token_type();
+        let (issued, lifetime) = self.access_token(&known, &gift, bound, now)?;
         let mut body = Map::new();
         body.insert("access_token".to_owned(), json!(issued.token));
-        body.insert("token_type".to_owned(), json!("Bearer"));
+        body.insert("token_type".to_owned(), json!(token_type));
         body.insert("expires_in".to_owned(), json!(lifetime));
         body.insert("scope".to_owned(), json!(gift.scope));
         if let Some(refresh) = gift.refresh {
@@ -58,7 +60,7 @@ impl TokenEndpoint {
         Ok(TokenAnswer { status: 200, headers: headers(false), body: Value::Object(body).to_string(), facts })
     }
 
-    fn access_token(&self, known: &Known, gift: &Gift<'_>, now: Instant) -> Result<(Issued, u32), Denied> {
+    fn access_token(&self, known: &Known, gift: &Gift<'_>, bound: Bound, now: Instant) -> Result<(Issued, u32), Denied> {
         let authorization = gift.authorization;
         let grant = Grant {
             issuer: self.issuer.clone(),
@@ -72,7 +74,8 @@ impl TokenEndpoint {
             encounter: authorization.context.encounter(),
             organization: authorization.organization.clone(),
             purposes: authorization.purposes.clone(),
-            certificate: known.client.certificate.clone(),
+            certificate: bound.certificate,
+            key: bound.key,
             authorization: Some(gift.name.to_owned()),
             sign_in: Some(authorization.sign_in.clone()),
             roles: authorization.roles.clone(),

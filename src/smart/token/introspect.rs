@@ -88,7 +88,8 @@ impl TokenEndpoint {
             None => None,
         };
         let mut told = told(&caller.client, &caller.scopes.text, caller.expires, &self.issuer, &caller.subject);
-        told.insert("token_type".to_owned(), json!("Bearer"));
+        let kind = if caller.sign_in.key.is_some() { "DPoP" } else { "Bearer" };
+        told.insert("token_type".to_owned(), json!(kind));
         told.insert("aud".to_owned(), json!(self.audience));
         if let Some(jti) = &caller.token_id {
             told.insert("jti".to_owned(), json!(jti));
@@ -99,8 +100,11 @@ impl TokenEndpoint {
         if let Some(encounter) = &caller.encounter {
             told.insert("encounter".to_owned(), json!(encounter.as_str()));
         }
-        if let Some(certificate) = &caller.sign_in.certificate {
-            told.insert("cnf".to_owned(), json!({"x5t#S256": certificate}));
+        let bound = [("x5t#S256", &caller.sign_in.certificate), ("jkt", &caller.sign_in.key)];
+        let bound = bound.into_iter().filter_map(|(name, to)| Some((name.to_owned(), json!(to.as_ref()?))));
+        let bound: Map<String, Value> = bound.collect();
+        if !bound.is_empty() {
+            told.insert("cnf".to_owned(), Value::Object(bound));
         }
         if let Some(authorization) = authorization {
             told.extend(authorization.context.members());

@@ -2,24 +2,28 @@
 //! `client_credentials` (SMART Backend Services). Beside it, introspection (RFC 7662) and revocation (RFC 7009).
 
 mod assertion;
+mod b2b;
 mod backend;
+mod bound;
 mod client_auth;
 mod code;
 mod denied;
 mod form;
 mod give;
 mod introspect;
+mod push;
 mod refresh;
 mod revoke;
 
 pub use assertion::{ASSERTION_TYPE, AssertionRules, LONGEST_ASSERTION};
+pub use push::{PUSHED_PREFIX, Pushed};
 
 use super::key_ring::KeyRing;
 use super::registry::Registry;
 use super::state::State;
 use super::store::ClientStoreError;
 use crate::fhir::{Instant, Key, Outcome};
-use crate::identity::{PeerCertificate, Registrations as _};
+use crate::identity::{Nonces, PeerCertificate, Registrations as _};
 use assertion::claimed_client;
 use denied::Denied;
 use form::Form;
@@ -41,6 +45,8 @@ pub struct TokenEndpoint {
     pub state: State,
     /// Derives each refresh token from the one before; the same for every node.
     pub refresh_key: Vec<u8>,
+    /// What proofs of possession may carry.
+    pub nonces: Nonces,
     /// Whether people sign in, without whom there is no code to exchange.
     pub people: bool,
 }
@@ -58,6 +64,10 @@ pub struct TokenRequest<'r> {
     pub body: &'r str,
     /// The certificate that came.
     pub peer: Option<&'r PeerCertificate>,
+    /// The header `DPoP`.
+    pub proof: Option<&'r str>,
+    /// The URL of the endpoint, as the world sees it.
+    pub at: &'r str,
 }
 
 /// What is answered. Nothing of it may be sent before the trail has the facts.
@@ -99,7 +109,7 @@ pub struct TokenFacts {
 }
 
 impl TokenFacts {
-    fn of(asked: &str) -> Self {
+    pub(super) fn of(asked: &str) -> Self {
         Self {
             asked: asked.to_owned(),
             client: None,
@@ -145,7 +155,7 @@ impl TokenEndpoint {
             Some(_) => {
                 let text = "See `grant_types_supported` in the SMART configuration for what this endpoint grants.";
                 let reason = "request:grant-type".to_owned();
-                Err(Denied { status: 400, error: "unsupported_grant_type", text, reason, basic: false })
+                Err(Denied { status: 400, error: "unsupported_grant_type", text: text.into(), reason, basic: false })
             }
         }
     }
@@ -169,7 +179,7 @@ impl TokenEndpoint {
 }
 
 /// RFC 6749 § 5.1 and § 5.2.
-fn headers(challenge: bool) -> Vec<(&'static str, &'static str)> {
+pub(super) fn headers(challenge: bool) -> Vec<(&'static str, &'static str)> {
     let mut headers = vec![("Content-Type", "application/json"), ("Cache-Control", "no-store"), ("Pragma", "no-cache")];
     if challenge {
         headers.push(("WWW-Authenticate", "Basic realm=\"token\""));

@@ -39,11 +39,18 @@ impl TokenEndpoint {
         }
         let known = self.client(request, form, named, now).await?;
         let (Some(token), Some(held)) = (token, held) else { return Err(Denied::grant("refresh-unknown", WRONG_TOKEN)) };
+        let bound = self.bound(&known.client, request, now).await?;
+        if held.value.key.is_some() && held.value.key != bound.key {
+            return Err(Denied::grant(
+                "refresh-key",
+                "The refresh token is bound to a key: prove that you have it, as at first.",
+            ));
+        }
         let (token, held) = self.renewed(&known, token, held, now).await?;
         let scope = narrowed(&held.value.scope, form.get("scope"))?;
         let refresh = Some(token.to_text());
         let gift = Gift { asked: GRANT, name: &held.id, authorization: &held.value, scope, refresh, introduce: false };
-        self.give(known, gift, now).await
+        self.give(known, gift, bound, now).await
     }
 
     /// The token to go on with. Those of public apps change at each use: of a copy and its original, one comes late and gives both away.
@@ -73,7 +80,8 @@ impl TokenEndpoint {
             self.end(&held.id, "refresh-ended", now).await?;
             return refused("refresh-ended");
         }
-        let rotates = known.client.kind == ClientKind::Public;
+        // One that is bound to a key is of no use to a thief (RFC 9700 § 2.2.2).
+        let rotates = known.client.kind == ClientKind::Public && held.value.key.is_none();
         let next = if rotates { token.next(&self.refresh_key) } else { token.clone() };
         let changed = self.state.update::<Authorization>(&held.id, now, |authorization| {
             let Some(refresh) = &mut authorization.refresh else { return false };

@@ -35,7 +35,7 @@ impl TokenEndpoint {
         if form.get("token_type_hint").is_some_and(|hint| !["access_token", "refresh_token"].contains(&hint)) {
             let text = "Access tokens and refresh tokens can be revoked; leave `token_type_hint` out or name one of them.";
             let reason = "request:hint".to_owned();
-            return Err(Denied { status: 400, error: "unsupported_token_type", text, reason, basic: false });
+            return Err(Denied { status: 400, error: "unsupported_token_type", text: text.into(), reason, basic: false });
         }
         let mut facts = TokenFacts { client: Some(client.id.clone()), ..TokenFacts::of(ASKED) };
         let own = examined.filter(|caller| caller.issuer == self.issuer && caller.client == client.id);

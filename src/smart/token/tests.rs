@@ -29,11 +29,13 @@ impl Place {
         let port: Arc<dyn ClientStore> = Arc::clone(&store) as _;
         let keys = Arc::new(KeyRing::open(port.as_ref(), NOW).await.unwrap());
         let registry = Arc::new(Registry::new(port, ISSUER, Reach::Inside));
-        let rules =
-            AssertionRules { token_url: URL.to_owned(), algorithms: vec![Algorithm::RS384, Algorithm::ES384], leeway: 30 };
+        let algorithms = vec![Algorithm::RS384, Algorithm::ES384];
+        let rules = AssertionRules { token_url: URL.to_owned(), issuer: ISSUER.to_owned(), algorithms, leeway: 30 };
+        let nonces = crate::identity::Nonces::new(b"key", false);
         let state = State::new(Arc::clone(&store) as _);
         let (issuer, audience) = (ISSUER.to_owned(), BASE.to_owned());
-        let endpoint = TokenEndpoint { registry, keys, rules, issuer, audience, state, refresh_key: vec![7; 32], people: true };
+        let endpoint =
+            TokenEndpoint { registry, keys, rules, issuer, audience, state, refresh_key: vec![7; 32], nonces, people: true };
         Self { endpoint, store }
     }
 
@@ -297,7 +299,7 @@ async fn keys_by_address_are_fetched_and_a_failing_host_is_asked_once() {
 #[tokio::test]
 async fn a_client_with_a_certificate_gets_a_token_bound_to_it_and_nothing_without_it() {
     let key = Forge::new("ES384", "k1");
-    let peer = PeerCertificate { thumbprint: "A".repeat(43), subject: "CN=lab".to_owned() };
+    let peer = PeerCertificate { thumbprint: "A".repeat(43), subject: "CN=lab".to_owned(), ..PeerCertificate::default() };
     let bound = Client { certificate: Some(peer.thumbprint.clone()), ..client("lab", &key) };
     let place = Place::new(vec![bound]).await;
     place.assert_denied(&key.token(&claims("lab")), "certificate").await;
@@ -399,6 +401,39 @@ mod known_answer {
             let text = body("system/*.rs", &assertion);
             let in_time = place.send(TokenRequest { body: &text, ..form() }, Instant(1_422_568_800_000)).await;
             assert_eq!(in_time.status, 200, "{}", in_time.facts.reason);
+        }
+    }
+}
+
+#[tokio::test]
+async fn sc1_a_certificate_proves_a_client_and_binds_its_token() {
+    use crate::smart::profile::TlsName;
+    let known = |id: &str, tls: TlsName| Client { tls: Some(tls), ..Client::backend(id, id, ClientKeys::None, "system/*.rs") };
+    let place = Place::new(vec![
+        known("named", TlsName::SubjectDn("CN=lab".to_owned())),
+        known("pinned", TlsName::Itself("A".repeat(43))),
+        known("host", TlsName::SanDns("lab.example".to_owned())),
+    ])
+    .await;
+    let peer = PeerCertificate {
+        thumbprint: "A".repeat(43),
+        subject: "CN=lab".to_owned(),
+        dns: vec!["lab.example".to_owned()],
+        ..PeerCertificate::default()
+    };
+    let other = PeerCertificate { thumbprint: "B".repeat(43), subject: "CN=other".to_owned(), ..PeerCertificate::default() };
+    for id in ["named", "pinned", "host"] {
+        let body = format!("grant_type=client_credentials&scope=system/*.rs&client_id={id}");
+        let answer = place.send(TokenRequest { body: &body, peer: Some(&peer), ..form() }, NOW).await;
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        let told: Value = serde_json::from_str(&answer.body).unwrap();
+        let token = told["access_token"].as_str().unwrap();
+        let payload = crate::identity::Jws::parse(token).unwrap().payload;
+        let claims: Value = serde_json::from_slice(&payload).unwrap();
+        assert_eq!(claims["cnf"], json!({"x5t#S256": "A".repeat(43)}));
+        for wrong in [Some(&other), None] {
+            let answer = place.send(TokenRequest { body: &body, peer: wrong, ..form() }, NOW).await;
+            assert_eq!((answer.status, error(&answer).as_str()), (401, "invalid_client"));
         }
     }
 }
