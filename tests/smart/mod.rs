@@ -3,12 +3,19 @@
 
 mod apps;
 mod authorize;
+mod backend;
+mod bound;
 mod consent_page;
 mod corner;
 mod discovery;
+mod federation;
 mod launch;
+mod passkeys;
 mod people;
 mod refresh;
+mod registering;
 mod scopes;
+mod strength;
 mod token;
+mod udap;
 mod visitor;

@@ -143,8 +143,10 @@ impl<'s> Visitor<'s> {
     pub(super) fn submit(&mut self, page: &Reply, action: &str, fields: &[(&str, &str)]) -> Reply {
         let form = form(page.text(), action);
         let hidden = hidden(&form);
+        // What a script or a person fills in takes the place of what stood there.
+        let kept = hidden.iter().filter(|(name, _)| fields.iter().all(|(filled, _)| filled != name));
         let all: Vec<(&str, &str)> =
-            hidden.iter().map(|(name, value)| (name.as_str(), value.as_str())).chain(fields.iter().copied()).collect();
+            kept.map(|(name, value)| (name.as_str(), value.as_str())).chain(fields.iter().copied()).collect();
         self.post(action, &encoded(&all))
     }
 
@@ -254,4 +256,20 @@ pub(super) fn claims(token: &str) -> Value {
 pub(super) fn seconds(server: &Server) -> i64 {
     let Instant(now) = server.clock.now();
     now / 1000
+}
+
+/// Modulus and exponent of an `RSAPublicKey` in DER.
+pub(super) fn rsa_numbers(der: &[u8]) -> (Vec<u8>, Vec<u8>) {
+    fn take(bytes: &[u8]) -> (&[u8], &[u8]) {
+        let long = usize::from(bytes[1] & 127);
+        let (length, at) = if bytes[1] < 128 {
+            (long, 2)
+        } else {
+            (bytes[2..2 + long].iter().fold(0, |all, &byte| (all << 8) | usize::from(byte)), 2 + long)
+        };
+        (&bytes[at..at + length], &bytes[at + length..])
+    }
+    let (modulus, rest) = take(take(der).0);
+    let plain = |bytes: &[u8]| bytes.iter().copied().skip_while(|byte| *byte == 0).collect();
+    (plain(modulus), plain(take(rest).0))
 }

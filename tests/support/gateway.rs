@@ -60,6 +60,18 @@ impl Served {
         assert!(wait_for(self.assembly.registry.store().add(client, self.clock.now())).unwrap());
     }
 
+    /// Changes a registered client, as an operator does.
+    pub(crate) fn change_client(&self, id: &str, change: impl FnOnce(Client) -> Client) {
+        let store = self.assembly.registry.store();
+        let client = wait_for(store.find(id)).unwrap().unwrap();
+        assert!(wait_for(store.replace(change(client), self.clock.now())).unwrap());
+    }
+
+    /// Rotates the signing keys.
+    pub(crate) fn rotate_keys(&self, lost: bool) -> Vec<String> {
+        wait_for(self.assembly.keys.rotate(self.assembly.registry.store(), lost, self.clock.now())).unwrap()
+    }
+
     /// Takes the registered clients over, as the gateway does each second.
     pub(crate) fn look_at_registry(&self) {
         wait_for(self.assembly.registry.refresh()).unwrap();
@@ -68,6 +80,11 @@ impl Served {
     /// The gateway itself, for what has no route.
     pub(crate) fn wait<T, W: Future<Output = T>>(&self, work: impl FnOnce(Arc<amanat::gateway::Gateway>) -> W) -> T {
         wait_for(work(Arc::clone(&self.assembly.gateway)))
+    }
+
+    /// The secret of a link by which somebody chooses a password.
+    pub(crate) fn invite(&self, username: &str) -> String {
+        wait_for(self.assembly.people.invite(username, self.clock.now())).unwrap()
     }
 
     /// Adds somebody who signs in.

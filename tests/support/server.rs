@@ -137,6 +137,14 @@ impl Server {
         Self::configured(folder, clock, None, "Policy-all-normal", ("", ""), &sections)
     }
 
+    /// With files beside the configuration, which `sections` may name; `make` writes them.
+    pub(crate) fn with_files(implicit_policy: &str, sections: &str, make: impl FnOnce(&std::path::Path)) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        make(folder.path());
+        let clock = Clock::fixed(Instant::parse(MOMENT).unwrap());
+        Self::configured(folder, clock, None, implicit_policy, ("", ""), sections)
+    }
+
     /// `lead` belongs to `[server]`, `issuer` to the issuer.
     fn configured(
         folder: TempDir,
@@ -209,6 +217,22 @@ impl Server {
     pub(crate) fn register(&self, client: Client) {
         self.served.register(client);
         self.served.look_at_registry();
+    }
+
+    /// Changes a registered client, as an operator does.
+    pub(crate) fn change_client(&self, id: &str, change: impl FnOnce(Client) -> Client) {
+        self.served.change_client(id, change);
+        self.served.look_at_registry();
+    }
+
+    /// Rotates the signing keys; the names of the new ones.
+    pub(crate) fn rotate_keys(&self, lost: bool) -> Vec<String> {
+        self.served.rotate_keys(lost)
+    }
+
+    /// The secret of a link by which somebody chooses a password.
+    pub(crate) fn invite(&self, username: &str) -> String {
+        self.served.invite(username)
     }
 
     /// Adds somebody who signs in.
