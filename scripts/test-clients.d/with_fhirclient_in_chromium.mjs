@@ -155,6 +155,33 @@ async function told(page) {
   await context.close();
 }
 
+// A passkey, with the browser's own virtual authenticator: made while signed in, used instead of a password, given up again.
+{
+  const { page, context, complaints } = await visitor();
+  const origin = new URL(demo.base).origin;
+  const session = await context.newCDPSession(page);
+  await session.send("WebAuthn.enable");
+  const options = { protocol: "ctap2", transport: "internal", hasResidentKey: true, hasUserVerification: true, isUserVerified: true, automaticPresenceSimulation: true };
+  await session.send("WebAuthn.addVirtualAuthenticator", { options });
+  await page.goto(`${origin}/sign-in`);
+  await signIn(page, clinician);
+  await page.click("#add-passkey");
+  await page.fill("#name", "a virtual key");
+  await look(page, "passkey-en-light");
+  await page.click("#continue");
+  await page.waitForSelector("text=a virtual key");
+  await page.click("#sign-out");
+  await page.waitForSelector("#use-passkey");
+  await page.click("#use-passkey");
+  await page.waitForSelector("text=a virtual key");
+  await look(page, "account-passkey-en-light");
+  await page.click("text=Remove");
+  await page.waitForSelector("#no-passkeys");
+  assert.deepEqual(complaints, []);
+  console.log("passkey: made, signed in with, given up");
+  await context.close();
+}
+
 // Every page in both languages, light and dark, on a phone and on a desk, without JavaScript errors or WCAG findings.
 for (const locale of ["en", "ur"]) {
   for (const colorScheme of ["light", "dark"]) {

@@ -70,3 +70,36 @@ const asked = await oauth.introspectionRequest(server, { client_id }, auth, back
 const seen = await oauth.processIntrospectionResponse(server, { client_id }, asked);
 assert.equal(seen.active, true);
 console.log(`oauth4webapi: Backend Services with ${jwk.alg}, introspected: ${seen.scope}`);
+
+// The same app with a key of its own: tokens bound by DPoP, each request with a proof, a pushed request before it all.
+{
+  const bound = await client.discovery(issuer, "app", undefined, client.None());
+  const keys = await client.randomDPoPKeyPair("ES256");
+  const handle = client.getDPoPHandle(bound, keys);
+  const verifier = client.randomPKCECodeVerifier();
+  const state = client.randomState();
+  const url = await client.buildAuthorizationUrlWithPAR(bound, {
+    redirect_uri: redirect,
+    scope: "openid fhirUser offline_access patient/Patient.rs",
+    code_challenge: await client.calculatePKCECodeChallenge(verifier),
+    code_challenge_method: "S256",
+    aud: demo.base,
+    state,
+  }, { DPoP: handle });
+  let page = await go(url);
+  if (page.text.includes('id="password"')) {
+    page = await go(new URL("/sign-in", issuer), [...hidden(page.text, "/sign-in"), ["username", username], ["password", password]]);
+  }
+  const ticks = [...page.text.matchAll(/name="allow" value="([^"]+)"/g)].map(([, value]) => ["allow", value]);
+  page = await go(new URL("/authorize/answer", issuer), [...hidden(page.text, "/authorize/answer"), ...ticks, ["answer", "allow"]]);
+  const tokens = await client.authorizationCodeGrant(bound, new URL(page.next), { pkceCodeVerifier: verifier, expectedState: state }, undefined, { DPoP: handle });
+  assert.equal(tokens.token_type, "dpop");
+  const own = new URL(`${demo.base}/${demo.users.patient.fhirUser}`);
+  const seen = await client.fetchProtectedResource(bound, tokens.access_token, own, "GET", undefined, undefined, { DPoP: handle });
+  assert.equal(seen.status, 200);
+  const stolen = await fetch(own, { headers: { Authorization: `Bearer ${tokens.access_token}` } });
+  assert.equal(stolen.status, 401);
+  const again = await client.refreshTokenGrant(bound, tokens.refresh_token, undefined, { DPoP: handle });
+  assert.equal(again.token_type, "dpop");
+  console.log("openid-client: pushed, bound by DPoP, read, refreshed; a stolen token is refused");
+}
