@@ -213,6 +213,7 @@ fn lies_inside(one: Interval, span: Interval) -> bool {
 }
 
 /// Whether it meets one of these. Looked at to the end, whatever is found, so that the compiler can take many at once.
+#[expect(clippy::needless_bitwise_bool, reason = "no branch between, so that many are compared at once")]
 fn meets_any(one: Interval, spans: &[Interval]) -> bool {
     spans.iter().fold(false, |met, span| met | ((one.low < span.high) & (span.low < one.high)))
 }
