@@ -32,11 +32,14 @@ use std::io::Write;
 
 /// Exchange FHIR R4 records: one decision on every path, nothing leaves unaudited.
 #[derive(Debug, Parser)]
-#[command(name = "amanat", version, disable_help_subcommand = true, after_help = EXIT_CODES)]
+#[command(name = "amanat", version, disable_help_subcommand = true, help_template = ON_A_SCREEN, after_help = EXIT_CODES)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
 }
+
+/// As usual, without a line between what it is and how it is used.
+const ON_A_SCREEN: &str = "{about-with-newline}{usage-heading} {usage}\n\n{all-args}{after-help}";
 
 const EXIT_CODES: &str = "Exit codes: 0 done, 1 failed, 2 bad usage or configuration, 3 a check found something.";
 

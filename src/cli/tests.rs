@@ -103,7 +103,7 @@ fn the_doctor_finds_what_is_wrong_and_names_the_fix() {
         .map(|check| (check["number"].as_u64().unwrap(), check["fix"].as_str().unwrap()))
         .collect();
     let numbers: Vec<_> = wrong.iter().map(|(number, _)| *number).collect();
-    assert_eq!(numbers, [5, 10, 12, 15, 16, 19, 20, 21], "{out}");
+    assert_eq!(numbers, [5, 10, 12, 15, 16, 19, 20, 21, 22], "{out}");
     assert!(wrong[3].1.starts_with("chmod 600 "), "{wrong:?}");
 }
 

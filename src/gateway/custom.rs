@@ -88,11 +88,7 @@ impl Gateway {
     /// One node of a store indexes; the others take over what it has come to.
     async fn follow_definitions(&self) {
         loop {
-            let done = if self.fresh.leads() {
-                self.reindex().await.map(|_| true)
-            } else {
-                self.take_over_parameters().await
-            };
+            let done = if self.fresh.leads() { self.reindex().await.map(|_| true) } else { self.take_over_parameters().await };
             if done.is_err() {
                 tracing::warn!("the site's search parameters could not be looked at; it is tried again");
             }

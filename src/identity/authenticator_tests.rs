@@ -50,7 +50,7 @@ async fn ask_at(
 ) -> Result<Arc<Caller>, &'static str> {
     match authenticator.authenticate(Some(&format!("Bearer {token}")), peer, now).await {
         Ok(caller) => Ok(caller),
-        Err(Refusal::TokenInvalid(why) | Refusal::PurposeRefused(why)) => Err(why),
+        Err(Refusal::TokenInvalid(why) | Refusal::PurposeRefused(why) | Refusal::ProofRefused(why)) => Err(why),
         Err(other) => panic!("{other:?}"),
     }
 }
@@ -129,7 +129,7 @@ async fn a_claim_that_is_absent_wrong_or_of_another_type_is_never_overlooked() {
         (but("extensions", json!({"hl7-b2b": {"organization_id": 1}})), "organization"),
         (but("purpose_of_use", json!("SHOPPING")), "unknown"),
         (but("purpose_of_use", json!([{"system": "http://hl7.org/fhir/v3/ActReason", "code": "NOPE"}])), "unknown"),
-        (but("cnf", json!({"jkt": "x"})), "binding"),
+        (but("cnf", json!({"jkt": "x"})), "scheme"),
         (but("cnf", json!({"x5t#S256": 1})), "binding"),
         (but("cnf", json!("x")), "binding"),
         (but("nonce", json!("n")), "kind"),

@@ -96,7 +96,7 @@ fn loaded(records: &BTreeMap<String, String>) -> (Hospital, World) {
     }
     let begun = Instant::now();
     while hospital.get("SearchParameter/$index-status").text.matches("\"indexed\"").count() < OWN.len() {
-        assert!(begun.elapsed() < Duration::from_secs(60), "the guide's own parameters are never indexed");
+        assert!(begun.elapsed() < Duration::from_mins(1), "the guide's own parameters are never indexed");
         std::thread::sleep(Duration::from_millis(100));
     }
     let read = |key: &String| {

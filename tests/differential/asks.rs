@@ -38,30 +38,29 @@ pub(super) fn asked(dice: &mut Dice) -> Asked {
 
 /// A parameter as it applies to a type; `depth` hops have been taken.
 fn parameter(dice: &mut Dice, of: &str, depth: usize) -> (String, String) {
-    loop {
-        let thrown = dice.below(100);
-        if thrown < 4 {
-            let ids: Vec<String> = (0..=dice.below(3)).map(|_| id(of, dice.below(6))).collect();
-            return ("_id".to_owned(), ids.join(","));
-        }
-        if thrown < 8 && depth == 0 {
-            return (
-                "_lastUpdated".to_owned(),
-                prefixed(dice, &["2026-06-01", "2026-06", "2026-06-01T12:00:00Z", "2026-06-01T12:01:00Z", "2026-06-01T12:02"]),
-            );
-        }
-        if thrown < 22 && depth < 3 {
-            if let Some(found) = reverse(dice, of, depth) {
-                return found;
-            }
-        }
-        let all = parameters(of);
-        let one = *dice.one(&all);
-        if one.kind == Kind::Reference && depth < 3 && dice.hits(45) {
-            return chain(dice, one, depth);
-        }
-        return plain(dice, one);
+    let thrown = dice.below(100);
+    if thrown < 4 {
+        let ids: Vec<String> = (0..=dice.below(3)).map(|_| id(of, dice.below(6))).collect();
+        return ("_id".to_owned(), ids.join(","));
     }
+    if thrown < 8 && depth == 0 {
+        return (
+            "_lastUpdated".to_owned(),
+            prefixed(dice, &["2026-06-01", "2026-06", "2026-06-01T12:00:00Z", "2026-06-01T12:01:00Z", "2026-06-01T12:02"]),
+        );
+    }
+    if thrown < 22
+        && depth < 3
+        && let Some(found) = reverse(dice, of, depth)
+    {
+        return found;
+    }
+    let all = parameters(of);
+    let one = *dice.one(&all);
+    if one.kind == Kind::Reference && depth < 3 && dice.hits(45) {
+        return chain(dice, one, depth);
+    }
+    plain(dice, one)
 }
 
 fn chain(dice: &mut Dice, by: &Parameter, depth: usize) -> (String, String) {

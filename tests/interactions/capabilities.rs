@@ -63,6 +63,11 @@ fn discovery_holds_public_members_only() {
         "authorization_response_iss_parameter_supported",
         "user_access_brand_bundle",
         "user_access_brand_identifier",
+        "registration_endpoint",
+        "pushed_authorization_request_endpoint",
+        "require_pushed_authorization_requests",
+        "dpop_signing_alg_values_supported",
+        "tls_client_certificate_bound_access_tokens",
     ];
     for name in found.as_object().unwrap().keys() {
         assert!(allowed.contains(&name.as_str()), "{name}");

@@ -150,7 +150,7 @@ fn every_code_of_the_table_of_refusals_is_met_by_a_test() {
     let codes: BTreeSet<&str> = table.split('"').filter(|text| text.starts_with("AMANAT-")).collect();
     assert!(codes.len() > 20, "the table was not found");
     let mut tests = String::new();
-    for place in ["tests/interactions", "tests/promises", "tests/trail", "tests/upstream"] {
+    for place in ["tests/interactions", "tests/promises", "tests/smart", "tests/trail", "tests/upstream"] {
         for file in std::fs::read_dir(folder.join(place)).unwrap().map(|file| file.unwrap().path()) {
             if !file.ends_with("coverage.rs") {
                 tests.push_str(&std::fs::read_to_string(file).unwrap());

@@ -145,12 +145,12 @@ fn interleaved_senders_and_doubles_at_the_same_moment_file_each_result_once() {
                         result(&control, "F", "95", "20260501090000+0000").replace("100^", &format!("{}{at}^", sender / 2));
                     let told = format!("MSA|AA|{control}");
                     // Whoever gets no acknowledgement sends again, as laboratories do.
-                    let acked = (0..20).any(|_| match feed.send(message.as_bytes()) {
-                        Some(answer) => answer.contains(&told),
-                        None => {
+                    let acked = (0..20).any(|_| {
+                        let answer = feed.send(message.as_bytes());
+                        if answer.is_none() {
                             feed = Feed::open(server);
-                            false
                         }
+                        answer.is_some_and(|answer| answer.contains(&told))
                     });
                     assert!(acked, "{control}");
                 }

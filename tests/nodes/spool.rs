@@ -46,7 +46,7 @@ fn refusals_wait_beside_each_node_while_the_database_is_away_and_share_one_chain
         let leaves = one.trail();
         let numbers: Vec<i64> = leaves.iter().map(|leaf| leaf["seq"].as_i64().unwrap()).collect();
         assert_eq!(numbers, (1..).take(numbers.len()).collect::<Vec<i64>>(), "no number is left out");
-        let stopped = leaves.iter().skip(before).filter(|leaf| leaf["event"]["word"] == Value::from("stopped")).count();
+        let stopped = leaves.iter().skip(before).filter(|leaf| leaf["event"]["word"] == "stopped").count();
         assert!(stopped >= 2, "each node tells that it could not write: {stopped}");
     }
 }

@@ -65,20 +65,10 @@ impl World {
     fn matching(&self, record: &Value, parameter: &Parameter, modifier: &str, value: &str) -> bool {
         let any = |modifier: &str| split(value, ',').iter().any(|one| self.value(record, parameter, modifier, one));
         match modifier {
-            "missing" => self.is_missing(record, parameter) == (value == "true"),
+            "missing" => is_missing(record, parameter) == (value == "true"),
             "not" => !any(""),
             modifier => any(modifier),
         }
-    }
-
-    /// No element at all; those of `patient` and `practitioner` are only the ones that refer to such a record.
-    fn is_missing(&self, record: &Value, parameter: &Parameter) -> bool {
-        let resolved = matches!(parameter.code, "patient" | "practitioner");
-        let counts = |element: &&Value| {
-            let of = text(&element["reference"]).split("/_history").next().unwrap().rsplit('/').nth(1);
-            !resolved || of.is_some_and(|of| parameter.reaches(of))
-        };
-        !parameter.places.iter().any(|(path, _)| elements(record, path).iter().any(counts))
     }
 
     fn value(&self, record: &Value, parameter: &Parameter, modifier: &str, wanted: &str) -> bool {
@@ -381,4 +371,14 @@ pub(crate) fn askable(record: &Value, parameter: &Parameter) -> Vec<String> {
 
 fn escaped(text: &str) -> String {
     text.chars().flat_map(|c| if ",$|\\".contains(c) { vec!['\\', c] } else { vec![c] }).collect()
+}
+
+/// No element at all; those of `patient` and `practitioner` are only the ones that refer to such a record.
+fn is_missing(record: &Value, parameter: &Parameter) -> bool {
+    let resolved = matches!(parameter.code, "patient" | "practitioner");
+    let counts = |element: &&Value| {
+        let of = text(&element["reference"]).split("/_history").next().unwrap().rsplit('/').nth(1);
+        !resolved || of.is_some_and(|of| parameter.reaches(of))
+    };
+    !parameter.places.iter().any(|(path, _)| elements(record, path).iter().any(counts))
 }

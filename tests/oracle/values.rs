@@ -63,11 +63,12 @@ pub(super) fn number(text: &str) -> Option<(Exact, Exact)> {
     let (sign, digits) = significand.strip_prefix('-').map_or((1, significand), |rest| (-1, rest));
     let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
     // R4's one example of an exponent, 1e2, stands for 95 to 105.
-    let places = fraction.len() as i32 + i32::from(exponent != 0 && fraction.is_empty()) - exponent;
+    let (unit, behind) = (UNIT.cast_signed(), i32::try_from(fraction.len()).ok()?);
+    let places = behind + i32::from(exponent != 0 && fraction.is_empty()) - exponent;
     let all: Exact = format!("{whole}{fraction}").parse().ok()?;
-    let shift = UNIT as i32 + exponent - fraction.len() as i32;
-    let value = if shift >= 0 { all * 10_i128.pow(shift as u32) } else { all / 10_i128.pow(shift.unsigned_abs()) };
-    let half = 5 * 10_i128.pow(u32::try_from(UNIT as i32 - 1 - places).ok()?);
+    let shift = unit + exponent - behind;
+    let value = if shift >= 0 { all * 10_i128.pow(shift.unsigned_abs()) } else { all / 10_i128.pow(shift.unsigned_abs()) };
+    let half = 5 * 10_i128.pow(u32::try_from(unit - 1 - places).ok()?);
     Some((sign * value, half))
 }
 
@@ -104,7 +105,7 @@ pub(super) fn moment(text: &str) -> Option<(i64, i64)> {
         return Some((start, start + 1000));
     }
     let milliseconds: i64 = format!("{fraction:0<3}")[..3].parse().ok()?;
-    let length = 10_i64.pow(3_u32.saturating_sub(fraction.len() as u32));
+    let length = 10_i64.pow(3_u32.saturating_sub(u32::try_from(fraction.len()).unwrap()));
     Some((start + milliseconds, start + milliseconds + length))
 }
 
@@ -117,7 +118,7 @@ fn days(year: i64, month: i64, day: i64) -> i64 {
         -(year..1970).map(|year| 365 + i64::from(leap(year))).sum::<i64>()
     };
     let lengths = [31, 28 + i64::from(leap(year)), 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
-    years + lengths[..month as usize - 1].iter().sum::<i64>() + day - 1
+    years + lengths[..usize::try_from(month - 1).unwrap()].iter().sum::<i64>() + day - 1
 }
 
 #[test]

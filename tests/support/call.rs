@@ -65,7 +65,7 @@ impl<'s> Call<'s> {
         }
         head.push_str("\r\n");
         let mut stream = TcpStream::connect(self.server.address()).unwrap();
-        stream.set_read_timeout(Some(Duration::from_secs(120))).unwrap();
+        stream.set_read_timeout(Some(Duration::from_mins(2))).unwrap();
         // The server may answer and close before all was written.
         drop(stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(&self.body)));
         let mut bytes = Vec::new();
