@@ -1,8 +1,8 @@
 //! `[[smart.providers]]`: OpenID providers at which people sign in, and who they are here.
 
-use super::BaseUrl;
 use super::settings::Settings;
 use secrecy::SecretString;
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 /// A provider.
@@ -70,10 +70,41 @@ fn provider(settings: &mut Settings, at: usize) -> Option<Provider> {
     if provider.id.is_empty() || !provider.id.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-') {
         settings.fault(&key("id"), "must be of a-z, 0-9 and hyphens: it is part of an address");
     }
-    let inside = BaseUrl::parse(&provider.issuer).is_ok_and(|url| url.is_loopback());
-    if !provider.issuer.starts_with("https://") && !inside {
+    if !provider.issuer.starts_with("https://") && !is_here(&provider.issuer) {
         settings.fault(&key("issuer"), "must be an https address");
     }
     let name = if provider.name.is_empty() { provider.id.clone() } else { provider.name.clone() };
     Some(Provider { name, ..provider })
+}
+
+/// An address of this computer itself, where plain HTTP is nobody else's to read.
+fn is_here(issuer: &str) -> bool {
+    let authority = issuer.strip_prefix("http://").and_then(|rest| rest.split(['/', '?', '#']).next()).unwrap_or_default();
+    let host = match authority.strip_prefix('[') {
+        Some(bracketed) => bracketed.split(']').next(),
+        None => authority.split(':').next(),
+    };
+    let loopback = |host: &str| host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
+    !authority.contains('@') && host.is_some_and(loopback)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_here;
+
+    #[test]
+    fn only_this_computer_is_here() {
+        for here in ["http://127.0.0.1:8080", "http://localhost", "http://[::1]:9/realm", "http://localhost/realm"] {
+            assert!(is_here(here), "{here}");
+        }
+        for elsewhere in [
+            "http://idp.example",
+            "http://127.0.0.1:x@evil.example",
+            "http://localhost.evil.example",
+            "http://",
+            "ftp://localhost",
+        ] {
+            assert!(!is_here(elsewhere), "{elsewhere}");
+        }
+    }
 }

@@ -44,14 +44,14 @@ impl KeyRing {
     /// # Errors
     /// [`KeyRingFault`]
     pub async fn open(store: &dyn ClientStore, now: Instant) -> Result<Self, KeyRingFault> {
-        let usable = |key: &StoredKey| signs(key, now) && key.algorithm == SigningKey::ALGORITHM.name();
+        let usable = |key: &StoredKey| stays(key, now) && key.algorithm == SigningKey::ALGORITHM.name();
         if !store.signing_keys().await?.iter().any(usable) {
             let (key, private_key) = SigningKey::generate()?;
             let algorithm = SigningKey::ALGORITHM.name().to_owned();
             let stored = StoredKey { id: key.id().to_owned(), algorithm, private_key, created: now, retired: None };
             store.add_first_signing_key(stored).await?;
         }
-        if !store.signing_keys().await?.iter().any(|key| signs(key, now) && key.algorithm == assertion_key::ALGORITHM) {
+        if !store.signing_keys().await?.iter().any(|key| stays(key, now) && key.algorithm == assertion_key::ALGORITHM) {
             let (key, private_key) = AssertionKey::generate()?;
             let algorithm = assertion_key::ALGORITHM.to_owned();
             let stored = StoredKey { id: key.id().to_owned(), algorithm, private_key, created: now, retired: None };
@@ -163,7 +163,21 @@ fn names(stored: &[StoredKey], now: Instant) -> Vec<(String, Option<Instant>, bo
 
 /// Has its time come, and is it not past?
 fn signs(key: &StoredKey, now: Instant) -> bool {
-    key.created <= now && key.retired.is_none_or(|at| at > now)
+    key.created <= now && stays(key, now)
+}
+
+fn stays(key: &StoredKey, now: Instant) -> bool {
+    key.retired.is_none_or(|at| at > now)
+}
+
+/// How well a key may sign now: [`signs`]; else, by a clock that was set back, one that [`stays`].
+type Fit = (bool, bool);
+
+/// The newest that signs. A clock that was set back must not stop the gateway: then the oldest of those whose time comes.
+fn chosen<K>(keys: Vec<(K, Fit)>) -> Option<K> {
+    let newest = keys.iter().position(|(_, (signs, _))| *signs);
+    let at = newest.or_else(|| keys.iter().rposition(|(_, (_, stays))| *stays))?;
+    keys.into_iter().nth(at).map(|(key, _)| key)
 }
 
 /// The newest key of each kind that is not retired signs, the same on every node.
@@ -171,19 +185,19 @@ fn read(stored: Vec<StoredKey>, published: &PublishedKeys, now: Instant) -> Resu
     let of = names(&stored, now);
     let (mut keys, mut identity, mut assertion) = (Vec::new(), Vec::new(), Vec::new());
     for stored in stored {
-        let signs = signs(&stored, now);
+        let fit = (signs(&stored, now), stays(&stored, now));
         match stored.algorithm.as_str() {
-            identity_key::ALGORITHM => identity.push((IdentityKey::from_pkcs8(&stored.private_key)?, signs)),
-            assertion_key::ALGORITHM => assertion.push((AssertionKey::from_pkcs8(&stored.private_key)?, signs)),
-            _ => keys.push((SigningKey::from_pkcs8(&stored.private_key)?, signs)),
+            identity_key::ALGORITHM => identity.push((IdentityKey::from_pkcs8(&stored.private_key)?, fit)),
+            assertion_key::ALGORITHM => assertion.push((AssertionKey::from_pkcs8(&stored.private_key)?, fit)),
+            _ => keys.push((SigningKey::from_pkcs8(&stored.private_key)?, fit)),
         }
     }
     let access: Vec<_> = keys.iter().map(|(key, _)| key.public().clone()).collect();
     let others = identity.iter().map(|(key, _)| key.public()).chain(assertion.iter().map(|(key, _)| key.public()));
     let text = key_set_text(access.iter().chain(others));
-    let (signing, _) = keys.into_iter().find(|(_, signs)| *signs).ok_or(KeyFault::Read)?;
-    let identity = identity.into_iter().find(|(_, signs)| *signs).map(|(key, _)| Arc::new(key));
-    let (assertion, _) = assertion.into_iter().find(|(_, signs)| *signs).ok_or(KeyFault::Read)?;
+    let signing = chosen(keys).ok_or(KeyFault::Read)?;
+    let identity = chosen(identity).map(Arc::new);
+    let assertion = chosen(assertion).ok_or(KeyFault::Read)?;
     published.publish(key_set(&access));
     Ok(Held { signing: Arc::new(signing), identity, assertion: Arc::new(assertion), text, of })
 }
@@ -208,6 +222,15 @@ mod tests {
         assert_eq!(first.signing().id(), second.signing().id());
         assert_eq!(first.document(), second.document());
         assert!(!first.document().contains("\"d\""));
+    }
+
+    #[tokio::test]
+    async fn a_clock_that_was_set_back_stops_nobody() {
+        let store = Memory::default();
+        let first = KeyRing::open(&store, NOW).await.unwrap();
+        let back = KeyRing::open(&store, NOW.plus_seconds(-86_400)).await.unwrap();
+        assert_eq!(first.signing().id(), back.signing().id());
+        assert_eq!(store.signing_keys().await.unwrap().len(), 2, "one to sign, one for other token endpoints");
     }
 
     #[tokio::test]

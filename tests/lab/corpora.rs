@@ -216,6 +216,11 @@ fn every_published_result_is_acknowledged_and_every_obx_accounted_for() {
     let states = |state: &str| {
         site.count(&format!("SELECT count(*) AS n FROM lab_message WHERE kind NOT LIKE 'ADT%' AND state = '{state}'"))
     };
+    // The last one may be at work still.
+    let begun = std::time::Instant::now();
+    while states("received") > 0 && begun.elapsed().as_secs() < 30 {
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
     let told: Vec<(&str, i64)> = ["filed", "held", "superseded", "failed", "rejected", "received"]
         .into_iter()
         .map(|state| (state, states(state)))
