@@ -28,13 +28,20 @@ const SOON: Duration = Duration::from_secs(1);
 pub(super) struct Known {
     parameters: RwLock<&'static CustomParameters>,
     wake: Notify,
+    /// One at a time reads what there is and publishes it: what was read first must not be published last.
+    turn: tokio::sync::Mutex<()>,
     /// What was published last, so that the same is not published again.
     last: Mutex<String>,
 }
 
 impl Default for Known {
     fn default() -> Self {
-        Self { parameters: RwLock::new(&STANDARD), wake: Notify::new(), last: Mutex::default() }
+        Self {
+            parameters: RwLock::new(&STANDARD),
+            wake: Notify::new(),
+            turn: tokio::sync::Mutex::default(),
+            last: Mutex::default(),
+        }
     }
 }
 
@@ -103,6 +110,7 @@ impl Gateway {
     /// # Errors
     /// When the store cannot be read or written; what was done until then stays, and is gone on from.
     pub async fn reindex(&self) -> Result<usize, Refusal> {
+        let turn = self.known.turn.lock().await;
         let before = self.standings().await?;
         let proposals = self.proposals().await?;
         let mut standings = settle(&before, &proposals);
@@ -114,6 +122,7 @@ impl Gateway {
             return Ok(0);
         }
         self.publish(&standings, &proposals);
+        drop(turn);
         let is_known = |one: &Standing| before.iter().any(|old| old.stands_as(one));
         if before.len() != standings.len() || !standings.iter().all(is_known) {
             // Its number is everybody's before anybody's records are read for it.
@@ -121,7 +130,7 @@ impl Gateway {
             self.fresh.let_others_hear().await;
         }
         for at in 0..standings.len() {
-            self.index_by(at, &mut standings, &proposals).await?;
+            self.index_by(at, &mut standings).await?;
         }
         Ok(standings.iter().filter(|one| one.indexed).count())
     }
@@ -129,6 +138,7 @@ impl Gateway {
     /// Takes over what any node has defined, deleted, or indexed by now: what was acknowledged there holds here from the next request on.
     /// Whether all of it is indexed.
     async fn take_over_parameters(&self) -> Result<bool, Refusal> {
+        let _turn = self.known.turn.lock().await;
         let (before, proposals) = (self.standings().await?, self.proposals().await?);
         let all = settle(&before, &proposals);
         // What has no number yet gets it from the node that indexes.
@@ -198,7 +208,7 @@ impl Gateway {
         read.filter_map(Result::transpose).collect()
     }
 
-    async fn index_by(&self, at: usize, standings: &mut [Standing], proposals: &[Proposed]) -> Result<(), Refusal> {
+    async fn index_by(&self, at: usize, standings: &mut [Standing]) -> Result<(), Refusal> {
         loop {
             let Some(one) = standings.get_mut(at).filter(|one| !one.indexed && one.problem.is_none()) else { return Ok(()) };
             let Some(of) = ResourceType::parse(&one.of) else { return Ok(()) };
@@ -219,14 +229,13 @@ impl Gateway {
             if !entries.is_empty() {
                 self.parts.store.index(entries).await?;
             }
-            // Whoever reads that it is indexed can search by it.
             if done {
-                self.publish(standings, proposals);
+                // Whoever reads that it is indexed can search by it, unless its definition is gone by now.
+                let _turn = self.known.turn.lock().await;
+                self.publish(standings, &self.proposals().await?);
+                return self.keep_standings(standings, true).await;
             }
-            self.keep_standings(standings, done).await?;
-            if done {
-                return Ok(());
-            }
+            self.keep_standings(standings, false).await?;
             tokio::time::sleep(PAUSE).await;
         }
     }

@@ -199,6 +199,8 @@ impl Gateway {
     /// A refusal, as the caller is told it.
     pub async fn answer(&self, mut inbound: Inbound) -> Answer {
         let now = self.parts.clock.now();
+        // Before the request is understood: what it can be searched by may have changed on another node.
+        let fresh = self.freshen().await;
         let options = RouteOptions { base: &self.parts.base, now, max_count: self.parts.limits.page_max, known: self.known() };
         let parsed = interaction(&inbound.request, &options);
         let event = parsed.as_ref().map_or("read", Interaction::code);
@@ -210,7 +212,10 @@ impl Gateway {
         };
         let decided = match parsed {
             Ok(Interaction::Capabilities) => self.tell_capabilities(&inbound, &mut errand),
-            parsed => self.decide(parsed, &inbound, &mut errand).await,
+            parsed => match fresh {
+                Ok(()) => self.decide(parsed, &inbound, &mut errand).await,
+                Err(refusal) => Err(refusal.into()),
+            },
         };
         let (visit, trail) = (&errand.visit, self.parts.trail.as_ref());
         match decided {
@@ -233,7 +238,6 @@ impl Gateway {
         inbound: &Inbound,
         errand: &mut Errand,
     ) -> Result<Pending, Denied> {
-        self.freshen().await?;
         let visit = &mut errand.visit;
         let caller = match self.caller(inbound, visit.now).await {
             Ok(caller) => caller,

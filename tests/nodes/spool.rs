@@ -4,7 +4,6 @@ use super::ALL;
 use crate::site::until;
 use crate::support::records::{observation, patient};
 use crate::support::{Server, postgres};
-use serde_json::Value;
 
 fn ids(server: &Server, kind: &str) -> Vec<String> {
     let all = server.trail().into_iter().filter(|leaf| leaf["request_id"].as_str().is_some_and(|id| id.starts_with(kind)));
