@@ -2,7 +2,7 @@
 
 use super::{ALL, ward};
 use crate::support::records::{consent, observation};
-use crate::support::{BASE, Reply, Server};
+use crate::support::{BASE, Reply, Server, left_out_in_front};
 use serde_json::{Value, json};
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -87,6 +87,9 @@ fn entries(reply: &Reply) -> Vec<String> {
 
 #[test]
 fn no_row_comes_twice_and_none_is_missed_while_others_write() {
+    if left_out_in_front("its pages are the server's own") {
+        return;
+    }
     let server = ward();
     let all = server.system(ALL);
     for some in (0..40).collect::<Vec<usize>>().chunks(10) {

@@ -1,7 +1,7 @@
 //! Records that an earlier release stored, without some of the index rows that this one makes: indexed in the background after a start.
 
 use super::{ALL, coded, found};
-use crate::support::{Server, postgres};
+use crate::support::{Server, left_out_in_front, postgres};
 use serde_json::json;
 use std::time::{Duration, Instant};
 
@@ -19,6 +19,9 @@ fn forget(server: &Server) {
 
 #[test]
 fn what_an_earlier_release_stored_is_found_by_what_this_one_indexes() {
+    if left_out_in_front("it speaks of the index of the gateway's own store") {
+        return;
+    }
     let server = Server::open();
     let mut records: Vec<_> = (0..200).map(|n| coded(&format!("o{n}"), "p1", "http://loinc.org", "718-7")).collect();
     records[7]["contained"] =

@@ -2,7 +2,7 @@
 
 use super::ALL;
 use crate::support::records::{observation, organization, patient};
-use crate::support::{Reply, Server};
+use crate::support::{Reply, Server, left_out_in_front};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
@@ -30,6 +30,9 @@ fn bounded() -> Server {
 
 #[test]
 fn a_page_has_fewer_matches_when_more_is_to_be_included_than_fits() {
+    if left_out_in_front("what includes too much is refused there") {
+        return;
+    }
     let server = bounded();
     let all = server.system(ALL);
     let mut reply = server.get("Patient?family=Few&_revinclude=Observation:patient&_count=10&_total=accurate", &all).expect(200);
@@ -54,6 +57,9 @@ fn a_page_has_fewer_matches_when_more_is_to_be_included_than_fits() {
 
 #[test]
 fn what_does_not_fit_with_one_match_is_said_to_be_missing() {
+    if left_out_in_front("what includes too much is refused there") {
+        return;
+    }
     let server = bounded();
     let all = server.system(ALL);
     for path in
@@ -77,6 +83,9 @@ fn what_does_not_fit_with_one_match_is_said_to_be_missing() {
 
 #[test]
 fn an_iterated_include_goes_as_far_as_there_is_anything() {
+    if left_out_in_front("each step is a question to the server, and there are eight at most") {
+        return;
+    }
     let server = Server::open();
     let below = |n: usize| {
         let mut one = organization(&format!("h{n:02}"), "Ward");
