@@ -208,8 +208,10 @@ class Gateway:
     client = "hospital"
     scope = "system/*.cruds"
 
-    def __init__(self, material, binary, extra, name="amanat", policy="Policy-deny"):
+    def __init__(self, material, binary, extra, name="amanat", policy="Policy-deny", at=0):
+        """`at` tells apart gateways that run at the same time."""
         self.material = material
+        self.port, self.management = self.port + 10 * at, self.management + 10 * at
         self.binary = str(binary)
         self.folder = material.folder / name
         self.seed = material.folder / f"{name}-loaded"
