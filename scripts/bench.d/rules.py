@@ -1,11 +1,12 @@
-"""What consent rules cost: one loaded gateway for each number of rules, all of them running, asked in turns for moments.
+"""What consent rules cost: one loaded gateway for each number of rules, all of them asked at the same time on the same core.
 
-A machine that others share is twice as fast in one minute as in the next. What is compared here was measured within seconds of each
-other, and of many such comparisons the middle one counts. Each window begins where the last left off: no store is copied, no page is cold.
+A machine that others share is twice as fast in one moment as in the next, and that falls on all alike here: what is compared is how many
+requests each answered for the processor's time that it used, in the same seconds. No store is copied before, and no page is cold.
 """
 
 import statistics
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import contestants
 from load import measure
@@ -18,9 +19,8 @@ def compare(folder, binary, options):
     servers = [gateway.serve(contestants.LAYERS[-1]) for gateway, _ in entrants]
     try:
         # Each page of each store once, before anything counts.
-        for server, one in zip(servers, entrants):
-            for workload in ("read", "search"):
-                window(server, one, workload, "warm", options, 3)
+        for workload in ("read", "search"):
+            together(servers, entrants, workload, "warm", options)
         return [row for number in range(options.rounds) for row in one_round(number, numbers, entrants, servers, options)]
     finally:
         for server in servers:
@@ -40,21 +40,22 @@ def entrant(folder, binary, options, at, rules):
 
 
 def one_round(number, numbers, entrants, servers, options):
-    """Every gateway once for each workload; every other round in the opposite order."""
-    order = list(range(len(numbers)))
-    if number % 2:
-        order.reverse()
+    """All gateways at the same time, for each workload."""
     for workload in ("read", "search"):
-        for at in order:
-            figures = window(servers[at], entrants[at], workload, f"n{number}", options, options.seconds)
-            print(f"round {number + 1}  {numbers[at]:4} rules  {workload:8} {figures['requests_per_cpu_second']:12,.0f} per CPU-second", file=sys.stderr)
-            yield {"round": number, "rules": numbers[at], "workload": workload, **figures}
+        for rules, figures in zip(numbers, together(servers, entrants, workload, f"n{number}", options)):
+            print(f"round {number + 1}  {rules:4} rules  {workload:8} {figures['requests_per_cpu_second']:12,.0f} per CPU-second", file=sys.stderr)
+            yield {"round": number, "rules": rules, "workload": workload, **figures}
 
 
-def window(server, one, workload, run, options, seconds):
-    gateway, material = one
-    variables = contestants.load_variables(material, workload, gateway.base, gateway.token(), run)
-    return measure(server, f"https://127.0.0.1:{gateway.port}", variables, options.connections, seconds)
+def together(servers, entrants, workload, run, options):
+    def asked(server, one):
+        gateway, material = one
+        variables = contestants.load_variables(material, workload, gateway.base, gateway.token(), run)
+        connections = max(options.connections // len(servers), 1)
+        return measure(server, f"https://127.0.0.1:{gateway.port}", variables, connections, options.seconds, warm_up=2)
+
+    with ThreadPoolExecutor(len(servers)) as pool:
+        return list(pool.map(asked, servers, entrants))
 
 
 def table(rows):
