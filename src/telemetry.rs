@@ -41,6 +41,8 @@ pub const CHECKPOINT_WAITING: &str = "amanat_trail_checkpoint_push_waiting_secon
 pub const FEED_WAITING: &str = "amanat_trail_feed_waiting_entries";
 /// Entries that wait in the spool because the database does not take them.
 pub const SPOOLED: &str = "amanat_trail_spooled_entries";
+/// What stopped because the disk is nearly full: 0 nothing, 1 bundles with many changes, 2 everything but the trail.
+pub const ROOM: &str = "amanat_disk_step";
 /// Alarms raised; label `rule`.
 pub const ALARMS: &str = "amanat_alarms_total";
 

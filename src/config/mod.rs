@@ -28,7 +28,7 @@ pub use providers::Provider;
 pub use sections::{Exposure, Issuer, JwksSource, Limits, Server, Tls};
 pub use settings::Effective;
 pub use smart::{Registration, Smart, StepUp};
-pub use store::Store;
+pub use store::{Space, Store};
 pub use udap::Community;
 pub use upstream::{Compartments, ConsentsAt, OtherUpstream, Upstream, UpstreamAuth, UpstreamBounds};
 

@@ -2,7 +2,7 @@
 
 use super::settings::Settings;
 use secrecy::{ExposeSecret, SecretString};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// `[store]`
 #[derive(Debug, Clone)]
@@ -20,6 +20,21 @@ pub struct Store {
     pub connections: usize,
     /// Seconds that a search may take on PostgreSQL.
     pub statement_seconds: u64,
+    /// `[store.space]`
+    pub space: Space,
+}
+
+/// `[store.space]`: what stops when the disk of the gateway's files fills.
+#[derive(Debug, Clone)]
+pub struct Space {
+    /// Where the disk is looked at: the folder of the database file, or of the settings when the database is on a server.
+    pub folder: PathBuf,
+    /// Percent of the disk in use above which bundles with many changes are refused.
+    pub bulk_percent: u8,
+    /// Percent of the disk in use above which nothing is written but the trail.
+    pub writes_percent: u8,
+    /// As long as so many bytes are left nothing is refused.
+    pub free_bytes: u64,
 }
 
 impl Store {
@@ -72,7 +87,22 @@ pub(super) fn store(settings: &mut Settings) -> Option<Store> {
     if !(1..=3_600).contains(&statement_seconds) {
         settings.fault("store.statement_seconds", "must be from 1 to 3600");
     }
-    Some(Store { url: SecretString::from(url), upstream, password, replicas, connections, statement_seconds })
+    let space = space(settings, url.strip_prefix("sqlite:"));
+    Some(Store { url: SecretString::from(url), upstream, password, replicas, connections, statement_seconds, space })
+}
+
+fn space(settings: &mut Settings, database: Option<&str>) -> Space {
+    let beside = database.and_then(|file| Path::new(file).parent());
+    let folder = beside.map_or_else(|| settings.place("".as_ref()), Path::to_owned);
+    let mut percent = |key, usual| {
+        let given = settings.or(key, usual);
+        if given > 100 {
+            settings.fault(key, "must be from 0 to 100");
+        }
+        given
+    };
+    let (bulk_percent, writes_percent) = (percent("store.space.bulk_percent", 90), percent("store.space.writes_percent", 95));
+    Space { folder, bulk_percent, writes_percent, free_bytes: settings.or("store.space.free_bytes", 10 << 30) }
 }
 
 /// From the setting, which is best given by the environment, or the first line of a file.

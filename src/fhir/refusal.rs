@@ -103,6 +103,8 @@ pub enum Refusal {
     TrailUnavailable,
     /// The record store cannot be reached or does not answer in time.
     StoreUnavailable,
+    /// The disk is nearly full, and this is no longer written; the word says what: `bulk` or `writes`.
+    StoreFull(&'static str),
     /// The server behind the gateway did not answer in time.
     UpstreamSlow,
     /// The server behind the gateway sent what cannot be believed, or refuses the gateway.
@@ -203,6 +205,7 @@ impl Refusal {
             Self::TooManyRequests(_) => table::TOO_MANY_REQUESTS,
             Self::TrailUnavailable => table::TRAIL_UNAVAILABLE,
             Self::StoreUnavailable => table::STORE_UNAVAILABLE,
+            Self::StoreFull(what) => Told { reason: Cow::Owned(format!("space:{what}")), ..table::STORE_FULL },
             Self::UpstreamSlow => table::UPSTREAM_SLOW,
             Self::UpstreamUntrusted => table::UPSTREAM_UNTRUSTED,
             Self::UpstreamBusy(_) => table::UPSTREAM_BUSY,

@@ -10,6 +10,7 @@ use std::sync::Arc;
 impl Gateway {
     pub(super) async fn bundle(&self, caller: &Arc<Caller>, errand: &mut Errand) -> Result<Pending, Refusal> {
         let (kind, parts) = unpack(&errand.body, self.parts.limits.bundle_entries)?;
+        self.demand_room_for(&parts)?;
         match kind {
             BundleKind::Batch => self.batch(caller, parts, errand).await,
             BundleKind::Transaction => {

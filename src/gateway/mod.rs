@@ -40,6 +40,7 @@ mod restrictions;
 mod search;
 mod shadow;
 mod sign_on;
+mod space;
 mod step_up;
 mod token;
 mod trail_view;
@@ -75,6 +76,7 @@ use crate::fhir::{Id, Instant, Interaction, Key, Need, Refusal, Rendering, Route
 use crate::identity::{Authenticator, Proving};
 use crate::smart::{Endpoints, Federation, People, Registrar, TokenEndpoint};
 use crate::store::shared::Shared;
+use crate::store::space::Space;
 use crate::store::{PageBounds, RecordStore};
 use crate::telemetry;
 use rate::{Denied, Rates};
@@ -106,6 +108,8 @@ pub struct Parts {
     pub emergency: Emergency,
     /// Whom the gateway does not serve now.
     pub restrictions: Restrictions,
+    /// Room on the disk.
+    pub space: Space,
     /// A token without any purpose of use is refused.
     pub purpose_required: bool,
     /// Seals page links.
@@ -338,6 +342,7 @@ impl Gateway {
         write::changeable(&interaction)?;
         let permit = authorize(caller, interaction)?;
         self.parts.restrictions.writes(caller, permit.interaction(), errand.visit.now)?;
+        self.demand_room(permit.interaction())?;
         if let Some(query) = permit.interaction().query() {
             self.redaction().demand_blind(&permit, query)?;
         }

@@ -120,7 +120,7 @@ fn concerns(one: &Restriction, caller: &Caller) -> bool {
     }
 }
 
-fn changes(interaction: &Interaction) -> bool {
+pub(super) fn changes(interaction: &Interaction) -> bool {
     matches!(
         interaction,
         Interaction::Create(..)

@@ -259,7 +259,11 @@ impl Gateway {
     /// What is not as it should be while requests are served nevertheless, in words for an operator.
     pub fn degraded(&self) -> Option<String> {
         let waiting = self.parts.trail.waiting();
-        (waiting > 0).then(|| format!("{waiting} entries of the trail wait in the spool: the database does not take them"))
+        let spooled =
+            (waiting > 0).then(|| format!("{waiting} entries of the trail wait in the spool: the database does not take them"));
+        let full = self.parts.space.room().told().map(str::to_owned);
+        let all: Vec<String> = spooled.into_iter().chain(full).collect();
+        (!all.is_empty()).then(|| all.join("; "))
     }
 
     /// Looks again at what other processes may have changed: clients and keys. To be called every second.
@@ -302,6 +306,7 @@ impl Gateway {
         let now = self.parts.clock.now();
         #[expect(clippy::cast_precision_loss, reason = "a spool holds far fewer than 2^52 entries")]
         metrics::gauge!(crate::telemetry::SPOOLED).set(self.parts.trail.waiting() as f64);
+        metrics::gauge!(crate::telemetry::ROOM).set(f64::from(self.parts.space.room() as u8));
         match (self.ready(), *stopped) {
             (Err(_), None) => *stopped = Some(now),
             (Ok(()), Some(since)) => {

@@ -14,6 +14,7 @@ use crate::smart::{
 };
 use crate::store::emergency::EmergencyStore;
 use crate::store::lab::LabStore;
+use crate::store::space::{Space, SpaceBounds};
 use crate::store::sql::{PostgresOptions, SqlStore, SqliteOptions};
 use crate::store::upstream::{Ledger, UpstreamStore};
 use crate::store::watch::WatchStore;
@@ -186,6 +187,7 @@ async fn parts(
         labelling: config.labelling.clone(),
         emergency: Emergency::new(emergency_rules(config), Arc::clone(store) as Arc<dyn EmergencyStore>),
         restrictions: Restrictions::new(Arc::clone(store) as Arc<dyn WatchStore>),
+        space: space(&config.store.space),
         purpose_required: config.purpose_required,
         lab: laboratory(store, config).await?,
         link_key: link_key(store).await?,
@@ -203,6 +205,16 @@ async fn parts(
         site: site.ok_or_else(|| OpenError::Setting("audit.node must be 1 to 20 letters, digits, dots or hyphens".to_owned()))?,
         base,
     })
+}
+
+/// The disk that fills.
+pub(super) fn space(settings: &config::Space) -> Space {
+    let bounds = SpaceBounds {
+        bulk_percent: settings.bulk_percent,
+        writes_percent: settings.writes_percent,
+        free_bytes: settings.free_bytes,
+    };
+    Space::new(&settings.folder, bounds)
 }
 
 /// Whom the gateway believes: itself, and the configured issuers.

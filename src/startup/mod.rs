@@ -128,6 +128,7 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running, StartError> 
         store: Arc::clone(&assembly.store) as _,
         acquaintance: Arc::clone(&gateway) as _,
         audience: Arc::clone(&gateway) as _,
+        space: assembly::space(&config.store.space),
     };
     let watch = Watch::open(around, &config, gateway.site(), &clock).await.map_err(OpenError::Watch)?;
     let config = Arc::new(config);

@@ -4,6 +4,7 @@ pub mod emergency;
 pub mod evidence;
 pub mod lab;
 pub mod shared;
+pub mod space;
 pub mod sql;
 pub mod upstream;
 pub mod watch;

@@ -23,6 +23,7 @@ use crate::clock::Clock;
 use crate::config::{self, Config};
 use crate::lab::changes::Audience;
 use crate::store::evidence::EvidenceStore;
+use crate::store::space::Space;
 use crate::store::watch::WatchStore;
 use crate::telemetry;
 use feed::Feed;
@@ -50,6 +51,8 @@ pub struct Around {
     pub acquaintance: Arc<dyn Acquaintance>,
     /// Who decides whether subscribers of replaced results are told.
     pub audience: Arc<dyn Audience>,
+    /// The disk that fills.
+    pub space: Space,
 }
 
 /// What watches a serving gateway.
@@ -60,6 +63,7 @@ pub struct Watch {
     sentry: Option<Arc<Mutex<Sentry>>>,
     retention: Arc<Retention>,
     trail: Arc<dyn Trail>,
+    space: Space,
     settings: config::Checkpoints,
 }
 
@@ -73,6 +77,9 @@ struct Followers {
 
 /// The name under which the key of pseudonyms is kept.
 const PSEUDONYMS: &str = "pseudonym-key";
+
+/// What is told while the spool is in use.
+const SPOOLED: &str = "the database does not take entries of the trail, which wait in the spool";
 
 /// How often checkpoints are thought of.
 const BEAT: Duration = Duration::from_secs(1);
@@ -93,7 +100,7 @@ impl Watch {
     /// # Errors
     /// [`KeeperError`]
     pub async fn open(around: Around, config: &Config, site: &Site, clock: &Clock) -> Result<Self, KeeperError> {
-        let Around { evidence, trail, store, acquaintance, audience } = around;
+        let Around { evidence, trail, store, acquaintance, audience, space } = around;
         let keeper = Arc::new(Keeper::open(Arc::clone(&evidence), &config.trail_origin(), clock).await?);
         let mut fresh = vec![0; 32];
         aws_lc_rs::rand::fill(&mut fresh).map_err(|_| KeeperError::Damaged("the system has no random numbers"))?;
@@ -128,6 +135,7 @@ impl Watch {
             sentry: config.alarms.enabled.then(sentry).map(|sentry| Arc::new(Mutex::new(sentry))),
             retention,
             trail,
+            space,
             settings: config.audit.checkpoints.clone(),
         })
     }
@@ -145,10 +153,11 @@ impl Watch {
             })
         }));
         tasks.extend(followers.notices.into_iter().map(|mut notices| {
-            let trail = Arc::clone(&self.trail);
+            let (trail, space) = (Arc::clone(&self.trail), self.space.clone());
             tokio::spawn(async move {
                 loop {
-                    notices.tell_of_spool(trail.waiting()).await;
+                    notices.tell_of("spool", (trail.waiting() > 0).then_some(SPOOLED)).await;
+                    notices.tell_of("disk", space.room().told()).await;
                     let pause = if notices.tell().await { LOOK } else { AWAY };
                     tokio::time::sleep(pause).await;
                 }

@@ -25,8 +25,8 @@ pub(super) struct Notices {
     /// Those of the entry that it stands at that it has told.
     told: HashSet<String>,
     failing: bool,
-    /// That entries wait in the spool was told.
-    spool_told: bool,
+    /// The troubles of the gateway that were told and last.
+    troubles: HashSet<&'static str>,
 }
 
 impl Notices {
@@ -49,7 +49,7 @@ impl Notices {
             pseudonyms: Arc::clone(pseudonyms),
             told: HashSet::new(),
             failing: false,
-            spool_told: false,
+            troubles: HashSet::new(),
         }
     }
 
@@ -69,30 +69,32 @@ impl Notices {
         }
     }
 
-    /// Tells that the database does not take entries of the trail, once for each time. Nothing of this needs the database.
-    pub(super) async fn tell_of_spool(&mut self, waiting: usize) {
-        if waiting == 0 || self.spool_told {
-            self.spool_told = waiting > 0;
+    /// Tells that the gateway itself is in trouble, once for each time that it is. Nothing of this needs the database.
+    pub(super) async fn tell_of(&mut self, trouble: &'static str, text: Option<&str>) {
+        let Some(text) = text else {
+            self.troubles.remove(trouble);
+            return;
+        };
+        if self.troubles.contains(trouble) {
             return;
         }
         let alarm = Raised {
-            id: format!("R11-spool-{}-{}", self.node, self.clock.now().seconds()),
+            id: format!("R11-{trouble}-{}-{}", self.node, self.clock.now().seconds()),
             rule: "R11".to_owned(),
             seq: 0,
             at: self.clock.now(),
             subject: self.node.clone(),
             patient: String::new(),
-            text: "the database does not take entries of the trail, which wait in the spool".to_owned(),
+            text: text.to_owned(),
             action: "page".to_owned(),
             state: "open".to_owned(),
         };
-        self.spool_told = match self.receiver.send(self.parcel(&alarm)).await {
-            Ok(()) => true,
+        match self.receiver.send(self.parcel(&alarm)).await {
+            Ok(()) => drop(self.troubles.insert(trouble)),
             Err(error) => {
                 tracing::error!(code = "AMANAT-ALARM-0002", receiver = self.name, error, "an alarm could not be told");
-                false
             }
-        };
+        }
     }
 
     async fn attempt(&mut self) -> Result<(), String> {

@@ -80,6 +80,7 @@ const GUESTS: &[(&str, &[&str])] = &[
     ("tokio_postgres", &["store"]),
     ("tokio_postgres_rustls", &["store"]),
     ("socket2", &["startup"]),
+    ("rustix", &["store/space.rs"]),
     ("lettre", &["watch"]),
     ("hyper_rustls", &["identity", "watch", "store/upstream/"]),
     ("jsonwebtoken", &["identity", "smart"]),

@@ -10,6 +10,7 @@ mod incident;
 mod latency;
 mod letters;
 mod manipulations;
+mod space;
 mod unwritable;
 mod view;
 
@@ -50,6 +51,14 @@ type Tls = rustls::StreamOwned<rustls::ServerConnection, TcpStream>;
 
 /// Listens with TLS, one connection at a time; the port, and a folder with the certificate to trust (`ca.pem`).
 fn tls_listener(mut converse: impl FnMut(Tls) + Send + 'static) -> (u16, tempfile::TempDir) {
+    listener(move |stream, config| {
+        let session = rustls::ServerConnection::new(Arc::clone(config)).unwrap();
+        converse(rustls::StreamOwned::new(session, stream));
+    })
+}
+
+/// Listens on a port of its own, with what TLS needs; the folder has the authority to trust as `ca.pem`.
+fn listener(mut converse: impl FnMut(TcpStream, &Arc<rustls::ServerConfig>) + Send + 'static) -> (u16, tempfile::TempDir) {
     let authority = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
     let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(authority.signing_key.serialize_der()));
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
@@ -61,8 +70,7 @@ fn tls_listener(mut converse: impl FnMut(Tls) + Send + 'static) -> (u16, tempfil
     let port = listener.local_addr().unwrap().port();
     std::thread::spawn(move || {
         for stream in listener.incoming().flatten() {
-            let session = rustls::ServerConnection::new(Arc::clone(&config)).unwrap();
-            converse(rustls::StreamOwned::new(session, stream));
+            converse(stream, &config);
         }
     });
     (port, folder)

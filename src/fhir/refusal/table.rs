@@ -212,6 +212,14 @@ pub(super) const STORE_UNAVAILABLE: Told = told(
     "store",
     "The record store does not answer. Nothing was done; try again later.",
 );
+pub(super) const STORE_FULL: Told = told(
+    503,
+    "no-store",
+    "AMANAT-STORE-0002",
+    Major,
+    "space",
+    "The disk of this server is nearly full, so that this is not written. Nothing was done and reading goes on; try again when there is room, or in smaller parts.",
+);
 pub(super) const UPSTREAM_SLOW: Told = told(
     504,
     "timeout",

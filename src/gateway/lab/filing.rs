@@ -62,7 +62,10 @@ impl End {
 
 /// Whether nothing is wrong with the message, and trying again later may help.
 pub(super) fn is_transient(refusal: &Refusal) -> bool {
-    matches!(refusal, Refusal::StoreUnavailable | Refusal::TrailUnavailable | Refusal::Conflict | Refusal::Internal)
+    matches!(
+        refusal,
+        Refusal::StoreUnavailable | Refusal::StoreFull(_) | Refusal::TrailUnavailable | Refusal::Conflict | Refusal::Internal
+    )
 }
 
 impl Gateway {

@@ -113,6 +113,8 @@ impl Gateway {
 
     /// Makes an HL7 v2 message durable and says what to answer at once.
     pub(super) async fn take_v2(&self, feed: Feed, door: Door, arrival: Arrival) -> Result<Taken, Trouble> {
+        // Not taken is better than taken and stuck: the sender keeps it and sends it again.
+        self.demand_room_to_write().map_err(|_| Trouble)?;
         let rules = &self.parts.lab.rules;
         let looked = look(&arrival.bytes, &feed.client, rules);
         let judged = match &looked.message {

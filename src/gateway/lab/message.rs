@@ -39,6 +39,7 @@ impl Gateway {
         self.rates.client(&caller, visit.now).map_err(throttled)?;
         // Who may file nothing at all is told so, instead of being rejected message by message.
         authorize(&caller, Interaction::Bundle)?;
+        self.demand_room_to_write()?;
         let feed = Self::feed_of_caller(&caller);
         let arrival = Arrival { bytes: message, too_large: false, peer: None, address: inbound.address.clone() };
         let taken = self.take_v2(feed, Door::Https, arrival).await.map_err(|_| Refusal::StoreUnavailable)?;
@@ -55,6 +56,7 @@ impl Gateway {
         authorize(caller, Interaction::Operate(Operation::ProcessMessage))?;
         let document = message_in(&errand.body)?;
         let message = FhirMessage::read(&document).map_err(Refusal::Unprocessable)?;
+        self.demand_room_to_write()?;
         let feed = Feed { address: errand.visit.agent.address.clone(), ..Self::feed_of_caller(caller) };
         let said = (message.source.clone(), message.control.clone(), message.event.clone());
         let sent = message.sent.unwrap_or(errand.visit.now);
