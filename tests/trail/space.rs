@@ -40,7 +40,7 @@ fn is_full(site: &Site, answer: Answer, reason: &str) {
     assert_eq!(outcome["issue"][0]["code"], "no-store", "{outcome}");
     assert_eq!(outcome["issue"][0]["details"]["coding"][0]["code"], "AMANAT-STORE-0002", "{outcome}");
     assert_ne!(answer.header("retry-after"), "");
-    let told = site.entries_of(&answer.header("x-request-id"));
+    let told = site.entries_of(answer.header("x-request-id"));
     assert!(told.iter().any(|entry| entry["reason"] == reason && entry["outcome"] == "12"), "{told:?}");
 }
 
