@@ -1,5 +1,6 @@
 //! Feeds: the entries of the trail to other systems, each from a position of its own. A slow or absent receiver holds up nobody.
 
+use super::follow::Follower;
 use super::lines::{self, Told};
 use super::pseudonym::Pseudonyms;
 use super::target::{Parcel, Receiver};
@@ -24,7 +25,6 @@ pub(super) struct Feed {
     format: FeedFormat,
     receiver: Receiver,
     pseudonyms: Option<Arc<Pseudonyms>>,
-    failing: bool,
 }
 
 /// An entry with what stands beside it.
@@ -52,40 +52,6 @@ impl Feed {
             format: settings.format,
             receiver: Receiver::of(&settings.to),
             pseudonyms: (!settings.entitled).then(|| Arc::clone(pseudonyms)),
-            failing: false,
-        }
-    }
-
-    /// Sends what has come since the last time. False when the receiver does not take it now.
-    pub(super) async fn send(&mut self) -> bool {
-        match self.attempt().await {
-            Ok(()) => {
-                if std::mem::take(&mut self.failing) {
-                    tracing::info!(feed = self.name, "the receiver of the feed is back");
-                }
-                true
-            }
-            Err(error) => {
-                if !std::mem::replace(&mut self.failing, true) {
-                    tracing::warn!(code = "AMANAT-TRAIL-0004", feed = self.name, error, "a feed waits for its receiver");
-                }
-                false
-            }
-        }
-    }
-
-    async fn attempt(&mut self) -> Result<(), String> {
-        loop {
-            let at = self.store.position(&self.name).await.map_err(|error| error.to_string())?.position;
-            let rows = self.store.rows(at, BATCH).await.map_err(|error| error.to_string())?;
-            #[expect(clippy::cast_precision_loss, reason = "a batch is small")]
-            metrics::gauge!(telemetry::FEED_WAITING, "feed" => self.name.clone()).set(rows.len() as f64);
-            let Some(last) = rows.last().map(|row| row.seq) else { return Ok(()) };
-            let read: Vec<Read> = rows.iter().filter_map(read).collect();
-            let parcel = self.parcel(&read);
-            self.receiver.send(parcel).await?;
-            let done = Position { position: last, at: self.clock.now().0 };
-            self.store.advance(&self.name, done).await.map_err(|error| error.to_string())?;
         }
     }
 
@@ -118,6 +84,31 @@ impl Feed {
                 }
             }
         }
+    }
+}
+
+impl Follower for Feed {
+    async fn tell(&mut self) -> Result<(), String> {
+        loop {
+            let at = self.store.position(&self.name).await.map_err(|error| error.to_string())?.position;
+            let rows = self.store.rows(at, BATCH).await.map_err(|error| error.to_string())?;
+            #[expect(clippy::cast_precision_loss, reason = "a batch is small")]
+            metrics::gauge!(telemetry::FEED_WAITING, "feed" => self.name.clone()).set(rows.len() as f64);
+            let Some(last) = rows.last().map(|row| row.seq) else { return Ok(()) };
+            let read: Vec<Read> = rows.iter().filter_map(read).collect();
+            let parcel = self.parcel(&read);
+            self.receiver.send(parcel).await?;
+            let done = Position { position: last, at: self.clock.now().0 };
+            self.store.advance(&self.name, done).await.map_err(|error| error.to_string())?;
+        }
+    }
+
+    fn is_away(&self, error: &str) {
+        tracing::warn!(code = "AMANAT-TRAIL-0004", feed = self.name, error, "a feed waits for its receiver");
+    }
+
+    fn is_back(&self) {
+        tracing::info!(feed = self.name, "the receiver of the feed is back");
     }
 }
 

@@ -2,6 +2,7 @@
 //! other systems, the sentry with its alert rules, and whoever is told of alarms.
 
 mod feed;
+mod follow;
 mod keeper;
 mod lines;
 mod mail;
@@ -27,7 +28,8 @@ use crate::store::space::Space;
 use crate::store::watch::WatchStore;
 use crate::telemetry;
 use feed::Feed;
-use notices::Notices;
+use follow::{AWAY, LOOK, follow};
+use notices::{Notices, Sources};
 use pseudonym::Pseudonyms;
 use push::Pusher;
 use replaced::Subscriber;
@@ -63,7 +65,6 @@ pub struct Watch {
     sentry: Option<Arc<Mutex<Sentry>>>,
     retention: Arc<Retention>,
     trail: Arc<dyn Trail>,
-    space: Space,
     settings: config::Checkpoints,
 }
 
@@ -78,18 +79,11 @@ struct Followers {
 /// The name under which the key of pseudonyms is kept.
 const PSEUDONYMS: &str = "pseudonym-key";
 
-/// What is told while the spool is in use.
-const SPOOLED: &str = "the database does not take entries of the trail, which wait in the spool";
-
 /// How often checkpoints are thought of.
 const BEAT: Duration = Duration::from_secs(1);
 
 /// How often expired months are thought of.
 const HOURLY: Duration = Duration::from_hours(1);
-
-/// How often followers look for something new, and how long they wait for a receiver that is away.
-const LOOK: Duration = Duration::from_millis(300);
-const AWAY: Duration = Duration::from_secs(5);
 
 /// How long the last push may hold up a stop.
 const LAST_PUSH: Duration = Duration::from_secs(5);
@@ -106,9 +100,17 @@ impl Watch {
         aws_lc_rs::rand::fill(&mut fresh).map_err(|_| KeeperError::Damaged("the system has no random numbers"))?;
         let pseudonyms = Arc::new(Pseudonyms::new(&evidence.kept_or(PSEUDONYMS, fresh).await?));
         let feeds = config.audit.feeds.iter().map(|one| Feed::new(&evidence, clock, site, one, &pseudonyms)).collect();
+        let sources = Arc::new(Sources {
+            evidence: Arc::clone(&evidence),
+            store: Arc::clone(&store),
+            trail: Arc::clone(&trail),
+            space,
+            clock: clock.clone(),
+            node: site.node().to_owned(),
+            pseudonyms: Arc::clone(&pseudonyms),
+        });
         let told = |(at, target): (usize, &config::Target)| {
-            let name = format!("notice-{}-{at}", kind(target));
-            Notices::new(&evidence, &store, clock, site.node(), name, Receiver::of(target), &pseudonyms)
+            Notices::new(&sources, format!("notice-{}-{at}", kind(target)), Receiver::of(target))
         };
         let notices = config.alarms.to.iter().enumerate().map(told).collect();
         let subscriber = |one| Subscriber::new(&evidence, &audience, clock, one);
@@ -135,7 +137,6 @@ impl Watch {
             sentry: config.alarms.enabled.then(sentry).map(|sentry| Arc::new(Mutex::new(sentry))),
             retention,
             trail,
-            space,
             settings: config.audit.checkpoints.clone(),
         })
     }
@@ -144,33 +145,9 @@ impl Watch {
     pub async fn begin(&self) -> Vec<JoinHandle<()>> {
         let followers = std::mem::take(&mut *self.followers.lock().await);
         let mut tasks = vec![self.sign_and_push(), self.retain()];
-        tasks.extend(followers.feeds.into_iter().map(|mut feed| {
-            tokio::spawn(async move {
-                loop {
-                    let pause = if feed.send().await { LOOK } else { AWAY };
-                    tokio::time::sleep(pause).await;
-                }
-            })
-        }));
-        tasks.extend(followers.notices.into_iter().map(|mut notices| {
-            let (trail, space) = (Arc::clone(&self.trail), self.space.clone());
-            tokio::spawn(async move {
-                loop {
-                    notices.tell_of("spool", (trail.waiting() > 0).then_some(SPOOLED)).await;
-                    notices.tell_of("disk", space.room().told()).await;
-                    let pause = if notices.tell().await { LOOK } else { AWAY };
-                    tokio::time::sleep(pause).await;
-                }
-            })
-        }));
-        tasks.extend(followers.subscribers.into_iter().map(|mut subscriber| {
-            tokio::spawn(async move {
-                loop {
-                    let pause = if subscriber.tell().await { LOOK } else { AWAY };
-                    tokio::time::sleep(pause).await;
-                }
-            })
-        }));
+        tasks.extend(followers.feeds.into_iter().map(|feed| tokio::spawn(follow(feed))));
+        tasks.extend(followers.notices.into_iter().map(|notices| tokio::spawn(follow(notices))));
+        tasks.extend(followers.subscribers.into_iter().map(|subscriber| tokio::spawn(follow(subscriber))));
         tasks.extend(self.sentry.clone().map(|sentry| tokio::spawn(stand_guard(sentry))));
         tasks
     }

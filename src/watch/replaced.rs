@@ -1,6 +1,7 @@
 //! Subscribers of replaced results: they follow the durable trail, each from a position of its own, so nothing that was committed is
 //! missed and a receiver that is away holds up nobody.
 
+use super::follow::Follower;
 use super::target::{Letter, Parcel, Receiver};
 use crate::audit::{Event, Leaf};
 use crate::clock::Clock;
@@ -25,7 +26,6 @@ pub(super) struct Subscriber {
     receiver: Receiver,
     /// The last change that was entered as told.
     entered: Option<(i64, Key)>,
-    failing: bool,
 }
 
 impl Subscriber {
@@ -43,43 +43,6 @@ impl Subscriber {
             receiver: Receiver::of(&settings.to),
             settings: settings.clone(),
             entered: None,
-            failing: false,
-        }
-    }
-
-    /// Tells what was replaced since the last time. False when the receiver does not take it now.
-    pub(super) async fn tell(&mut self) -> bool {
-        match self.attempt().await {
-            Ok(()) => {
-                self.failing = false;
-                true
-            }
-            Err(error) => {
-                if !std::mem::replace(&mut self.failing, true) {
-                    let subscriber = &self.settings.name;
-                    tracing::warn!(code = "AMANAT-LAB-0001", subscriber, error, "a subscriber of replaced results waits");
-                }
-                false
-            }
-        }
-    }
-
-    async fn attempt(&mut self) -> Result<(), String> {
-        let told = |error: StoreError| error.to_string();
-        loop {
-            let at = self.store.position(&self.follower).await.map_err(told)?.position;
-            let rows = self.store.rows(at, BATCH).await.map_err(told)?;
-            let Some(last) = rows.last().map(|row| row.seq) else { return Ok(()) };
-            for row in &rows {
-                let changes = replaced(row);
-                for change in &changes {
-                    self.send(change).await?;
-                }
-                if !changes.is_empty() {
-                    self.advance(row.seq).await.map_err(told)?;
-                }
-            }
-            self.advance(last).await.map_err(told)?;
         }
     }
 
@@ -110,6 +73,32 @@ impl Subscriber {
             letter: Letter::default(),
         };
         self.receiver.send(parcel).await
+    }
+}
+
+impl Follower for Subscriber {
+    async fn tell(&mut self) -> Result<(), String> {
+        let told = |error: StoreError| error.to_string();
+        loop {
+            let at = self.store.position(&self.follower).await.map_err(told)?.position;
+            let rows = self.store.rows(at, BATCH).await.map_err(told)?;
+            let Some(last) = rows.last().map(|row| row.seq) else { return Ok(()) };
+            for row in &rows {
+                let changes = replaced(row);
+                for change in &changes {
+                    self.send(change).await?;
+                }
+                if !changes.is_empty() {
+                    self.advance(row.seq).await.map_err(told)?;
+                }
+            }
+            self.advance(last).await.map_err(told)?;
+        }
+    }
+
+    fn is_away(&self, error: &str) {
+        let subscriber = &self.settings.name;
+        tracing::warn!(code = "AMANAT-LAB-0001", subscriber, error, "a subscriber of replaced results waits");
     }
 }
 
