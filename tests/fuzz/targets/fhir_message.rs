@@ -3,10 +3,10 @@
 
 use amanat::fhir::Instant;
 use amanat::fhir::json::Document;
+use amanat::lab::Namer;
 use amanat::lab::fhir_message::FhirMessage;
 use amanat::lab::mapping::Context;
 use amanat::lab::tables::{Sender, Tables};
-use amanat::lab::Namer;
 use libfuzzer_sys::fuzz_target;
 use std::sync::{Arc, LazyLock};
 

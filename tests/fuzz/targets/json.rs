@@ -12,7 +12,10 @@ fuzz_target!(|bytes: &[u8]| {
     if let Err(fault) = other {
         // Numbers beyond a double are numbers in FHIR.
         let fault = fault.to_string();
-        assert!(fault.contains("number out of range") || fault.contains("recursion limit"), "taken, where another reader says {fault}");
+        assert!(
+            fault.contains("number out of range") || fault.contains("recursion limit"),
+            "taken, where another reader says {fault}"
+        );
     }
     let again = Document::parse(document.text().as_bytes()).expect("what was written is read back");
     assert_eq!(again.text(), document.text());

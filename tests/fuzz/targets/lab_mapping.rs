@@ -3,10 +3,10 @@
 
 use amanat::fhir::json::Document;
 use amanat::fhir::{Instant, shape};
+use amanat::lab::Namer;
 use amanat::lab::mapping::{Context, Matter, map, patients, testify};
 use amanat::lab::tables::{Sender, Tables};
 use amanat::lab::v2::{Charset, Message};
-use amanat::lab::Namer;
 use libfuzzer_sys::fuzz_target;
 use std::sync::{Arc, LazyLock};
 

@@ -21,10 +21,8 @@ fuzz_target!(|input: (u8, &[u8])| {
     assert_eq!(whole, pieces(bytes, usize::from(step).max(1)), "pieces of {step} bytes matter");
     let (Ok(found), Ok(document)) = (whole, Document::parse(bytes)) else { return };
     let root = document.root();
-    let entries = root.members().filter(|member| member.name() == "entry").flat_map(|entry| {
-        let raw = entry.raw();
-        if raw.starts_with('[') { entry.items().map(|item| item.raw().to_owned()).collect() } else { vec![] }
-    });
+    let entries = root.members().filter(|(name, value)| name == "entry" && value.raw().starts_with('['));
+    let entries = entries.flat_map(|(_, value)| value.items()).map(|item| item.raw().to_owned());
     let found: Vec<String> = found
         .into_iter()
         .filter_map(|piece| match piece {

@@ -9,7 +9,8 @@ use libfuzzer_sys::fuzz_target;
 fuzz_target!(|query: &str| {
     let Ok(pairs) = pairs(query) else { return };
     for lenient in [false, true] {
-        let options = ParseOptions { base: "https://own/fhir", now: Instant(1_700_000_000_000), lenient, max_count: 50, known: &STANDARD };
+        let options =
+            ParseOptions { base: "https://own/fhir", now: Instant(1_700_000_000_000), lenient, max_count: 50, known: &STANDARD };
         for types in [&[Observation][..], &[Patient, Observation], &[]] {
             match parse_search(types, None, &pairs, &options) {
                 Ok(read) => assert!(read.shape.count.is_none_or(|count| count <= 50), "a page above the largest"),
