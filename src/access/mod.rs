@@ -1,5 +1,6 @@
 //! May this caller ask this: scopes, launch context, compartment -> [`Permit`]. Pure.
 
+mod app_state;
 mod authorize;
 mod break_glass;
 mod caller;
@@ -12,6 +13,7 @@ mod reach;
 mod scopes;
 mod verdicts;
 
+pub use app_state::{ADMINISTRATOR, StateOf, grants_app_state, may_use_app_state, needed_for_app_state};
 pub use authorize::authorize;
 pub use break_glass::BreakGlass;
 pub use caller::{Caller, SignIn};

@@ -1,6 +1,7 @@
 //! The vault. Content of records can be read in here and nowhere else, and the only ways out are [`release`] (to the caller, after
 //! the trail is durable) and a [`Commit`] (to the store, after the checks).
 
+mod app_state;
 mod codings;
 mod column;
 mod contained;
@@ -25,6 +26,7 @@ mod traits;
 mod visit;
 mod written;
 
+pub use app_state::{AppState, LARGEST_APP_STATE};
 pub use codings::kinds_of;
 pub use column::{SealedColumn, SealedContent};
 pub use crossing::{Arrived, Crossing, CrossingFault, EntryMode, Envelope, Taken};

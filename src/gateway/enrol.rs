@@ -19,7 +19,7 @@ impl Gateway {
         }
         let answer = self.parts.registrar.answer(request, now).await;
         let client = answer.facts.client.unwrap_or_default();
-        let agent = Agent { issuer: self.parts.base.clone(), client, ..Agent::unknown(address) };
+        let agent = Agent { issuer: self.parts.base.clone(), client: client.clone(), ..Agent::unknown(address) };
         let word = match answer.facts.reason.as_str() {
             "client-added" => "client-added",
             "client-removed" => "client-removed",
@@ -42,6 +42,9 @@ impl Gateway {
                     headers: vec![("Cache-Control", "no-store"), ("Retry-After", "5")],
                 };
             }
+        }
+        if word == "client-removed" && !refused {
+            self.forget_app_states(&client).await;
         }
         TokenReply { status: answer.status, body: answer.body, headers: answer.headers }
     }

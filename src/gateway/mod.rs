@@ -5,6 +5,8 @@
 
 mod accounting;
 mod acquaintance;
+mod app_state;
+mod asking;
 mod batch;
 mod break_glass;
 mod capabilities;
@@ -60,25 +62,25 @@ pub use rate::Rate;
 pub use restrictions::Restrictions;
 pub use shadow::{Draft, Shift};
 pub use sign_on::{
-    AppView, Browser, ConnectedApp, ConsentPage, CornerApp, CornerLaunch, CornerPage, HomePage, PasskeyPage, PasskeyUsed,
-    PatientRow, PatientsPage, PhonePage, SessionRow, SetUpPage, SignInPage, Step, Turn, WrongPage,
+    AppView, Browser, ConnectedApp, ConsentPage, CornerApp, CornerLaunch, CornerPage, DevelopersPage, HomePage, PasskeyPage,
+    PasskeyUsed, PatientRow, PatientsPage, PhonePage, SessionRow, SetUpPage, SignInPage, Step, Turn, WrongPage,
 };
 pub use step_up::StepUp;
 pub use token::{Endpoint, TokenReply, TokenRequest};
 pub use turned_away::TurnedAway;
 
 use crate::access::{Caller, Look, Permit, authorize};
-use crate::audit::{Agent, Site, Trail};
+use crate::audit::{Site, Trail};
 use crate::clock::Clock;
 use crate::consent::Labelling;
 use crate::disclosure::{Answer, Marking, Pending, Redaction, Row, Sealed, Visit, refuse, release, throttle};
-use crate::fhir::{Id, Instant, Interaction, Key, Need, Refusal, Rendering, RouteOptions, interaction, rendering};
-use crate::identity::{Authenticator, Proving};
-use crate::smart::{Endpoints, Federation, People, Registrar, TokenEndpoint};
+use crate::fhir::{Id, Interaction, Key, Need, Refusal, Rendering, RouteOptions, interaction, rendering};
+use crate::identity::Authenticator;
+use crate::smart::{Endpoints, Federation, People, Registrar, Seal, TokenEndpoint};
+use crate::store::app_state::AppStateStore;
 use crate::store::shared::Shared;
 use crate::store::space::Space;
 use crate::store::{PageBounds, RecordStore};
-use crate::telemetry;
 use rate::{Denied, Rates};
 use std::collections::BTreeSet;
 use std::sync::{Arc, RwLock};
@@ -126,6 +128,8 @@ pub struct Parts {
     pub endpoints: Endpoints,
     /// The OpenID providers at which people sign in.
     pub federation: Federation,
+    /// Days for which a person may choose not to be asked again by the same app; 0: never.
+    pub remember_days: u32,
     /// What needs a fresh and strong sign-in.
     pub step_up: StepUp,
     /// Clients that register themselves.
@@ -136,6 +140,10 @@ pub struct Parts {
     pub brands: String,
     /// Proves that a form was shown by this gateway.
     pub form_key: Vec<u8>,
+    /// What apps keep here for themselves.
+    pub app_states: Arc<dyn AppStateStore>,
+    /// Under what that is sealed.
+    pub seal: Seal,
     /// Result intake.
     pub lab: Laboratory,
     /// What AuditEvents say of this gateway.
@@ -242,23 +250,8 @@ impl Gateway {
         inbound: &Inbound,
         errand: &mut Errand,
     ) -> Result<Pending, Denied> {
-        let visit = &mut errand.visit;
-        let caller = match self.caller(inbound, visit.now).await {
-            Ok(caller) => caller,
-            Err(refusal) => {
-                // One bad neighbour behind an address must not slow down those who have a token.
-                self.parts.restrictions.address(&inbound.address, visit.now)?;
-                self.rates.stranger(&inbound.address, visit.now)?;
-                return Err(refusal.into());
-            }
-        };
-        visit.agent = Agent::of(&caller, inbound.address.clone());
-        telemetry::note_client(&caller.client);
-        self.parts.restrictions.suspends(&inbound.address, visit.now)?;
-        self.parts.restrictions.caller(&caller, visit.now)?;
-        self.rates.client(&caller, visit.now)?;
-        let caller = self.purposes.of(caller, inbound.request.headers.purposes.as_deref())?;
-        visit.agent.purposes.clone_from(&caller.purposes);
+        let url = format!("{}/{}", self.parts.base, inbound.request.path);
+        let caller = self.known_caller(inbound, &url, &mut errand.visit).await?;
         let interaction = match accounting::mine(&inbound.request, &caller) {
             Some(request) => {
                 let max_count = self.parts.limits.page_max;
@@ -276,24 +269,6 @@ impl Gateway {
         let grant = self.parts.emergency.of(&caller, now).unwrap_or_default();
         let deciding = |patients: &[Id]| self.parts.consent.deciding(&caller, patients, grant.as_deref(), now);
         Ok(pending.resting_on(deciding))
-    }
-
-    async fn caller(&self, inbound: &Inbound, now: Instant) -> Result<Arc<Caller>, Refusal> {
-        #[cfg(feature = "bench")]
-        if crate::layers::off(crate::layers::Layer::Token) {
-            return Ok(crate::layers::system());
-        }
-        let url = format!("{}/{}", self.parts.base, inbound.request.path);
-        let (method, proof) = (inbound.request.method.name(), inbound.request.headers.proof.as_deref());
-        let proving = Proving { proof, method, url: &url };
-        let shown = (inbound.bearer()?, inbound.certificate.as_ref());
-        let caller = self.parts.authenticator.authenticate_holder(shown.0, shown.1, &proving, now).await?;
-        if caller.sign_in.grant.is_some() {
-            // Whoever ended the grant, in whatever process: it holds no more now.
-            self.parts.emergency.load(now).await?;
-        }
-        self.parts.emergency.of(&caller, now)?;
-        Ok(caller)
     }
 
     /// From the caller's interaction to its answer, unreleased. Entries of a batch begin here too.

@@ -33,6 +33,10 @@ pub(super) async fn serve(front: &Front, request: &HttpRequest, place: Place<'_>
         Place::Register(client) if place.methods().split(", ").any(|known| known == request.method().as_str()) => {
             register(front, request, client, payload, id).await.unwrap_or_else(|turned| turned.oauth_response())
         }
+        Place::AppState(_) if reading && !place.is_kept_state() => match front.gateway.app_state_statement() {
+            Some(document) => json(request, document),
+            None => Turned::nowhere(front.config.server.base_url.as_str()).response(),
+        },
         Place::Userinfo if reading || request.method() == Method::POST => userinfo(front, request).await,
         Place::Token | Place::Introspect | Place::Revoke | Place::Push if request.method() == Method::POST => {
             let endpoint = match place {
@@ -55,7 +59,9 @@ pub(super) async fn serve(front: &Front, request: &HttpRequest, place: Place<'_>
         | Place::ProtectedResource
         | Place::Udap
         | Place::Lab => Turned::method(place.methods()).response(),
-        Place::Nowhere | Place::Fhir(_) | Place::Page(_) => Turned::nowhere(front.config.server.base_url.as_str()).response(),
+        Place::Nowhere | Place::Fhir(_) | Place::Page(_) | Place::AppState(_) => {
+            Turned::nowhere(front.config.server.base_url.as_str()).response()
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::body;
 use super::outcome::Turned;
+use super::place::Place;
 use crate::config::Limits;
 use crate::disclosure::Sealed;
 use crate::fhir::{Headers, Instant as Moment, Method, Refusal, Request, prefer};
@@ -52,18 +53,17 @@ pub(super) fn single(request: &HttpRequest, name: &HeaderName) -> Result<Option<
     }
 }
 
-/// Reads a request below the FHIR base.
+/// Reads a request at a place of FHIR; `path` is below its base.
 ///
 /// # Errors
 /// What HTTP itself turns away.
 pub(super) async fn read(
     request: &HttpRequest,
-    path: &str,
+    (place, path): (Place<'_>, &str),
     payload: Payload,
     limits: &Limits,
     id: &str,
 ) -> Result<Inbound, Turned> {
-    let place = super::place::Place::Fhir(path);
     let method = Method::parse(request.method().as_str()).ok_or_else(|| Turned::method(place.methods()))?;
     if request.headers().contains_key(header::UPGRADE)
         && joined(request, &header::UPGRADE).to_ascii_lowercase().contains("websocket")

@@ -95,7 +95,10 @@ async fn serve(front: &Front, request: HttpRequest, payload: web::Payload) -> Ht
             return cors::preflight(&request, place, front);
         }
         match place {
-            Place::Fhir(path) => fhir(front, &request, path, payload, &id).await,
+            Place::Fhir(path) => fhir(front, &request, (place, path), payload, &id).await,
+            Place::AppState(path) if front.gateway.keeps_app_state() && place.is_kept_state() => {
+                Box::pin(fhir(front, &request, (place, path), payload, &id)).await
+            }
             Place::Lab if request.method() == actix_web::http::Method::POST => {
                 Box::pin(lab::message(front, &request, payload, &id)).await
             }
@@ -120,8 +123,15 @@ fn offer_nonce(request: &HttpRequest, front: &Front, response: &mut HttpResponse
     }
 }
 
-async fn fhir(front: &Front, request: &HttpRequest, path: &str, payload: web::Payload, id: &str) -> HttpResponse {
-    match inbound::read(request, path, payload, &front.config.limits, id).await {
+async fn fhir(
+    front: &Front,
+    request: &HttpRequest,
+    (place, path): (Place<'_>, &str),
+    payload: web::Payload,
+    id: &str,
+) -> HttpResponse {
+    match inbound::read(request, (place, path), payload, &front.config.limits, id).await {
+        Ok(inbound) if matches!(place, Place::AppState(_)) => render::answer(front.gateway.app_state(inbound).await),
         Ok(inbound) => render::answer(front.route.answer(inbound).await),
         Err(turned) => {
             let (response, broken) = (turned.response(), turned.is_broken());

@@ -2,6 +2,10 @@
 
 use crate::config::BaseUrl;
 use crate::fhir::{ResourceType, methods};
+use crate::gateway::Gateway;
+
+/// What the place of the apps' states says of itself.
+const APP_STATE_METADATA: &str = "app-state/metadata";
 
 /// A place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,6 +38,8 @@ pub(super) enum Place<'a> {
     Brands,
     /// The colours of the pages, for apps that are opened from them.
     SmartStyle,
+    /// Where apps keep states of their own: the path from the origin, without leading slash.
+    AppState(&'a str),
     /// A page for people.
     Page(Page),
     /// `/lab/v2`
@@ -63,12 +69,16 @@ pub(super) enum Page {
     Account,
     /// An app is cut off.
     Disconnect,
+    /// A remembered consent is forgotten.
+    AskAgain,
     /// The end of another session.
     EndSession,
     /// A phone as second factor.
     Phone,
     /// The link of an operator.
     SetUp,
+    /// What developers of apps read.
+    Developers,
     /// The developer's corner of the demo.
     Corner,
     /// Its EHR launches an app.
@@ -96,7 +106,7 @@ pub(super) enum Page {
 }
 
 /// Path, page, methods.
-const PAGES: [(&str, Page, &str); 24] = [
+const PAGES: [(&str, Page, &str); 26] = [
     ("/authorize", Page::Authorize, "GET, HEAD, POST, OPTIONS"),
     ("/authorize/continue", Page::Continue, "GET, HEAD, OPTIONS"),
     ("/authorize/patient", Page::Patient, "POST, OPTIONS"),
@@ -106,7 +116,9 @@ const PAGES: [(&str, Page, &str); 24] = [
     ("/sign-out", Page::SignOut, "POST, OPTIONS"),
     ("/account", Page::Account, "GET, HEAD, OPTIONS"),
     ("/account/disconnect", Page::Disconnect, "POST, OPTIONS"),
+    ("/account/ask-again", Page::AskAgain, "POST, OPTIONS"),
     ("/account/sign-out", Page::EndSession, "POST, OPTIONS"),
+    (crate::smart::DEVELOPERS_PATH, Page::Developers, "GET, HEAD, OPTIONS"),
     ("/account/phone", Page::Phone, "GET, HEAD, POST, OPTIONS"),
     ("/set-up", Page::SetUp, "GET, HEAD, POST, OPTIONS"),
     ("/demo", Page::Corner, "GET, HEAD, OPTIONS"),
@@ -144,6 +156,9 @@ impl<'a> Place<'a> {
         if let Some((_, page, _)) = PAGES.iter().find(|(known, ..)| *known == path) {
             return Self::Page(*page);
         }
+        if path.strip_prefix(crate::smart::APP_STATE_PATH).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')) {
+            return Self::AppState(path.trim_start_matches('/'));
+        }
         if let Some(client) = path.strip_prefix("/register/").filter(|client| !client.is_empty() && !client.contains('/')) {
             return Self::Register(Some(client));
         }
@@ -170,6 +185,7 @@ impl<'a> Place<'a> {
     pub(super) fn methods(self) -> &'static str {
         match self {
             Self::Fhir(path) => methods(path),
+            Self::AppState(path) => Gateway::app_state_methods(path),
             Self::SmartConfiguration
             | Self::OpenidConfiguration
             | Self::Jwks
@@ -197,7 +213,13 @@ impl<'a> Place<'a> {
                 | Self::Udap
                 | Self::ProtectedResource
                 | Self::Fhir("metadata")
+                | Self::AppState(APP_STATE_METADATA)
         )
+    }
+
+    /// Whether what apps keep is asked for here, and not what the place says of itself.
+    pub(super) fn is_kept_state(self) -> bool {
+        matches!(self, Self::AppState(path) if path != APP_STATE_METADATA)
     }
 
     /// Whether the pages of registered apps may read what is answered. Pages for people are for nobody's script (RFC 9700 § 2.1).
@@ -223,6 +245,8 @@ impl<'a> Place<'a> {
             Self::ProtectedResource => "/.well-known/oauth-protected-resource",
             Self::Brands => "/user-access-brands.json",
             Self::SmartStyle => crate::portal::SMART_STYLE_PATH,
+            Self::AppState(APP_STATE_METADATA) => "/app-state/metadata",
+            Self::AppState(_) => "/app-state",
             Self::Page(page) => page.path(),
             Self::Lab => "/lab/v2",
             Self::Nowhere => "nowhere",
@@ -290,6 +314,8 @@ mod tests {
             ("/r4/fhir/.well-known/openid-configuration", Place::OpenidConfiguration),
             ("/.well-known/oauth-authorization-server/r4/fhir", Place::OpenidConfiguration),
             ("/lab/v2", Place::Lab),
+            ("/app-state/Basic/x", Place::AppState("app-state/Basic/x")),
+            ("/app-states", Place::Nowhere),
         ] {
             assert_eq!(Place::of(path, &base), place, "{path}");
         }

@@ -1,5 +1,6 @@
 //! The record store port. Behind it: `sql` (a database) and `upstream` (a FHIR server).
 
+pub mod app_state;
 pub mod emergency;
 pub mod evidence;
 pub mod lab;

@@ -62,8 +62,9 @@ pub(super) fn users() -> Result<Vec<(&'static str, Account, String)>, Failure> {
     let mut users = Vec::new();
     for (username, name, user) in people {
         let key = Key::parse(&user).ok_or_else(|| Failure::Failed(format!("`{user}` is no record")))?;
+        let roles = if username == "administrator" { vec![crate::access::ADMINISTRATOR.to_owned()] } else { Vec::new() };
         let account = Account::new(username, name, &key).ok_or_else(|| Failure::Failed(format!("`{username}` is no user")))?;
-        users.push((username, account, uuid::Uuid::new_v4().simple().to_string()));
+        users.push((username, Account { roles, ..account }, uuid::Uuid::new_v4().simple().to_string()));
     }
     Ok(users)
 }

@@ -3,7 +3,6 @@
 use super::super::rate::Denied;
 use super::super::{Errand, Gateway, Inbound};
 use crate::access::{Caller, authorize};
-use crate::audit::Agent;
 use crate::disclosure::{Pending, Refused, Visit, message_in, refuse};
 use crate::fhir::{Interaction, Operation, Refusal};
 use crate::lab::fhir_message::FhirMessage;
@@ -27,16 +26,8 @@ impl Gateway {
     }
 
     async fn lab_v2_answer(&self, inbound: &Inbound, message: Vec<u8>, visit: &mut Visit) -> Result<Vec<u8>, Refusal> {
-        let caller = match self.caller(inbound, visit.now).await {
-            Ok(caller) => caller,
-            Err(refusal) => {
-                self.rates.stranger(&inbound.address, visit.now).map_err(throttled)?;
-                return Err(refusal);
-            }
-        };
-        visit.agent = Agent::of(&caller, inbound.address.clone());
-        crate::telemetry::note_client(&caller.client);
-        self.rates.client(&caller, visit.now).map_err(throttled)?;
+        let url = format!("{}/{}", self.parts.base, inbound.request.path);
+        let caller = self.known_caller(inbound, &url, visit).await.map_err(throttled)?;
         // Who may file nothing at all is told so, instead of being rejected message by message.
         authorize(&caller, Interaction::Bundle)?;
         self.demand_room_to_write()?;

@@ -6,6 +6,7 @@
 //! * `commit`, `index`, `names`: what is written.
 
 mod answered;
+mod app_state;
 mod commit;
 mod compile;
 mod connection;
