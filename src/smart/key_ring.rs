@@ -1,8 +1,7 @@
 //! The gateway's own signing keys: one signs, all that are kept verify.
 
-use super::assertion_key::{self, AssertionKey};
-use super::identity_key::{self, IdentityKey};
 use super::keys::{KeyFault, SigningKey, key_set, key_set_text};
+use super::own_key::{OwnKey, Signs};
 use super::store::{ClientStore, ClientStoreError, StoredKey};
 use crate::fhir::Instant;
 use crate::identity::PublishedKeys;
@@ -31,8 +30,8 @@ pub struct KeyRing {
 
 struct Held {
     signing: Arc<SigningKey>,
-    identity: Option<Arc<IdentityKey>>,
-    assertion: Arc<AssertionKey>,
+    identity: Option<Arc<OwnKey>>,
+    assertion: Arc<OwnKey>,
     text: String,
     /// Which keys these are, and which of them sign.
     of: Vec<(String, Option<Instant>, bool)>,
@@ -51,9 +50,9 @@ impl KeyRing {
             let stored = StoredKey { id: key.id().to_owned(), algorithm, private_key, created: now, retired: None };
             store.add_first_signing_key(stored).await?;
         }
-        if !store.signing_keys().await?.iter().any(|key| stays(key, now) && key.algorithm == assertion_key::ALGORITHM) {
-            let (key, private_key) = AssertionKey::generate()?;
-            let algorithm = assertion_key::ALGORITHM.to_owned();
+        if !store.signing_keys().await?.iter().any(|key| stays(key, now) && key.algorithm == Signs::Assertions.algorithm()) {
+            let (key, private_key) = OwnKey::generate(Signs::Assertions)?;
+            let algorithm = Signs::Assertions.algorithm().to_owned();
             let stored = StoredKey { id: key.id().to_owned(), algorithm, private_key, created: now, retired: None };
             store.add_first_signing_key(stored).await?;
         }
@@ -81,7 +80,7 @@ impl KeyRing {
     }
 
     /// The key by which the gateway is known to other token endpoints.
-    pub fn assertion(&self) -> Arc<AssertionKey> {
+    pub fn assertion(&self) -> Arc<OwnKey> {
         Arc::clone(&self.held.load().assertion)
     }
 
@@ -89,7 +88,7 @@ impl KeyRing {
     ///
     /// # Errors
     /// [`KeyRingFault`]
-    pub async fn identity(&self, store: &dyn ClientStore, now: Instant) -> Result<Arc<IdentityKey>, KeyRingFault> {
+    pub async fn identity(&self, store: &dyn ClientStore, now: Instant) -> Result<Arc<OwnKey>, KeyRingFault> {
         if let Some(key) = &self.held.load().identity {
             return Ok(Arc::clone(key));
         }
@@ -97,9 +96,9 @@ impl KeyRing {
         if let Some(key) = &self.held.load().identity {
             return Ok(Arc::clone(key));
         }
-        let made = tokio::task::spawn_blocking(IdentityKey::generate).await;
+        let made = tokio::task::spawn_blocking(|| OwnKey::generate(Signs::IdTokens)).await;
         let (key, private_key) = made.map_err(|_| KeyFault::Generate)??;
-        let algorithm = identity_key::ALGORITHM.to_owned();
+        let algorithm = Signs::IdTokens.algorithm().to_owned();
         let stored = StoredKey { id: key.id().to_owned(), algorithm, private_key, created: now, retired: None };
         store.add_first_signing_key(stored).await?;
         self.reload(store, now).await?;
@@ -115,13 +114,13 @@ impl KeyRing {
     pub async fn rotate(&self, store: &dyn ClientStore, lost: bool, now: Instant) -> Result<Vec<String>, KeyRingFault> {
         let from = if lost { now } else { now.plus_seconds(KEY_LEAD) };
         let (signing, signing_private) = SigningKey::generate()?;
-        let made = tokio::task::spawn_blocking(IdentityKey::generate).await;
+        let made = tokio::task::spawn_blocking(|| OwnKey::generate(Signs::IdTokens)).await;
         let (identity, identity_private) = made.map_err(|_| KeyFault::Generate)??;
-        let (assertion, assertion_private) = AssertionKey::generate()?;
+        let (assertion, assertion_private) = OwnKey::generate(Signs::Assertions)?;
         let new = [
             (signing.id(), SigningKey::ALGORITHM.name(), signing_private),
-            (identity.id(), identity_key::ALGORITHM, identity_private),
-            (assertion.id(), assertion_key::ALGORITHM, assertion_private),
+            (identity.id(), Signs::IdTokens.algorithm(), identity_private),
+            (assertion.id(), Signs::Assertions.algorithm(), assertion_private),
         ];
         let mut names = Vec::new();
         for (id, algorithm, private_key) in new {
@@ -170,32 +169,49 @@ fn stays(key: &StoredKey, now: Instant) -> bool {
     key.retired.is_none_or(|at| at > now)
 }
 
-/// How well a key may sign now: [`signs`]; else, by a clock that was set back, one that [`stays`].
-type Fit = (bool, bool);
+/// How well a key may sign.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fit {
+    /// Its time is now.
+    Signs,
+    /// Its time comes.
+    Waits,
+    /// Its time is past.
+    Retired,
+}
+
+impl Fit {
+    fn of(key: &StoredKey, now: Instant) -> Self {
+        match (signs(key, now), stays(key, now)) {
+            (true, _) => Self::Signs,
+            (false, true) => Self::Waits,
+            (false, false) => Self::Retired,
+        }
+    }
+}
 
 /// The newest that signs. A clock that was set back must not stop the gateway: then the oldest of those whose time comes.
 fn chosen<K>(keys: Vec<(K, Fit)>) -> Option<K> {
-    let newest = keys.iter().position(|(_, (signs, _))| *signs);
-    let at = newest.or_else(|| keys.iter().rposition(|(_, (_, stays))| *stays))?;
+    let newest = keys.iter().position(|(_, fit)| *fit == Fit::Signs);
+    let at = newest.or_else(|| keys.iter().rposition(|(_, fit)| *fit == Fit::Waits))?;
     keys.into_iter().nth(at).map(|(key, _)| key)
 }
 
 /// The newest key of each kind that is not retired signs, the same on every node.
 fn read(stored: Vec<StoredKey>, published: &PublishedKeys, now: Instant) -> Result<Held, KeyRingFault> {
     let of = names(&stored, now);
-    let (mut keys, mut identity, mut assertion) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut keys, mut own) = (Vec::new(), Vec::new());
     for stored in stored {
-        let fit = (signs(&stored, now), stays(&stored, now));
-        match stored.algorithm.as_str() {
-            identity_key::ALGORITHM => identity.push((IdentityKey::from_pkcs8(&stored.private_key)?, fit)),
-            assertion_key::ALGORITHM => assertion.push((AssertionKey::from_pkcs8(&stored.private_key)?, fit)),
-            _ => keys.push((SigningKey::from_pkcs8(&stored.private_key)?, fit)),
+        let fit = Fit::of(&stored, now);
+        match Signs::with(&stored.algorithm) {
+            Some(signs) => own.push((OwnKey::from_pkcs8(signs, &stored.private_key)?, fit)),
+            None => keys.push((SigningKey::from_pkcs8(&stored.private_key)?, fit)),
         }
     }
     let access: Vec<_> = keys.iter().map(|(key, _)| key.public().clone()).collect();
-    let others = identity.iter().map(|(key, _)| key.public()).chain(assertion.iter().map(|(key, _)| key.public()));
-    let text = key_set_text(access.iter().chain(others));
+    let text = key_set_text(access.iter().chain(own.iter().map(|(key, _)| key.public())));
     let signing = chosen(keys).ok_or(KeyFault::Read)?;
+    let (identity, assertion): (Vec<_>, Vec<_>) = own.into_iter().partition(|(key, _)| key.signs() == Signs::IdTokens);
     let identity = chosen(identity).map(Arc::new);
     let assertion = chosen(assertion).ok_or(KeyFault::Read)?;
     published.publish(key_set(&access));

@@ -1,7 +1,7 @@
 //! The gateway as a client of somebody else's token endpoint (SMART Backend Services).
 
-use super::assertion_key::AssertionKey;
 use super::keys::KeyFault;
+use super::own_key::OwnKey;
 use crate::fhir::Instant;
 use serde_json::json;
 
@@ -12,7 +12,7 @@ const LIFE: i64 = 120;
 ///
 /// # Errors
 /// [`KeyFault::Sign`]
-pub fn own_assertion(key: &AssertionKey, client: &str, token_url: &str, now: Instant) -> Result<String, KeyFault> {
+pub fn own_assertion(key: &OwnKey, client: &str, token_url: &str, now: Instant) -> Result<String, KeyFault> {
     let seconds = now.seconds();
     let claims = json!({
         "iss": client, "sub": client, "aud": token_url, "jti": uuid::Uuid::new_v4().to_string(),
