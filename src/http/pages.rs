@@ -142,7 +142,8 @@ impl<'v> Visit<'v> {
             Page::Answer => {
                 let ticked: Vec<String> =
                     self.form.iter().filter(|(name, _)| name == "allow").map(|(_, value)| value.clone()).collect();
-                gateway.answered(self.field("request"), self.field("answer") == "allow", &ticked, browser).await
+                let remember = !self.field("remember").is_empty();
+                gateway.answered(self.field("request"), self.field("answer") == "allow", (&ticked, remember), browser).await
             }
             Page::SignIn if reading => gateway.sign_in_page_alone(browser).await,
             Page::SignIn => gateway.sign_in(self.handle(), self.field("username"), self.field("password"), browser).await,
@@ -150,11 +151,13 @@ impl<'v> Visit<'v> {
             Page::SignOut => gateway.sign_out(browser).await,
             Page::Account => gateway.home(None, browser).await,
             Page::Disconnect => gateway.take_back(self.field("authorization"), browser).await,
+            Page::AskAgain => gateway.ask_again(self.field("client"), browser).await,
             Page::EndSession => gateway.sign_out_there(self.field("session"), browser).await,
             Page::Phone if reading => gateway.phone_page(browser).await,
             Page::Phone => gateway.enrol_phone(self.field("secret"), self.field("code"), browser).await,
             Page::SetUp if reading => gateway.set_up_page(self.asked("token").unwrap_or_default(), browser).await,
             Page::SetUp => gateway.set_up(self.field("token"), self.field("password"), browser).await,
+            Page::Developers => gateway.developers(),
             Page::Corner => gateway.corner(browser).await,
             Page::CornerLaunch => {
                 let asked = CornerLaunch {

@@ -1,6 +1,7 @@
 //! Pages for people: what the gateway's steps look like. Rendered here from what `gateway` says, sent by `http`. No page needs a script
 //! but those of passkeys, none names anything outside the gateway.
 
+mod browser;
 mod english;
 mod pages;
 mod urdu;
@@ -13,7 +14,7 @@ pub use words::{Language, Words};
 pub const STYLE: &str = include_str!("pages/portal.css");
 
 /// Where it is served; the number changes with it.
-pub const STYLE_PATH: &str = "/assets/portal-1.css";
+pub const STYLE_PATH: &str = "/assets/portal-2.css";
 
 /// The one script: passkeys.
 pub const SCRIPT: &str = include_str!("passkey.js");

@@ -3,8 +3,8 @@
 use super::words::{Language, Words};
 use crate::fhir::Instant;
 use crate::gateway::{
-    AppView, ConnectedApp, ConsentPage, CornerPage, HomePage, PatientsPage, PhonePage, SessionRow, SetUpPage, SignInPage, Step,
-    WrongPage,
+    AppView, ConnectedApp, ConsentPage, CornerPage, DevelopersPage, HomePage, PatientsPage, PhonePage, SessionRow, SetUpPage,
+    SignInPage, Step, WrongPage,
 };
 use crate::smart::{Choice, Offer, PasswordFault, PeopleFault};
 use askama::Template;
@@ -80,6 +80,8 @@ struct Home<'p> {
     frame: Frame<'p>,
     page: &'p HomePage,
     apps: Vec<AppRow<'p>>,
+    /// `client_id`, name, until when.
+    remembered: Vec<(&'p str, &'p str, String)>,
     /// Id, name, since when.
     passkeys: Vec<(&'p str, &'p str, String)>,
 }
@@ -112,6 +114,13 @@ struct Passkey<'p> {
 struct Corner<'p> {
     frame: Frame<'p>,
     page: &'p CornerPage,
+}
+
+#[derive(Template)]
+#[template(path = "developers.html")]
+struct Developers<'p> {
+    frame: Frame<'p>,
+    page: &'p DevelopersPage,
 }
 
 #[derive(Template)]
@@ -156,12 +165,15 @@ pub fn page(step: &Step, language: Language, token: &str, demo: bool, other: &st
             let apps = page.apps.iter().map(|app| app_row(app, words)).collect();
             let rows = page.passkeys.iter().map(|(id, name, made)| (id.as_str(), name.as_str(), date(*made, words)));
             let passkeys = rows.collect();
-            (200, Home { frame, page, apps, passkeys }.render(), None)
+            let kept = page.remembered.iter().map(|(id, name, ends)| (id.as_str(), name.as_str(), date(*ends, words)));
+            let remembered = kept.collect();
+            (200, Home { frame, page, apps, remembered, passkeys }.render(), None)
         }
         Step::SetUp(page) => (200, SetUp { frame, page, fault: fault(words, page.fault.as_ref()) }.render(), None),
         Step::Phone(page) => (200, Phone { frame, page, fault: fault(words, page.fault.as_ref()) }.render(), None),
         Step::Passkey(page) => (200, Passkey { frame, fault: fault(words, page.fault.as_ref()) }.render(), None),
         Step::Corner(page) => (200, Corner { frame, page }.render(), None),
+        Step::Developers(page) => (200, Developers { frame, page }.render(), None),
         Step::Wrong(page) => (page.status, Wrong { frame, page }.render(), None),
     };
     let form_action = match step {
@@ -252,6 +264,17 @@ fn born(text: &str, words: &Words) -> String {
         _ => None,
     }
     .unwrap_or_else(|| text.to_owned())
+}
+
+/// The parts of a text, and which of them stand between backticks: names of parameters.
+fn coded(text: &str) -> Vec<(bool, &str)> {
+    text.split('`').enumerate().map(|(at, part)| (at % 2 == 1, part)).collect()
+}
+
+/// A text with the number of days in it.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "a template hands references over")]
+fn days(text: &str, days: &u32) -> String {
+    text.replacen("{}", &days.to_string(), 1)
 }
 
 fn when(session: &SessionRow, words: &Words) -> String {

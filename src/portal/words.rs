@@ -87,6 +87,8 @@ pub struct Words {
     pub patients_for: &'static str,
     pub patient_name: &'static str,
     pub born: &'static str,
+    /// In the middle of a sentence.
+    pub born_on: &'static str,
     pub look: &'static str,
     pub choose: &'static str,
     pub nobody_found: &'static str,
@@ -111,6 +113,11 @@ pub struct Words {
     pub allow: &'static str,
     pub refuse: &'static str,
     pub nothing: &'static str,
+    /// `{}` stands for the number of days.
+    pub remember: &'static str,
+    pub remember_hint: &'static str,
+    pub remembered_title: &'static str,
+    pub ask_again: &'static str,
     pub take_back_hint: &'static str,
     pub home_title: &'static str,
     pub signed_in_as: &'static str,
@@ -132,6 +139,7 @@ pub struct Words {
     pub phone_add: &'static str,
     pub phone_hint: &'static str,
     pub phone_secret: &'static str,
+    pub phone_open: &'static str,
     pub phone_done: &'static str,
     pub recovery_hint: &'static str,
     pub set_up_title: &'static str,

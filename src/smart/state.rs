@@ -32,6 +32,8 @@ pub enum Kind {
     Outbound,
     /// What a passkey is to sign, by its digest.
     Challenge,
+    /// What a person allowed an app and wished not to be asked for again.
+    Remembered,
     /// A key that may be used once, by its digest: proofs, challenges.
     Once,
 }
@@ -51,6 +53,7 @@ impl Kind {
             Self::Pushed => "pushed",
             Self::Outbound => "outbound",
             Self::Challenge => "challenge",
+            Self::Remembered => "remembered",
             Self::Once => "once",
         }
     }

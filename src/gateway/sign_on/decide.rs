@@ -2,7 +2,7 @@
 
 use super::patients::purposes;
 use super::proceed::{UnderWay, is_enough};
-use super::{Browser, ConsentPage, Gateway, Halt, SignOnEntry, Step, Turn};
+use super::{Browser, ConsentPage, Gateway, Halt, PatientRow, SignOnEntry, Step, Turn};
 use crate::fhir::Instant;
 use crate::smart::{
     Answered, Authorization, Code, Context, LONGEST_TOKEN_LIFE, Lasting, Offer, PendingRequest, Present, SignedIn, secret,
@@ -10,8 +10,8 @@ use crate::smart::{
 };
 
 impl Gateway {
-    /// Takes the answer. `ticked` are the fields that stayed ticked.
-    pub async fn answered(&self, handle: &str, allowed: bool, ticked: &[String], browser: &Browser) -> Turn {
+    /// Takes the answer. `ticked` are the fields that stayed ticked; `remember`: the person wishes not to be asked for this again.
+    pub async fn answered(&self, handle: &str, allowed: bool, (ticked, remember): (&[String], bool), browser: &Browser) -> Turn {
         let now = self.parts.clock.now();
         let decided = async {
             let under_way = self.request(handle, now).await?;
@@ -27,7 +27,7 @@ impl Gateway {
             if pending.launched_by.as_ref().is_some_and(|by| *by != present.account.username) {
                 return Ok(Step::Go(format!("/authorize/continue?request={handle}")).into());
             }
-            self.allowed(&under_way, &present, ticked, browser, now).await
+            self.allowed(&under_way, &present, (ticked, remember), browser, now).await
         };
         decided.await.unwrap_or_else(|halt: Halt| halt.shown(browser))
     }
@@ -36,7 +36,7 @@ impl Gateway {
         &self,
         under_way: &UnderWay,
         present: &Present,
-        ticked: &[String],
+        (ticked, remember): (&[String], bool),
         browser: &Browser,
         now: Instant,
     ) -> Result<Turn, Halt> {
@@ -57,14 +57,30 @@ impl Gateway {
                 patient,
                 several: false,
                 offer,
+                remember: self.remembers(under_way),
                 nothing: true,
             };
             return Ok(Step::Consent(Box::new(page)).into());
         };
-        let context =
-            Context { patient: patient.as_ref().map(|row| row.id.to_string()), ..pending.launched.clone().unwrap_or_default() };
+        if remember {
+            self.remember(under_way, present, (patient.as_ref().map(|row| &row.id), &scope), now).await?;
+        }
+        self.granted(under_way, present, (scope, patient, ""), browser, now).await
+    }
+
+    /// Gives the app a code for this scope and patient; the reason is for the trail, where nobody was asked.
+    pub(super) async fn granted(
+        &self,
+        under_way: &UnderWay,
+        present: &Present,
+        (scope, patient, reason): (String, Option<PatientRow>, &str),
+        browser: &Browser,
+        now: Instant,
+    ) -> Result<Turn, Halt> {
+        let launched = under_way.held.value.launched.clone().unwrap_or_default();
+        let context = Context { patient: patient.map(|row| row.id.to_string()), ..launched };
         let authorization = authorization(under_way, present, scope, context, now);
-        self.given(under_way, present, authorization, browser, now).await
+        self.given(under_way, present, (authorization, reason), browser, now).await
     }
 
     /// Closes the request and gives the code out: once, whoever presses the button twice.
@@ -72,7 +88,7 @@ impl Gateway {
         &self,
         under_way: &UnderWay,
         present: &Present,
-        authorization: Authorization,
+        (authorization, reason): (Authorization, &str),
         browser: &Browser,
         now: Instant,
     ) -> Result<Turn, Halt> {
@@ -89,6 +105,7 @@ impl Gateway {
             who: Some(&present.account),
             client: &under_way.client.id,
             patient: patient.as_ref(),
+            reason,
             about: &about,
             ..SignOnEntry::default()
         };

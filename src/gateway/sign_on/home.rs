@@ -2,7 +2,7 @@
 
 use super::{Browser, ConnectedApp, Gateway, Halt, HomePage, PhonePage, SessionRow, SignOnEntry, Step, Turn};
 use crate::fhir::Instant;
-use crate::smart::{Authorization, Lasting, Offer, PeopleFault, Present, totp};
+use crate::smart::{Authorization, Lasting, Offer, PeopleFault, Present, Remembered, totp};
 
 impl Gateway {
     /// The page. `ended` is the name of an app that was just cut off.
@@ -18,7 +18,7 @@ impl Gateway {
     }
 
     /// Who is signed in, with everything that their account asks for.
-    async fn whole(&self, browser: &Browser, now: Instant) -> Result<Option<Present>, Halt> {
+    pub(super) async fn whole(&self, browser: &Browser, now: Instant) -> Result<Option<Present>, Halt> {
         Ok(self.present(browser, now).await?.filter(|present| !present.is_half()))
     }
 
@@ -39,6 +39,20 @@ impl Gateway {
             });
         }
         apps.sort_by_key(|app| std::cmp::Reverse(app.used));
+        let mut remembered: Vec<(String, String, Instant)> = Vec::new();
+        for held in self.state().list::<Remembered>(Some(username), now).await? {
+            let (id, ends) = (held.value.client, Instant(held.value.ends));
+            if held.value.given < present.account.valid_since {
+                continue;
+            }
+            if let Some(known) = remembered.iter_mut().find(|(known, ..)| *known == id) {
+                known.2 = known.2.max(ends);
+                continue;
+            }
+            let client = self.parts.tokens.registry.client(&id).await?;
+            let name = client.map_or_else(|| id.clone(), |client| client.name);
+            remembered.push((id, name, ends));
+        }
         let row = |session: crate::smart::Session| SessionRow {
             current: session.id == present.session.id,
             since: session.signed_in(),
@@ -51,6 +65,7 @@ impl Gateway {
             name: present.account.name.clone(),
             username: username.clone(),
             apps,
+            remembered,
             sessions: sessions.into_iter().map(|held| row(held.value)).collect(),
             two_factor: present.account.totp.is_some(),
             passkeys: present.account.passkeys.iter().map(|one| (one.id.clone(), one.name.clone(), Instant(one.made))).collect(),
@@ -67,6 +82,7 @@ impl Gateway {
             let own = held.filter(|held| held.value.username == present.account.username);
             if let Some(held) = own {
                 self.parts.tokens.end(&held.id, "user", now).await?;
+                self.forget_consents(&present.account.username, &held.value.client, now).await?;
                 let patient = held.value.context.patient();
                 let entry = SignOnEntry {
                     word: "ended",

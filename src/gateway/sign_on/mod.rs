@@ -4,13 +4,16 @@
 mod begin;
 mod corner;
 mod decide;
+mod developers;
 mod enter;
 mod home;
 mod patients;
 mod proceed;
+mod remember;
 mod ways;
 
 pub use corner::CornerLaunch;
+pub use developers::DevelopersPage;
 pub use patients::PatientRow;
 pub use ways::PasskeyUsed;
 
@@ -70,6 +73,8 @@ pub enum Step {
     Told(String),
     /// The developer's corner of the demo.
     Corner(Box<CornerPage>),
+    /// What developers of apps read.
+    Developers(Box<DevelopersPage>),
     /// That cannot be.
     Wrong(WrongPage),
 }
@@ -148,6 +153,8 @@ pub struct ConsentPage {
     pub several: bool,
     /// What is offered.
     pub offer: Offer,
+    /// For how many days the person may choose not to be asked again; 0: not at all.
+    pub remember: u32,
     /// Everything was taken back, which is no answer.
     pub nothing: bool,
 }
@@ -161,6 +168,8 @@ pub struct HomePage {
     pub username: String,
     /// What they allowed.
     pub apps: Vec<ConnectedApp>,
+    /// Which apps get it again without being asked for: `client_id`, name, until when.
+    pub remembered: Vec<(String, String, Instant)>,
     /// Where they are signed in.
     pub sessions: Vec<SessionRow>,
     /// A phone is in use.

@@ -63,6 +63,9 @@ impl Gateway {
             return self.sent(under_way, "access_denied", text, Some(&present), browser, now).await;
         }
         if silent {
+            if let Some(turn) = self.silently(under_way, &present, browser, now).await? {
+                return Ok(turn);
+            }
             let text = "The user has to be asked.";
             return self.sent(under_way, "interaction_required", text, Some(&present), browser, now).await;
         }
@@ -97,12 +100,12 @@ impl Gateway {
             return asks(found, search.filter(|_| present.account.patients().is_none()));
         }
         if !pending.needs_patient() && wanted.is_none() {
-            return Ok(consent(under_way, present, None, false));
+            return self.consent(under_way, present, (None, false), browser, now).await;
         }
         let several = present.account.patients().is_none_or(|all| all.len() > 1) && pending.launched.is_none();
         if let Some(id) = wanted {
             return match self.patient(under_way, present, &id, browser, now).await? {
-                Some(row) => Ok(consent(under_way, present, Some(row), several)),
+                Some(row) => self.consent(under_way, present, (Some(row), several), browser, now).await,
                 None => self.no_patient(under_way, present, browser, now).await,
             };
         }
@@ -113,10 +116,36 @@ impl Gateway {
             (Some(_), [one]) => {
                 let id = one.id.clone();
                 self.choose(under_way, present, &id, now).await?;
-                Ok(consent(under_way, present, found.into_iter().next(), false))
+                self.consent(under_way, present, (found.into_iter().next(), false), browser, now).await
             }
             (Some(_), _) => asks(found, None),
         }
+    }
+
+    /// The page of consent, unless the person allowed the same before and wished not to be asked again.
+    async fn consent(
+        &self,
+        under_way: &UnderWay,
+        present: &Present,
+        (patient, several): (Option<PatientRow>, bool),
+        browser: &Browser,
+        now: Instant,
+    ) -> Result<Turn, Halt> {
+        let id = patient.as_ref().map(|row| &row.id);
+        if let Some(scope) = self.allowed_before(under_way, present, id, now).await? {
+            return self.granted(under_way, present, (scope, patient, "remembered"), browser, now).await;
+        }
+        let page = ConsentPage {
+            request: under_way.handle.clone(),
+            app: under_way.app.clone(),
+            name: present.account.name.clone(),
+            patient,
+            several,
+            offer: Offer::of(&under_way.held.value.asked.scope),
+            remember: self.remembers(under_way),
+            nothing: false,
+        };
+        Ok(Step::Consent(Box::new(page)).into())
     }
 
     async fn no_patient(&self, under_way: &UnderWay, present: &Present, browser: &Browser, now: Instant) -> Result<Turn, Halt> {
@@ -181,19 +210,6 @@ impl Gateway {
         let members = [("error", error), ("error_description", text)];
         Ok(Step::Away(sent_back(&asked.redirect_uri, &members, asked.state.as_deref(), &self.parts.base)).into())
     }
-}
-
-fn consent(under_way: &UnderWay, present: &Present, patient: Option<PatientRow>, several: bool) -> Turn {
-    let page = ConsentPage {
-        request: under_way.handle.clone(),
-        app: under_way.app.clone(),
-        name: present.account.name.clone(),
-        patient,
-        several,
-        offer: Offer::of(&under_way.held.value.asked.scope),
-        nothing: false,
-    };
-    Step::Consent(Box::new(page)).into()
 }
 
 /// Is this sign-in fresh and strong enough for the request, and the person's whom it means? Somebody who signed in for this very request

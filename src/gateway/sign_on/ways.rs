@@ -195,7 +195,7 @@ impl Gateway {
             let code = told("code").ok_or_else(|| {
                 Halt::Wrong(403, "provider-refused", "The provider did not sign you in. Start again.".to_owned())
             })?;
-            let stranger = match self.parts.federation.arrive(&outbound, code, told("iss")).await {
+            let stranger = match self.parts.federation.arrive(&outbound, code, told("iss"), now).await {
                 Ok(stranger) => stranger,
                 Err(fault) => return Err(self.unaccepted(fault, browser, now).await?),
             };

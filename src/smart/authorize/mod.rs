@@ -2,8 +2,10 @@
 
 mod offer;
 mod pending;
+mod remembered;
 mod request;
 
 pub use offer::{CATEGORIES, Category, Choice, KINDS, Offer};
 pub use pending::{Answered, Pending};
+pub use remembered::Remembered;
 pub use request::{Asked, Wrong, asked, sent_back};
