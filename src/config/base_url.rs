@@ -64,8 +64,13 @@ impl BaseUrl {
 
     /// Whether it names this computer.
     pub fn is_loopback(&self) -> bool {
-        self.host() == "localhost" || self.host().parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+        is_this_computer(self.host())
     }
+}
+
+/// Whether a host, an IPv6 address without brackets, is this computer itself.
+pub(super) fn is_this_computer(host: &str) -> bool {
+    host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 impl fmt::Display for BaseUrl {

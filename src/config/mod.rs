@@ -24,7 +24,6 @@ pub use base_url::BaseUrl;
 pub use emergency::Emergency;
 pub use lab::{Feed as LabFeed, Lab, Subscriber, read_tables};
 pub use mail::{Mail, MailTls};
-pub use providers::Provider;
 pub use sections::{Exposure, Issuer, JwksSource, Limits, Server, Tls};
 pub use settings::Effective;
 pub use smart::{Registration, Smart, StepUp};

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 /// `[smart]`: the gateway's own issuer.
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub struct Smart {
     /// Seconds that an access token lives.
     pub token_lifetime_seconds: u32,
@@ -23,10 +24,18 @@ pub struct Smart {
     pub refused_passwords: Option<PathBuf>,
     /// A file of 32 random bytes or more under which what must be readable again is sealed; a key in the store itself, where none is named.
     pub seal_key: Option<PathBuf>,
+    /// Whether apps may keep states of their own here.
+    pub app_state: bool,
+    /// Whether the key addresses of clients that the operator registered may lead into private networks, and then also without TLS to this computer.
+    pub client_keys_inside: bool,
+    /// Authorities of the certificates there, PEM, where those of the web are not enough.
+    pub client_keys_authorities: Option<PathBuf>,
+    /// Days for which a person may choose not to be asked again by the same app; 0: everybody is always asked.
+    pub remember_consent_days: u32,
     /// What needs a fresh and strong sign-in.
     pub step_up: StepUp,
     /// The OpenID providers at which people may sign in.
-    pub providers: Vec<super::providers::Provider>,
+    pub providers: Vec<crate::smart::ProviderSettings>,
 }
 
 /// Who may register a client (RFC 7591).
@@ -66,11 +75,18 @@ pub(super) fn read(settings: &mut Settings) -> Smart {
         proof_nonce: settings.or("smart.proof_nonce", false),
         refused_passwords: settings.path("smart.refused_passwords"),
         seal_key: settings.path("smart.seal_key"),
+        app_state: settings.or("smart.app_state", true),
+        client_keys_inside: settings.or("smart.client_keys_inside", false),
+        client_keys_authorities: settings.path("smart.client_keys_authorities"),
+        remember_consent_days: settings.or("smart.remember_consent_days", 30),
         step_up: step_up(settings),
         providers: super::providers::read(settings),
     };
     if !(1..=3600).contains(&smart.token_lifetime_seconds) {
         settings.fault("smart.token_lifetime_seconds", "must lie between 1 and 3600");
+    }
+    if smart.remember_consent_days > 365 {
+        settings.fault("smart.remember_consent_days", "must lie between 0, which never remembers, and 365");
     }
     if !(10..=60).contains(&smart.leeway_seconds) {
         settings.fault("smart.leeway_seconds", "must lie between 10 and 60");

@@ -4,17 +4,25 @@
 use super::state::{Kind, Stored};
 use crate::fhir::{Id, Instant, Key, ResourceType};
 use crate::identity::{Claims, Fetch, FetchFault, Jws, Reach};
-use openidconnect::core::{CoreAuthenticationFlow, CoreClient, CoreJwsSigningAlgorithm, CoreProviderMetadata};
+use openidconnect::core::{CoreAuthenticationFlow, CoreClient, CoreIdToken, CoreJwsSigningAlgorithm, CoreProviderMetadata};
 use openidconnect::{
-    AuthorizationCode, ClientId, ClientSecret, CsrfToken, HttpRequest, HttpResponse, IssuerUrl, Nonce, PkceCodeChallenge,
-    PkceCodeVerifier, RedirectUrl, Scope, TokenResponse as _,
+    AuthorizationCode, ClaimsVerificationError, ClientId, ClientSecret, CsrfToken, HttpRequest, HttpResponse, IssuerUrl, Nonce,
+    PkceCodeChallenge, PkceCodeVerifier, RedirectUrl, Scope, TokenResponse as _,
 };
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
 use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Seconds that somebody has at their provider.
 const AWAY: i64 = 600;
+
+/// Seconds for which it is taken for true what a provider said of itself, its keys among it.
+const KNOWN_FOR: i64 = 600;
+
+/// An unknown key leads to one more look at the provider in this many seconds.
+const LOOK_INTERVAL: i64 = 10;
 
 /// What is configured of a provider.
 #[derive(Debug, Clone)]
@@ -60,6 +68,8 @@ pub struct Federation {
     pub back: String,
     /// The FHIR base, below which a `fhirUser` may lie.
     pub base: String,
+    /// What the providers said of themselves, by their issuer, and when.
+    known: Arc<Mutex<HashMap<String, (Instant, CoreProviderMetadata)>>>,
 }
 
 /// Why nobody came of it.
@@ -128,6 +138,11 @@ pub struct Stranger {
 }
 
 impl Federation {
+    /// These providers; they send people back to `back`.
+    pub fn new(providers: Vec<ProviderSettings>, back: String, base: String) -> Self {
+        Self { providers, back, base, known: Arc::default() }
+    }
+
     /// The provider of this name.
     pub fn named(&self, id: &str) -> Option<&ProviderSettings> {
         self.providers.iter().find(|provider| provider.id == id)
@@ -145,7 +160,7 @@ impl Federation {
         (request, browser): (Option<&str>, &str),
         now: Instant,
     ) -> Result<(String, Outbound), FederationFault> {
-        let client = self.client(provider, discovered(provider).await?)?;
+        let client = self.client(provider, self.discovered(provider, now, KNOWN_FOR).await?)?;
         let (challenge, verifier) = PkceCodeChallenge::new_random_sha256();
         let (nonce, told) = (Nonce::new_random(), CsrfToken::new(state.to_owned()));
         let kept = nonce.clone();
@@ -174,12 +189,18 @@ impl Federation {
     ///
     /// # Errors
     /// [`FederationFault`]
-    pub async fn arrive(&self, outbound: &Outbound, code: &str, issuer: Option<&str>) -> Result<Stranger, FederationFault> {
+    pub async fn arrive(
+        &self,
+        outbound: &Outbound,
+        code: &str,
+        issuer: Option<&str>,
+        now: Instant,
+    ) -> Result<Stranger, FederationFault> {
         let provider = self.named(&outbound.provider).ok_or_else(|| FederationFault::Provider("it is gone".to_owned()))?;
         if issuer.is_some_and(|issuer| issuer != provider.issuer) {
             return Err(FederationFault::Answer("it comes from another issuer".to_owned()));
         }
-        let client = self.client(provider, discovered(provider).await?)?;
+        let client = self.client(provider, self.discovered(provider, now, KNOWN_FOR).await?)?;
         let http = |request| sent(request, provider.authorities.clone());
         let exchange = client.exchange_code(AuthorizationCode::new(code.to_owned()));
         let exchange = exchange.map_err(|fault| FederationFault::Provider(fault.to_string()))?;
@@ -187,11 +208,35 @@ impl Federation {
         let tokens = exchange.set_pkce_verifier(verifier).request_async(&http).await;
         let tokens = tokens.map_err(|fault| FederationFault::Answer(fault.to_string()))?;
         let token = tokens.id_token().ok_or_else(|| FederationFault::Answer("there is no id_token".to_owned()))?;
-        let checks = client.id_token_verifier().set_allowed_algs(ALGORITHMS);
         let nonce = Nonce::new(outbound.nonce.clone());
-        let claims = token.claims(&checks, &nonce).map_err(|fault| FederationFault::Answer(fault.to_string()))?;
-        let subject = claims.subject().to_string();
+        let mut subject = verified(&client, token, &nonce);
+        if matches!(subject, Err(ClaimsVerificationError::SignatureVerification(_))) {
+            // It may sign with a key that is newer than what is known of it.
+            let client = self.client(provider, self.discovered(provider, now, LOOK_INTERVAL).await?)?;
+            subject = verified(&client, token, &nonce);
+        }
+        let subject = subject.map_err(|fault| FederationFault::Answer(fault.to_string()))?;
         self.read(provider, &subject, &token.to_string())
+    }
+
+    /// What the provider says of itself, with its keys; not older than so many seconds.
+    async fn discovered(
+        &self,
+        provider: &ProviderSettings,
+        now: Instant,
+        oldest: i64,
+    ) -> Result<CoreProviderMetadata, FederationFault> {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner).get(&provider.issuer).cloned();
+        if let Some((at, metadata)) = known
+            && at <= now
+            && now < at.plus_seconds(oldest)
+        {
+            return Ok(metadata);
+        }
+        let metadata = asked(provider).await?;
+        let kept = (now, metadata.clone());
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).insert(provider.issuer.clone(), kept);
+        Ok(metadata)
     }
 
     fn client(&self, provider: &ProviderSettings, metadata: CoreProviderMetadata) -> Result<Relying, FederationFault> {
@@ -240,8 +285,14 @@ impl Federation {
     }
 }
 
-/// What the provider says of itself, with its keys.
-async fn discovered(provider: &ProviderSettings) -> Result<CoreProviderMetadata, FederationFault> {
+/// `sub` of an `id_token` that verifies.
+fn verified(client: &Relying, token: &CoreIdToken, nonce: &Nonce) -> Result<String, ClaimsVerificationError> {
+    let checks = client.id_token_verifier().set_allowed_algs(ALGORITHMS);
+    Ok(token.claims(&checks, nonce)?.subject().to_string())
+}
+
+/// Asks the provider what it is, and for its keys.
+async fn asked(provider: &ProviderSettings) -> Result<CoreProviderMetadata, FederationFault> {
     let issuer = IssuerUrl::new(provider.issuer.clone()).map_err(|fault| FederationFault::Provider(fault.to_string()))?;
     let http = |request| sent(request, provider.authorities.clone());
     let found = CoreProviderMetadata::discover_async(issuer, &http).await;

@@ -9,7 +9,7 @@ use crate::gateway::{
 };
 use crate::identity::{Algorithm, Authenticator, IssuerSettings, Issuers, IssuersFault, KeysAt, Nonces, PublishedKeys, Reach};
 use crate::smart::{
-    AssertionRules, ClientStore, ClientStoreError, Endpoints, Kept, KeyRing, KeyRingFault, People, Registry, State, StateStore,
+    AssertionRules, ClientStore, ClientStoreError, Kept, KeyRing, KeyRingFault, People, Registry, State, StateStore,
     TokenEndpoint, brand_bundle,
 };
 use crate::store::emergency::EmergencyStore;
@@ -101,7 +101,9 @@ async fn put_together(
     let issuer = config.server.base_url.as_str().to_owned();
     let keys = Arc::new(KeyRing::open(clients.as_ref(), clock.now()).await?);
     let communities = Arc::new(super::sign_in::communities(config)?);
-    let registry = Arc::new(Registry::new(clients, &issuer, Reach::Public).with_communities(communities));
+    let reach = super::sign_in::key_reach(config);
+    let registry = Registry::new(clients, &issuer, reach).trusting(config.smart.client_keys_authorities.clone());
+    let registry = Arc::new(registry.with_communities(communities));
     registry.refresh().await.map_err(OpenError::Clients)?;
     let nonces = Nonces::new(&kept_key(&store, "proof-key").await?, config.smart.proof_nonce);
     let authenticator = Authenticator::new(issuers(config, &issuer, keys.published())?, Arc::clone(&registry) as _);
@@ -150,11 +152,7 @@ async fn parts(
     let base = config.server.base_url.as_str().to_owned();
     let origin = config.server.base_url.origin();
     let registrar = super::sign_in::registrar(config, registry, origin);
-    let endpoints = Endpoints {
-        registration: registrar.is_open().then(|| registrar.url.clone()),
-        certificates: config.tls.as_ref().is_some_and(|tls| tls.client_ca.is_some()),
-        ..Endpoints::at(origin, &base, config.smart.sign_in)
-    };
+    let endpoints = super::sign_in::endpoints(config, &registrar);
     let brands = config.smart.sign_in.then(|| brand_bundle(origin, &base, &config.smart.brand, clock.now()).to_string());
     let rules = AssertionRules {
         token_url: endpoints.token.clone(),
@@ -189,6 +187,8 @@ async fn parts(
         restrictions: Restrictions::new(Arc::clone(store) as Arc<dyn WatchStore>),
         space: space(&config.store.space),
         purpose_required: config.purpose_required,
+        app_states: Arc::clone(store) as _,
+        seal: super::sign_in::seal(config, kept_key(store, "seal-key").await?)?,
         lab: laboratory(store, config).await?,
         link_key: link_key(store).await?,
         clock: clock.clone(),
@@ -199,6 +199,7 @@ async fn parts(
         brand: config.smart.brand.clone(),
         registrar,
         federation: super::sign_in::federation(config, origin),
+        remember_days: config.smart.remember_consent_days,
         step_up: super::sign_in::step_up(config),
         endpoints,
         form_key: kept_key(store, "form-key").await?,

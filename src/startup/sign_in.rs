@@ -2,9 +2,9 @@
 
 use super::assembly::OpenError;
 use crate::config::{Config, Registration};
-use crate::fhir::ResourceType;
 use crate::gateway::StepUp;
-use crate::smart::{Admission, Communities, CommunitySettings, Federation, ProviderSettings, Registrar, Registry, Seal};
+use crate::identity::Reach;
+use crate::smart::{Admission, Communities, CommunitySettings, Endpoints, Federation, Registrar, Registry, Seal};
 use std::sync::Arc;
 
 /// Passwords that the site refuses, in lower case.
@@ -13,6 +13,11 @@ pub(super) fn refused(config: &Config) -> Result<Vec<String>, OpenError> {
     let text = std::fs::read_to_string(file)
         .map_err(|error| OpenError::Setting(format!("smart.refused_passwords: `{}`: {error}", file.display())))?;
     Ok(text.lines().map(|line| line.trim().to_lowercase()).filter(|line| !line.is_empty()).collect())
+}
+
+/// Where the key addresses of clients may lead that the operator registered.
+pub(super) fn key_reach(config: &Config) -> Reach {
+    if config.smart.client_keys_inside { Reach::Inside } else { Reach::Public }
 }
 
 /// The trust communities.
@@ -29,6 +34,18 @@ pub(super) fn communities(config: &Config) -> Result<Communities, OpenError> {
     let all: Vec<CommunitySettings> = config.communities.iter().map(settings).collect();
     Communities::load(&all, config.server.base_url.as_str())
         .map_err(|fault| OpenError::Setting(format!("udap.communities: {fault}")))
+}
+
+/// Where everything is.
+pub(super) fn endpoints(config: &Config, registrar: &Registrar) -> Endpoints {
+    let base = &config.server.base_url;
+    let all = Endpoints::at(base.origin(), base.as_str(), config.smart.sign_in);
+    Endpoints {
+        registration: registrar.is_open().then(|| registrar.url.clone()),
+        certificates: config.tls.as_ref().is_some_and(|tls| tls.client_ca.is_some()),
+        app_state: all.app_state.filter(|_| config.smart.app_state),
+        ..all
+    }
 }
 
 /// The registration endpoint.
@@ -70,26 +87,6 @@ pub(super) fn seal(config: &Config, kept: Vec<u8>) -> Result<Seal, OpenError> {
 
 /// The OpenID providers at which people sign in.
 pub(super) fn federation(config: &Config, origin: &str) -> Federation {
-    let provider = |one: &crate::config::Provider| ProviderSettings {
-        id: one.id.clone(),
-        name: one.name.clone(),
-        issuer: one.issuer.clone(),
-        client_id: one.client_id.clone(),
-        client_secret: one.client_secret.clone(),
-        scopes: one.scopes.clone(),
-        user_claim: one.user_claim.clone(),
-        user_type: one.user_type.as_deref().and_then(ResourceType::parse),
-        patients_claim: one.patients_claim.clone(),
-        organization_claim: one.organization_claim.clone(),
-        organization: one.organization.clone(),
-        roles_claim: one.roles_claim.clone(),
-        strong_acr: one.strong_acr.clone(),
-        takes_on: one.takes_on,
-        authorities: one.authorities.clone(),
-    };
-    Federation {
-        providers: config.smart.providers.iter().map(provider).collect(),
-        back: format!("{origin}/sign-in/back"),
-        base: config.server.base_url.as_str().to_owned(),
-    }
+    let base = config.server.base_url.as_str().to_owned();
+    Federation::new(config.smart.providers.clone(), format!("{origin}/sign-in/back"), base)
 }

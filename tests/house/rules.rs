@@ -19,8 +19,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("gateway", &["lab", "smart", "store", "identity", "disclosure", "consent", "audit", "access", "fhir", "clock", "telemetry"]),
     ("telemetry", &["clock", "fhir"]),
     ("watch", &["lab", "store", "audit", "access", "fhir", "clock", "config", "telemetry"]),
-    // The thresholds of the alert rules are the rules' own type.
-    ("config", &["audit", "consent", "lab", "fhir"]),
+    // The thresholds of the alert rules are the rules' own type, and so are the settings of a provider those of sign-in.
+    ("config", &["smart", "audit", "consent", "lab", "fhir"]),
     ("portal", &["gateway", "smart", "access", "fhir"]),
     ("http", &["portal", "gateway", "identity", "smart", "disclosure", "fhir", "config", "telemetry"]),
     (

@@ -21,6 +21,10 @@ struct Next {
     claims: Value,
     /// Signs with a key that is not published.
     forged: bool,
+    /// Publishes and signs with its other key.
+    rotated: bool,
+    /// The documents that it was asked for.
+    heard: Vec<String>,
 }
 
 struct Provider {
@@ -81,6 +85,7 @@ impl Desk {
             }
         };
         let path = head.split(' ').nth(1).unwrap_or_default();
+        self.next.lock().unwrap().heard.push(path.to_owned());
         let (status, told) = match path {
             "/.well-known/openid-configuration" => (200, self.configuration()),
             "/jwks" => (200, self.keys()),
@@ -105,8 +110,10 @@ impl Desk {
     }
 
     fn keys(&self) -> Value {
-        let (n, e) = super::visitor::rsa_numbers(self.key.public_key().as_ref());
-        json!({"keys": [{"kty": "RSA", "use": "sig", "alg": "RS256", "kid": "k", "n": b64(n), "e": b64(e)}]})
+        let rotated = self.next.lock().unwrap().rotated;
+        let (key, kid) = if rotated { (&self.other, "k2") } else { (&self.key, "k") };
+        let (n, e) = super::visitor::rsa_numbers(key.public_key().as_ref());
+        json!({"keys": [{"kty": "RSA", "use": "sig", "alg": "RS256", "kid": kid, "n": b64(n), "e": b64(e)}]})
     }
 
     fn tokens(&self, head: &str, body: &str) -> (u16, Value) {
@@ -125,8 +132,9 @@ impl Desk {
         for (name, value) in next.claims.as_object().into_iter().flatten() {
             claims[name] = value.clone();
         }
-        let key = if next.forged { &self.other } else { &self.key };
-        let signed = format!("{}.{}", b64(r#"{"alg":"RS256","kid":"k"}"#), b64(claims.to_string()));
+        let key = if next.forged || next.rotated { &self.other } else { &self.key };
+        let header = if next.rotated { r#"{"alg":"RS256","kid":"k2"}"# } else { r#"{"alg":"RS256","kid":"k"}"# };
+        let signed = format!("{}.{}", b64(header), b64(claims.to_string()));
         let mut signature = vec![0; key.public_modulus_len()];
         key.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), signed.as_bytes(), &mut signature).unwrap();
         let token = format!("{signed}.{}", b64(signature));
@@ -245,4 +253,29 @@ fn who_is_not_known_is_taken_on_only_where_the_site_wants_it_and_a_provider_away
     let settings = "[[smart.providers]]\nid = \"hospital\"\nissuer = \"http://127.0.0.1:9\"\nclient_id = \"a\"";
     let alone = Server::with("Policy-all-normal", settings);
     Visitor::new(&alone).get("/sign-in/with?provider=hospital").expect(502);
+}
+
+#[test]
+fn what_a_provider_says_of_itself_is_known_for_a_while_and_a_new_key_is_looked_for() {
+    let (server, provider) = hospital("takes_on = true");
+    let told = json!({"fhirUser": "Practitioner/d9"});
+    let sign_in = || {
+        let mut visitor = Visitor::new(&server);
+        let page = visitor.get("/sign-in").expect(200);
+        through(&mut visitor, &provider, &page, &told, |_| {}).status
+    };
+    let asked = |name: &str| provider.next.lock().unwrap().heard.iter().filter(|path| path.contains(name)).count();
+    assert_eq!((sign_in(), sign_in(), sign_in()), (303, 303, 303));
+    assert_eq!((asked("openid-configuration"), asked("jwks"), asked("token")), (1, 1, 3), "once, and not at each sign-in");
+    server.wait(601);
+    assert_eq!(sign_in(), 303);
+    assert_eq!((asked("openid-configuration"), asked("jwks")), (2, 2), "ten minutes at most");
+    server.wait(11);
+    provider.next.lock().unwrap().rotated = true;
+    assert_eq!(sign_in(), 303, "a key that is not known yet is looked for");
+    assert_eq!((asked("openid-configuration"), asked("jwks")), (3, 3));
+    provider.next.lock().unwrap().rotated = false;
+    provider.next.lock().unwrap().forged = true;
+    assert_eq!((sign_in(), sign_in()), (403, 403));
+    assert_eq!(asked("jwks"), 3, "but not again and again");
 }
