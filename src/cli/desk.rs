@@ -8,7 +8,7 @@ use crate::config::Config;
 use crate::disclosure::Sealed;
 use crate::fhir::{Headers, Id, Instant, Interaction, Key, Method, Outcome, Refusal, Request, RouteOptions, interaction};
 use crate::gateway::{Draft, Explained, Inbound, Shift, Somebody};
-use crate::identity::{Reach, normalised_purpose};
+use crate::identity::normalised_purpose;
 use crate::smart::{Client, ClientKeys, ClientStore, Grant, issue};
 use crate::startup::{Assembly, assemble};
 use crate::store::emergency::{Case, Disposition, EmergencyStore as _, Kept, Recipient, Review, Which};
@@ -113,7 +113,7 @@ impl Desk {
     /// # Errors
     /// When the id is taken, or the registration is not one.
     pub(super) async fn add_client(&self, client: Client) -> Result<(), Failure> {
-        let client = client.checked(Reach::Public).map_err(|fault| Failure::Usage(fault.to_string()))?;
+        let client = client.checked(self.parts.registry.reach()).map_err(|fault| Failure::Usage(fault.to_string()))?;
         let id = client.id.clone();
         if self.clients().add(client, self.clock.now()).await.map_err(failed)? {
             return self.changed("client-added", &id).await;

@@ -22,7 +22,7 @@ pub const LARGEST_ANSWER: usize = 256 * 1024;
 pub const LONGEST_FETCH: Duration = Duration::from_secs(5);
 
 /// Which hosts an address may lead to. Link-local addresses (cloud metadata among them) are never connected to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Reach {
     /// Public addresses only: for addresses that a client registered.
     Public,

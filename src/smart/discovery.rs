@@ -12,6 +12,15 @@ use serde_json::{Map, Value, json};
 /// What works at every gateway: `private_key_jwt` at the token endpoint, and scopes of both versions.
 const BACKEND: [&str; 3] = ["client-confidential-asymmetric", "permission-v1", "permission-v2"];
 
+/// Where apps keep states of their own (SMART App Launch 2.2, "Persisting App State").
+pub const APP_STATE_PATH: &str = "/app-state";
+
+/// What developers of apps read.
+pub const DEVELOPERS_PATH: &str = "/developers";
+
+/// What works where apps keep states.
+const APP_STATE: &str = "smart-app-state";
+
 /// What works where people sign in.
 const PEOPLE: [&str; 15] = [
     "launch-ehr",
@@ -76,6 +85,10 @@ pub struct Endpoints {
     pub registration: Option<String>,
     /// Whether certificates of clients are asked for: then they can authenticate, and have their tokens bound.
     pub certificates: bool,
+    /// Where apps keep states of their own, where they do.
+    pub app_state: Option<String>,
+    /// What developers read, where people sign in.
+    pub documentation: Option<String>,
     /// Where people sign in, when they do.
     pub people: Option<PeopleEndpoints>,
 }
@@ -109,6 +122,8 @@ impl Endpoints {
             revocation: place("/revoke"),
             registration: None,
             certificates: false,
+            app_state: people.then(|| place(APP_STATE_PATH)),
+            documentation: people.then(|| place(DEVELOPERS_PATH)),
             people: people.then(|| PeopleEndpoints {
                 authorization: place("/authorize"),
                 management: place("/account"),
@@ -136,8 +151,9 @@ impl Endpoints {
 }
 
 /// What is claimed.
-pub fn capabilities(people: bool) -> Vec<&'static str> {
-    PEOPLE.into_iter().filter(|_| people).chain(BACKEND).collect()
+pub fn capabilities(endpoints: &Endpoints) -> Vec<&'static str> {
+    let people = PEOPLE.into_iter().filter(|_| endpoints.people.is_some());
+    people.chain(BACKEND).chain(endpoints.app_state.as_ref().map(|_| APP_STATE)).collect()
 }
 
 /// What the documents have in common.
@@ -158,6 +174,9 @@ fn common(endpoints: &Endpoints, algorithms: &[Algorithm]) -> Map<String, Value>
     }
     if endpoints.certificates {
         put("tls_client_certificate_bound_access_tokens", json!(true));
+    }
+    if let Some(documentation) = &endpoints.documentation {
+        put("service_documentation", json!(documentation));
     }
     let Some(people) = &endpoints.people else {
         put("grant_types_supported", json!(["client_credentials"]));
@@ -243,7 +262,10 @@ pub fn udap_configuration(endpoints: &Endpoints, community: &Community, now: Ins
 /// `code_challenge_methods_supported` is a required member, so it stands there where nobody signs in as well: `S256`, never `plain`.
 pub fn smart_configuration(endpoints: &Endpoints, algorithms: &[Algorithm]) -> Value {
     let mut members = common(endpoints, algorithms);
-    members.insert("capabilities".to_owned(), json!(capabilities(endpoints.people.is_some())));
+    members.insert("capabilities".to_owned(), json!(capabilities(endpoints)));
+    if let Some(url) = &endpoints.app_state {
+        members.insert("associated_endpoints".to_owned(), json!([{"url": url, "capabilities": [APP_STATE]}]));
+    }
     if let Some(people) = &endpoints.people {
         members.insert("management_endpoint".to_owned(), json!(people.management));
         members.insert("user_access_brand_bundle".to_owned(), json!(people.brands));

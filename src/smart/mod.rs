@@ -5,7 +5,7 @@
 //! * [`People`] are those who sign in; [`State`] keeps everything between two steps, for every node.
 
 mod account;
-mod assertion_key;
+mod app_state;
 mod authorization;
 mod authorize;
 mod brands;
@@ -15,13 +15,13 @@ mod discovery;
 mod enrolment;
 mod federation;
 mod id_token;
-mod identity_key;
 mod issue;
 mod kept;
 mod key_ring;
 mod keys;
 mod launch;
 mod own_assertion;
+mod own_key;
 mod passkey;
 mod password;
 mod people;
@@ -43,15 +43,17 @@ pub mod totp;
 pub use account::{
     ACR_FEDERATED, ACR_PASSKEY, ACR_PASSWORD, ACR_TWO_FACTOR, ACRS, Account, INVITATION_LIFE, SESSION_LIFE, Session,
 };
+pub use app_state::app_state_statement;
 pub use authorization::{Authorization, CODE_LIFE, Code, GRACE, Lasting, OFFLINE_LIFE};
 pub use authorize::{
-    Answered, Asked, CATEGORIES, Category, Choice, KINDS, Offer, Pending as PendingRequest, Wrong, asked, sent_back,
+    Answered, Asked, CATEGORIES, Category, Choice, KINDS, Offer, Pending as PendingRequest, Remembered, Wrong, asked, sent_back,
 };
 pub use brands::{brand_bundle, brand_identifier};
 pub use client::{Client, ClientFault, ClientKeys, ClientKind, LONGEST_BACKEND_TOKEN, LONGEST_TOKEN_LIFE, origin};
 pub use communities::{Communities, Community, CommunitySettings, LONGEST_STATEMENT};
 pub use discovery::{
-    Endpoints, capabilities, openid_configuration, protected_resource, scopes_supported, smart_configuration, udap_configuration,
+    APP_STATE_PATH, DEVELOPERS_PATH, Endpoints, capabilities, openid_configuration, protected_resource, scopes_supported,
+    smart_configuration, udap_configuration,
 };
 pub use enrolment::Enrolled;
 pub use federation::{Federation, FederationFault, Outbound, ProviderSettings, Stranger};

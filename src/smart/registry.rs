@@ -9,6 +9,7 @@ use crate::identity::{FirstUse, Freshness, KeyCache, KeysAt, KeysFault, Reach, R
 use arc_swap::ArcSwap;
 use std::collections::{HashMap, HashSet};
 use std::future::Future;
+use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
@@ -24,8 +25,10 @@ pub struct Registry {
     store: Arc<dyn ClientStore>,
     /// The name of this gateway as an issuer.
     issuer: String,
-    /// Which hosts a client's `jwks_uri` may lead to.
+    /// Which hosts the `jwks_uri` of a client may lead to that the operator registered; that of any other only to public ones.
     reach: Reach,
+    /// Authorities of the certificates there, where those of the web are not enough.
+    authorities: Option<PathBuf>,
     snapshot: ArcSwap<Snapshot>,
     /// Origins of the pages of browser apps.
     origins: ArcSwap<HashSet<String>>,
@@ -35,8 +38,8 @@ pub struct Registry {
     looked: AtomicI64,
     /// One at a time takes a snapshot: one that was begun earlier must not end later, with clients as they were.
     refreshing: Mutex<()>,
-    /// By `jwks_uri`.
-    addresses: Mutex<HashMap<String, Arc<KeyCache>>>,
+    /// By `jwks_uri` and how far it may lead.
+    addresses: Mutex<HashMap<(String, Reach), Arc<KeyCache>>>,
 }
 
 impl Registry {
@@ -46,6 +49,7 @@ impl Registry {
             store,
             issuer: issuer.to_owned(),
             reach,
+            authorities: None,
             snapshot: ArcSwap::default(),
             origins: ArcSwap::default(),
             revocations: Arc::default(),
@@ -60,6 +64,17 @@ impl Registry {
     /// Where the clients are kept.
     pub fn store(&self) -> &dyn ClientStore {
         self.store.as_ref()
+    }
+
+    /// Trusting these certificates (PEM) at the key addresses of clients.
+    #[must_use]
+    pub fn trusting(self, authorities: Option<PathBuf>) -> Self {
+        Self { authorities, ..self }
+    }
+
+    /// Where the `jwks_uri` of a client that the operator registers may lead.
+    pub fn reach(&self) -> Reach {
+        self.reach
     }
 
     /// The trust communities whose members may be clients.
@@ -133,13 +148,16 @@ impl Registry {
             ClientKeys::None => Err(KeysFault::Missing),
             ClientKeys::Jwks(set) => KeyCache::new(&KeysAt::Inline(set.to_string()), Freshness::CLIENT).map(Arc::new),
             ClientKeys::JwksUri(url) => {
+                let reach = if client.enrolled.is_some() { Reach::Public } else { self.reach };
+                let place = (url.clone(), reach);
                 let mut addresses = self.addresses.lock().await;
-                if let Some(known) = addresses.get(url) {
+                if let Some(known) = addresses.get(&place) {
                     return Ok(Arc::clone(known));
                 }
-                let at = KeysAt::Address { url: url.clone(), reach: self.reach, authorities: None };
+                let authorities = self.authorities.clone();
+                let at = KeysAt::Address { url: url.clone(), reach, authorities };
                 let cache = Arc::new(KeyCache::new(&at, Freshness::CLIENT)?);
-                addresses.insert(url.clone(), Arc::clone(&cache));
+                addresses.insert(place, Arc::clone(&cache));
                 Ok(cache)
             }
         }
