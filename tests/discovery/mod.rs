@@ -8,7 +8,7 @@ fn open(site: &Site, path: &str, headers: &str) -> crate::site::Answer {
 }
 
 #[test]
-fn the_smart_configuration_tells_what_is_there() {
+fn d2_to_d9_d13_d16_d17_the_smart_configuration_tells_what_is_there() {
     let site = Site::open();
     let place = "/fhir/.well-known/smart-configuration";
     for accept in ["", "Accept: application/fhir+json\r\n", "Accept: text/html\r\n", "Accept: */*\r\n"] {
@@ -39,7 +39,7 @@ fn the_smart_configuration_tells_what_is_there() {
     let algorithms = list("token_endpoint_auth_signing_alg_values_supported");
     assert!(["RS384", "ES384"].iter().all(|one| algorithms.iter().any(|found| found == one)), "D-9");
     assert!(!list("scopes_supported").is_empty(), "D-9");
-    let families = ["launch-", "authorize-", "client-", "sso-", "context-", "permission-"];
+    let families = ["launch-", "authorize-", "client-", "sso-", "context-", "permission-", "smart-"];
     for capability in &capabilities {
         let known = families.iter().any(|family| capability.starts_with(family));
         assert!(known || capability.contains("://"), "D-13: {capability}");
@@ -66,7 +66,7 @@ fn the_smart_configuration_tells_what_is_there() {
 }
 
 #[test]
-fn the_configuration_is_not_sent_twice_to_those_who_have_it() {
+fn d17_the_configuration_is_not_sent_twice_to_those_who_have_it() {
     let site = Site::open();
     let place = "/fhir/.well-known/smart-configuration";
     let tag = open(&site, place, "").expect(200).header("etag").to_owned();
@@ -92,7 +92,7 @@ fn plausible(kind: &str, name: &str, definition: &str) -> String {
 }
 
 #[test]
-fn everything_that_the_capability_statement_claims_works() {
+fn cs3_everything_that_the_capability_statement_claims_works() {
     let mut site = Site::prepare("");
     let token = site.client("hospital", "system/*.cruds system/AuditEvent.rs");
     site.start();
@@ -148,7 +148,7 @@ fn everything_that_the_capability_statement_claims_works() {
 }
 
 #[test]
-fn the_interactions_that_are_claimed_for_the_whole_server_work() {
+fn cs3_the_interactions_that_are_claimed_for_the_whole_server_work() {
     let (mut site, mut codes) = (Site::prepare(""), Vec::new());
     let token = site.client("hospital", "system/*.cruds");
     site.start();

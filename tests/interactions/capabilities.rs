@@ -3,12 +3,18 @@
 use super::{ALL, ward};
 
 #[test]
-fn the_statement_is_for_everybody_and_says_nothing_of_the_inside() {
+fn cs1_cs4_the_statement_is_for_everybody_and_says_nothing_of_the_inside() {
     let server = ward();
     let reply = server.get("metadata", "").expect(200);
     let statement = reply.json();
     assert_eq!((&statement["resourceType"], &statement["fhirVersion"]), (&"CapabilityStatement".into(), &"4.0.1".into()));
-    for inside in [server.database().to_str().unwrap(), "127.0.0.1", "sqlite", "/tmp"] {
+    assert!(reply.header("content-type").unwrap().starts_with("application/fhir+json"));
+    assert!(statement["format"].as_array().unwrap().contains(&"json".into()));
+    assert_eq!((&statement["kind"], &statement["rest"][0]["security"]["cors"]), (&"instance".into(), &true.into()));
+    let elsewhere = server.call("GET", "metadata").header("Origin", "https://any.example").send();
+    assert_eq!(elsewhere.header("access-control-allow-origin"), Some("*"));
+    assert_eq!(reply.header("server"), None);
+    for inside in [server.database().to_str().unwrap(), "127.0.0.1", "sqlite", "/tmp", env!("CARGO_PKG_VERSION")] {
         assert!(!reply.text().contains(inside), "{inside}");
     }
     // A bad token does not matter where none is needed.
@@ -68,6 +74,8 @@ fn discovery_holds_public_members_only() {
         "require_pushed_authorization_requests",
         "dpop_signing_alg_values_supported",
         "tls_client_certificate_bound_access_tokens",
+        "associated_endpoints",
+        "service_documentation",
     ];
     for name in found.as_object().unwrap().keys() {
         assert!(allowed.contains(&name.as_str()), "{name}");

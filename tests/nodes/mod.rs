@@ -88,6 +88,21 @@ fn a_client_that_one_node_locks_out_is_refused_by_the_next_request_on_the_other(
 }
 
 #[test]
+fn v1_what_one_node_revokes_is_refused_by_the_next_request_on_the_other() {
+    let Some((one, other)) = nodes() else { return };
+    crate::smart::furnish(&one);
+    other.look_at_registry();
+    for _ in 0..10 {
+        let told = crate::smart::tokens(&one, "amin", "launch/patient offline_access patient/Patient.rs");
+        let (access, refresh) = (told["access_token"].as_str().unwrap(), told["refresh_token"].as_str().unwrap());
+        assert_eq!(other.get("Patient/p1", access).status, 200);
+        let form = format!("token={refresh}&client_id=app");
+        let _ = one.call("POST", "/revoke").form(&form).send().expect(200);
+        assert_eq!(other.get("Patient/p1", access).status, 401, "no time in between");
+    }
+}
+
+#[test]
 fn of_64_conditional_creates_over_two_nodes_one_makes_the_record() {
     let Some((one, other)) = nodes() else { return };
     let all = one.system(ALL);

@@ -318,3 +318,40 @@ fn bp1_sign_in_leads_nowhere_else() {
     let reply = visitor.submit(&page, "/sign-in", &fields).expect(400);
     assert!(reply.header("location").is_none());
 }
+
+#[test]
+fn a2_what_is_not_known_is_not_looked_at() {
+    let server = clinic();
+    let mut visitor = Visitor::new(&server);
+    let asked =
+        request("openid fhirUser patient/Patient.rs", &[("foo", "bar"), ("claims", "{}"), ("idp", "https://idp.example")]);
+    assert!(exchange(&server, &visitor.code(&asked, "amin")).expect(200).json()["access_token"].is_string());
+}
+
+#[test]
+fn a12_every_answer_says_who_gives_it() {
+    let server = clinic();
+    let mut visitor = Visitor::new(&server);
+    let page = visitor.reach_consent(&request("patient/Patient.rs", &[]), "amin");
+    assert_eq!(query(&visitor.allow(&page))["iss"], BASE);
+    let page = visitor.open(&request("patient/Patient.rs", &[]));
+    let refused = visitor.submit(&page, "/authorize/answer", &[("answer", "refuse")]);
+    assert_eq!((query(&refused)["iss"].as_str(), query(&refused)["error"].as_str()), (BASE, "access_denied"));
+    let wrong = visitor.open(&request("patient/Patient.rs", &[("response_type", "token")]));
+    assert_eq!((query(&wrong)["iss"].as_str(), query(&wrong)["error"].as_str()), (BASE, "unsupported_response_type"));
+}
+
+#[test]
+fn bp6_no_page_posts_a_message_to_another_window() {
+    let server = clinic();
+    let mut visitor = Visitor::new(&server);
+    let sign_in = visitor.get("/sign-in").expect(200);
+    let consent = visitor.reach_consent(&request("patient/Patient.rs", &[]), "amin");
+    let account = visitor.get("/account").expect(200);
+    let script =
+        sign_in.text().split("<script type=\"module\" src=\"").nth(1).map(|rest| rest.split('"').next().unwrap().to_owned());
+    let script = visitor.get(&script.expect("the script of passkeys")).expect(200);
+    for page in [&sign_in, &consent, &account, &script] {
+        assert!(!page.text().contains("postMessage") && !page.text().contains("window.opener"), "{}", page.text());
+    }
+}

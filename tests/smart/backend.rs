@@ -64,7 +64,7 @@ impl Program {
 }
 
 #[test]
-fn bs1_j1_r8_a_program_gets_a_token_and_nothing_else() {
+fn bs1_bs5_bs6_bp3_j1_r8_t11_t12_a_program_gets_a_token_and_nothing_else() {
     let lab = Program::new();
     let reply = lab.ask(&lab.good(), "system/Patient.rs").expect(200);
     assert_eq!((reply.header("cache-control"), reply.header("pragma")), (Some("no-store"), Some("no-cache")));
@@ -99,7 +99,7 @@ fn bs2_bs4_nobody_gets_more_than_they_are_registered_for() {
 }
 
 #[test]
-fn bs3_j9_every_other_form_is_refused() {
+fn bs3_bs6_j9_every_other_form_is_refused() {
     let lab = Program::new();
     let wrong = lab.ask_as("not_a_grant", ASSERTION_TYPE, &lab.good(), "system/Patient.rs").expect(400);
     assert_eq!(wrong.json()["error"], "unsupported_grant_type");
@@ -202,7 +202,7 @@ fn c1_c4_a_change_of_the_registration_takes_effect_at_once() {
 }
 
 #[test]
-fn s14_bp5_a_token_stands_in_one_place_and_says_what_it_lacks() {
+fn s14_bp4_bp5_a_token_stands_in_one_place_and_says_what_it_lacks() {
     let lab = Program::new();
     let told = lab.ask(&lab.good(), "system/Patient.rs").expect(200).json();
     let token = text(&told, "access_token");
@@ -220,7 +220,7 @@ fn s14_bp5_a_token_stands_in_one_place_and_says_what_it_lacks() {
 }
 
 #[test]
-fn d1_d18_the_document_lies_below_the_base_and_names_whole_sets() {
+fn d1_d2_d18_the_document_lies_below_the_base_and_names_whole_sets() {
     let lab = Program::new();
     for accept in ["application/fhir+json", "text/html", "*/*"] {
         let call = lab.server.call("GET", "/fhir/.well-known/smart-configuration").header("Accept", accept);

@@ -1,7 +1,8 @@
 //! The documents in which clients find the way.
 
-use super::visitor::clinic;
+use super::visitor::{HOME, Visitor, ask, clinic, query, request, seconds};
 use crate::support::{BASE, Server};
+use amanat::smart::{Client, ClientKeys};
 use serde_json::{Value, json};
 
 fn list(told: &Value, name: &str) -> Vec<String> {
@@ -61,7 +62,7 @@ fn d3_to_d14_everything_that_works_is_claimed() {
 }
 
 #[test]
-fn o2_cs2_bp7_the_documents_agree_and_are_open_to_all() {
+fn o2_cs2_bp7_d16_the_documents_agree_and_are_open_to_all() {
     let server = clinic();
     let smart = server.call("GET", "/fhir/.well-known/smart-configuration").send().expect(200).json();
     for place in [
@@ -90,6 +91,87 @@ fn o2_cs2_bp7_the_documents_agree_and_are_open_to_all() {
     ] {
         assert_eq!(legacy(name).as_ref(), Some(&smart[endpoint]), "CS-2 {name}");
     }
+}
+
+#[test]
+fn d11_every_scope_that_is_advertised_is_granted() {
+    let server = clinic();
+    let key = crate::support::Signer::of_client("k1");
+    server.register(Client::backend("lab", "Lab", ClientKeys::Jwks(key.key_set()), "system/*.cruds"));
+    let all = "launch launch/patient openid fhirUser profile offline_access online_access patient/*.cruds user/*.cruds";
+    server.register(Client::app("every", "Every", vec![HOME.to_owned()], all));
+    let smart = server.call("GET", "/fhir/.well-known/smart-configuration").send().json();
+    let scopes = list(&smart, "scopes_supported");
+    assert!(scopes.len() > 100, "{}", scopes.len());
+    let mut visitor = Visitor::signed_in(&server, "amin");
+    for scope in &scopes {
+        if scope.starts_with("system/") {
+            let jti = uuid::Uuid::new_v4().to_string();
+            let claims = json!({"iss": "lab", "sub": "lab", "aud": "https://localhost:8443/token", "exp": seconds(&server) + 300, "jti": jti});
+            let fields = [
+                ("grant_type", "client_credentials"),
+                ("scope", scope.as_str()),
+                ("client_assertion_type", amanat::smart::ASSERTION_TYPE),
+                ("client_assertion", &key.sign(&claims)),
+            ];
+            assert_eq!(ask(&server, &fields).expect(200).json()["scope"], *scope);
+        } else if scope.contains('/') && scope != "launch/patient" {
+            let page = visitor.open(&request(scope, &[("client_id", "every")]));
+            assert!(query(&visitor.allow(&page)).contains_key("code"), "{scope}");
+            server.wait(1);
+        }
+    }
+    let who = "openid profile fhirUser launch/patient offline_access patient/Patient.rs";
+    let code = visitor.code(&request(who, &[("client_id", "every")]), "amin");
+    let fields = [
+        ("grant_type", "authorization_code"),
+        ("code", code.as_str()),
+        ("redirect_uri", HOME),
+        ("client_id", "every"),
+        ("code_verifier", super::visitor::VERIFIER),
+    ];
+    assert_eq!(ask(&server, &fields).expect(200).json()["scope"], who);
+}
+
+#[test]
+fn c10_both_ways_to_register_are_told_in_public() {
+    let server = clinic();
+    let smart = server.call("GET", "/fhir/.well-known/smart-configuration").send().json();
+    let page = smart["service_documentation"].as_str().unwrap().strip_prefix("https://localhost:8443").unwrap().to_owned();
+    let told = server.call("GET", &page).send().expect(200);
+    assert!(told.header("content-type").unwrap().starts_with("text/html"));
+    for part in [
+        "id=\"one-patient\"",
+        "id=\"many-patients\"",
+        "id=\"app-state\"",
+        "client_credentials",
+        "https://localhost:8443/register",
+    ] {
+        assert!(told.text().contains(part), "{part}");
+    }
+    // What stands there works: an app for one patient, and a program for many.
+    let app = json!({
+        "client_name": "My Records", "redirect_uris": ["https://app.example/callback"], "token_endpoint_auth_method": "none",
+        "grant_types": ["authorization_code", "refresh_token"], "response_types": ["code"],
+        "scope": "launch/patient openid fhirUser offline_access patient/*.rs",
+    });
+    let program = json!({
+        "client_name": "Night report", "token_endpoint_auth_method": "private_key_jwt", "jwks_uri": "https://report.example/jwks.json",
+        "grant_types": ["client_credentials"], "scope": "system/Patient.rs system/Observation.rs",
+    });
+    for body in [app, program] {
+        server.call("POST", "/register").body("application/json", body.to_string()).send().expect(201);
+    }
+    let closed = Server::with("Policy-all-normal", "[smart]\nregistration = \"closed\"");
+    let told = closed.call("GET", &page).send().expect(200);
+    assert!(told.text().contains("Ask the operator") && !told.text().contains("/register"), "{}", told.text());
+}
+
+#[test]
+fn tl3_names_of_others_are_promised_to_be_asked_by_tls_alone() {
+    let server = Server::at("https://records.example/fhir");
+    let reply = server.call("GET", "metadata").send().expect(200);
+    assert_eq!(reply.header("strict-transport-security"), Some("max-age=31536000"));
 }
 
 #[test]

@@ -86,3 +86,31 @@ fn a_launch_needs_somebody_signed_in_and_a_context_that_fits() {
     assert!(server.launch("app", bad, cookie).is_err(), "L-7");
     assert!(server.launch("unknown", context(), cookie).is_err());
 }
+
+#[test]
+fn l9_a_role_that_is_not_known_brings_what_there_is() {
+    let server = clinic();
+    let mut visitor = Visitor::signed_in(&server, "khan");
+    let handle = launched(&server, &visitor, "app");
+    let scope = format!("{SCOPE} launch/diagnosticreport?role=https://elsewhere.example/role launch/imagingstudy");
+    let page = visitor.open(&request(&scope, &[("launch", &handle)]));
+    let code = query(&visitor.allow(&page).expect(303)).remove("code").unwrap();
+    let told = exchange(&server, &code).expect(200).json();
+    assert_eq!(told["fhirContext"], json!([{"reference": "DiagnosticReport/r1"}]));
+    assert_eq!(told["scope"], SCOPE, "what is not known is not claimed");
+}
+
+#[test]
+fn l10_a_refresh_tells_the_context_again_as_it_was() {
+    let server = clinic();
+    let mut visitor = Visitor::signed_in(&server, "khan");
+    let handle = launched(&server, &visitor, "app");
+    let page = visitor.open(&request(&format!("{SCOPE} offline_access"), &[("launch", &handle)]));
+    let code = query(&visitor.allow(&page).expect(303)).remove("code").unwrap();
+    let first = exchange(&server, &code).expect(200).json();
+    let fields = [("grant_type", "refresh_token"), ("refresh_token", text(&first, "refresh_token")), ("client_id", "app")];
+    let again = super::visitor::ask(&server, &fields).expect(200).json();
+    for name in ["patient", "encounter", "fhirContext", "intent", "need_patient_banner", "smart_style_url", "scope"] {
+        assert!(first.get(name).is_some() && again[name] == first[name], "{name}: {} {}", first[name], again[name]);
+    }
+}

@@ -239,3 +239,41 @@ fn o4_who_was_told_fhir_user_reads_that_record_and_no_other() {
     assert_eq!(server.call("GET", "/userinfo").send().status, 401);
     assert_eq!(server.call("GET", "/userinfo").token(text(&without, "access_token")).send().status, 403);
 }
+
+#[test]
+fn t11_t12_an_apps_token_lasts_an_hour_at_most() {
+    let server = clinic();
+    let told = super::visitor::tokens(&server, "amin", "launch/patient patient/Patient.rs");
+    let life = told["expires_in"].as_i64().unwrap();
+    assert!((1..=3600).contains(&life), "{life}");
+    let token = text(&told, "access_token");
+    server.get("Patient/p1", token).expect(200);
+    server.wait(life + 60);
+    let late = server.get("Patient/p1", token);
+    server.refused(&late, 401, "AMANAT-AUTH-0002", "token:expired");
+    assert!(late.header("www-authenticate").unwrap().contains("error=\"invalid_token\""));
+}
+
+#[test]
+fn t13_secrets_are_long_and_kept_as_digests() {
+    let server = clinic();
+    let mut visitor = Visitor::new(&server);
+    let code = visitor.code(&request("launch/patient offline_access patient/*.rs", &[]), "amin");
+    let told = exchange(&server, &code).expect(200).json();
+    let (access, refresh) = (text(&told, "access_token"), text(&told, "refresh_token"));
+    assert!(access.len() < 8000, "{}", access.len());
+    let secret = refresh.split('.').nth(1).unwrap();
+    for (name, secret) in [("code", code.as_str()), ("refresh token", secret)] {
+        // 43 characters of base64url are 256 bits.
+        assert_eq!(secret.len(), 43, "{name}");
+    }
+    let kept = server.column("SELECT id || ' ' || body AS leaf FROM authorization_state").join("\n");
+    let cookie = visitor.cookie("__Host-amanat-session").unwrap().clone();
+    for secret in [code.as_str(), secret, access, access.rsplit('.').next().unwrap(), &cookie] {
+        assert!(!kept.contains(secret), "{secret}");
+    }
+    let trail = server.trail().iter().map(ToString::to_string).collect::<String>();
+    for secret in [code.as_str(), secret, access, &cookie] {
+        assert!(!trail.contains(secret), "{secret}");
+    }
+}

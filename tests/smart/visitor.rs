@@ -36,7 +36,7 @@ pub(super) fn clinic() -> Server {
     server
 }
 
-pub(super) fn furnish(server: &Server) {
+pub(crate) fn furnish(server: &Server) {
     for (username, user) in [("amin", "Patient/p1"), ("bano", "Patient/p2"), ("khan", "Practitioner/d1")] {
         server.add_account(&account(username, user));
     }
@@ -238,7 +238,7 @@ pub(super) fn exchange(server: &Server, code: &str) -> Reply {
 }
 
 /// Tokens of the public app for this user and scope.
-pub(super) fn tokens(server: &Server, username: &str, scope: &str) -> Value {
+pub(crate) fn tokens(server: &Server, username: &str, scope: &str) -> Value {
     let code = Visitor::new(server).code(&request(scope, &[]), username);
     exchange(server, &code).expect(200).json()
 }

@@ -20,8 +20,10 @@ pub(crate) async fn begin(folder: &Path, settings: &str, clock: Clock) -> Runnin
     // Tests knock at every door with bad keys, which is just what the alert rules are for. Those of the rules switch them on.
     let quiet = if settings.contains("[alarms") { "" } else { "[alarms]\nenabled = false" };
     let settings = super::postgres::settings(folder, settings);
+    // Unless the settings begin with another one.
+    let base = if settings.trim_start().starts_with("base_url") { String::new() } else { format!("base_url = \"{BASE}\"") };
     let text = format!(
-        "[server]\nlisten = \"127.0.0.1:0\"\nmanagement_listen = \"127.0.0.1:0\"\nworkers = 1\nbase_url = \"{BASE}\"\n{settings}\n{quiet}\n"
+        "[server]\nlisten = \"127.0.0.1:0\"\nmanagement_listen = \"127.0.0.1:0\"\nworkers = 1\n{base}\n{settings}\n{quiet}\n"
     );
     std::fs::write(&file, text).unwrap();
     start(Config::load(Sources { file: Some(file), ..Sources::default() }).unwrap(), clock).await.unwrap()

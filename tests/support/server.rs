@@ -102,6 +102,14 @@ impl Server {
         server
     }
 
+    /// Under another FHIR base. Its tokens are its own alone.
+    pub(crate) fn at(base: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let clock = Clock::fixed(Instant::parse(MOMENT).unwrap());
+        let lead = format!("base_url = \"{base}\"");
+        Self::configured(folder, clock, None, "Policy-all-normal", (&lead, ""), "")
+    }
+
     /// As a demo is served.
     pub(crate) fn demo() -> Self {
         let folder = tempfile::tempdir().unwrap();
