@@ -2,6 +2,7 @@
 // part, disconnecting the app. Afterwards every page is looked at by axe-core and, with SCREENSHOTS=folder, photographed.
 //   node with_fhirclient_in_chromium.mjs demo.json path/to/fhir-client.min.js
 import assert from "node:assert/strict";
+import crypto from "node:crypto";
 import fs from "node:fs";
 import http from "node:http";
 import path from "node:path";
@@ -182,6 +183,24 @@ async function told(page) {
   await context.close();
 }
 
+// An app with an address of its own, which a person may wish not to be asked about again.
+const origin = new URL(demo.base).origin;
+const at = "https://app.example/callback";
+let long;
+{
+  const { page, context } = await visitor();
+  await page.goto(`${origin}/demo`);
+  await page.fill("#app-name", "Long Walk");
+  await page.fill("#redirect-uri", at);
+  await page.click("#register-app");
+  long = await page.textContent("#client-id");
+  await context.close();
+}
+const asking = new URLSearchParams({
+  response_type: "code", client_id: long, redirect_uri: at, scope: "launch/patient patient/Patient.rs patient/Observation.rs", state: "s",
+  aud: demo.base, code_challenge: "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM", code_challenge_method: "S256",
+});
+
 // Every page in both languages, light and dark, on a phone and on a desk, without JavaScript errors or WCAG findings.
 for (const locale of ["en", "ur"]) {
   for (const colorScheme of ["light", "dark"]) {
@@ -197,10 +216,68 @@ for (const locale of ["en", "ur"]) {
       await page.waitForSelector("#consent");
       await look(page, name("consent"));
       await page.click("#refuse");
-      await page.goto(`${new URL(demo.base).origin}/authorize?client_id=nobody`);
+      await page.goto(`${origin}/authorize?client_id=nobody`);
       await look(page, name("wrong"));
-      await page.goto(`${new URL(demo.base).origin}/account/phone`);
+      await page.goto(`${origin}/account/phone`);
       await look(page, name("second-factor"));
+      // The same app once more: allowed for long, then without the page, then asked again.
+      await page.route("https://app.example/**", (route) => route.fulfill({ contentType: "text/html", body: "back" }));
+      await page.goto(`${origin}/authorize?${asking}`);
+      await page.waitForSelector("#remember");
+      await look(page, name("consent-remember"));
+      await page.check("#remember");
+      await page.click("#allow");
+      await page.waitForURL("https://app.example/**");
+      await page.goto(`${origin}/authorize?${asking}`);
+      assert.ok(new URL(page.url()).searchParams.get("code"), "not asked again");
+      await page.goto(`${origin}/account`);
+      await look(page, name("account"));
+      await page.click(".ask-again");
+      await page.goto(`${origin}/authorize?${asking}`);
+      await page.waitForSelector("#remember");
+      await page.goto(`${origin}/developers`);
+      await look(page, name("developers"));
+      await context.close();
+    }
+  }
+}
+
+// A phone as second factor, with its codes (RFC 6238), then the page that asks for one and the choice of a patient.
+function totp(secret) {
+  const bits = [...secret].map((c) => "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567".indexOf(c).toString(2).padStart(5, "0")).join("");
+  const key = Buffer.from(bits.match(/.{8}/g).map((byte) => parseInt(byte, 2)));
+  const step = Buffer.alloc(8);
+  step.writeBigUInt64BE(BigInt(Math.floor(Date.now() / 30000)));
+  const mac = crypto.createHmac("sha1", key).update(step).digest();
+  return String((mac.readUInt32BE(mac[19] & 15) & 0x7fffffff) % 1e6).padStart(6, "0");
+}
+let recovery;
+{
+  const { page, context } = await visitor();
+  await page.goto(`${origin}/sign-in`);
+  await signIn(page, clinician);
+  await page.goto(`${origin}/account/phone`);
+  await page.fill("#code", totp(await page.textContent("#secret")));
+  await page.click("#continue");
+  await page.waitForSelector("#recovery");
+  recovery = await page.$$eval("#recovery code", (all) => all.map((one) => one.textContent));
+  await look(page, "recovery-en-light");
+  await context.close();
+}
+for (const locale of ["en", "ur"]) {
+  for (const colorScheme of ["light", "dark"]) {
+    for (const [kind, viewport] of [["phone", { width: 360, height: 740 }], ["desk", { width: 1280, height: 800 }]]) {
+      const { page, context } = await visitor({ locale, colorScheme, viewport });
+      const name = (what) => `${what}-${locale}-${colorScheme}-${kind}`;
+      await page.goto(`http://127.0.0.1:8765/?scope=${encodeURIComponent("launch/patient patient/Patient.rs")}`);
+      await page.waitForSelector("#sign-in");
+      await signIn(page, clinician);
+      await page.waitForSelector("#code");
+      await look(page, name("code"));
+      await page.fill("#code", recovery.pop());
+      await page.click("#continue");
+      await page.waitForSelector("#patients");
+      await look(page, name("patients"));
       await context.close();
     }
   }

@@ -18,7 +18,8 @@ pub(super) fn statement(
 ) -> String {
     let mut statement = Capability {
         software: "Amanat".to_owned(),
-        version: env!("CARGO_PKG_VERSION").to_owned(),
+        // Nobody learns from it which mistakes are mended.
+        version: concat!(env!("CARGO_PKG_VERSION_MAJOR"), ".", env!("CARGO_PKG_VERSION_MINOR")).to_owned(),
         description: "FHIR R4 gateway: scopes, consent and trail on every path".to_owned(),
         base: base.to_owned(),
         date: now.to_string(),
