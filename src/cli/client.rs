@@ -269,6 +269,11 @@ async fn list(desk: &Desk, json: bool, screen: &mut Screen<'_>) -> Result<(), Fa
             "enabled"
         };
         screen.line(format_args!("{:width$}  {state:8}  {}", client.id, client.scopes))?;
+        if let Some(days) = client.old_keys(desk.now()) {
+            let whom = client.enrolled.as_ref().map(|one| one.contacts.join(", ")).filter(|whom| !whom.is_empty());
+            let whom = whom.unwrap_or_else(|| "its owner".to_owned());
+            screen.line(format_args!("{:width$}  its keys have been the same for {days} days: ask {whom} for new ones", ""))?;
+        }
     }
     Ok(())
 }

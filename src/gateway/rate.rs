@@ -115,8 +115,13 @@ impl Used {
         const SECOND: i64 = 1_000_000;
         let each = (SECOND / i64::from(rate.per_second.max(1))).max(1);
         let at = now.0.saturating_mul(1_000);
+        let burst = each.saturating_mul(i64::from(rate.burst.max(1)));
+        if self.earned > at.saturating_add(burst) {
+            // Nobody can have taken so much: the clock was set back.
+            self.earned = at;
+        }
         let earned = self.earned.max(at).saturating_add(each);
-        let early = earned.saturating_sub(at).saturating_sub(each.saturating_mul(i64::from(rate.burst.max(1))));
+        let early = earned.saturating_sub(at).saturating_sub(burst);
         if early <= 0 {
             self.earned = earned;
             return Ok(());
@@ -147,6 +152,14 @@ mod tests {
         assert!(ask(5_100) && !ask(5_100));
         assert!((0..3).all(|_| ask(60_000)) && !ask(60_000), "a rest earns a burst, no more");
         assert!(gate.pass("other", Instant(5_000)).is_ok(), "everybody is counted alone");
+    }
+
+    #[test]
+    fn a_clock_that_was_set_back_locks_nobody_out() {
+        let gate = Gate::new(RATE).unwrap();
+        let ask = |at: i64| gate.pass("one", Instant(at)).is_ok();
+        assert!(ask(3_600_000));
+        assert!((0..3).all(|_| ask(5_000)) && !ask(5_000));
     }
 
     #[test]

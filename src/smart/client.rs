@@ -67,6 +67,9 @@ pub struct Client {
     pub kind: ClientKind,
     /// Its public keys.
     pub keys: ClientKeys,
+    /// Since when keys that were registered with it are what they are, in milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keys_since: Option<i64>,
     /// The scopes that it may be granted, separated by spaces.
     pub scopes: String,
     /// The organization that it acts for, as a reference, a URL or `system|value`.
@@ -134,6 +137,7 @@ impl Client {
             issuer: None,
             kind: ClientKind::Backend,
             keys,
+            keys_since: None,
             scopes: scopes.to_owned(),
             organization: None,
             purposes: Vec::new(),

@@ -49,6 +49,7 @@ impl ClientStore for Kept {
     }
 
     fn add(&self, client: Client, now: Instant) -> Pending<'_, bool> {
+        let client = client.keyed(None, now);
         self.write(move |connection| storage::add(connection, &client, now))
     }
 
@@ -57,8 +58,11 @@ impl ClientStore for Kept {
         self.write(move |connection| storage::set_disabled(connection, &id, disabled))
     }
 
-    fn replace(&self, client: Client, _: Instant) -> Pending<'_, bool> {
-        self.write(move |connection| storage::replace(connection, &client))
+    fn replace(&self, client: Client, now: Instant) -> Pending<'_, bool> {
+        self.write(move |connection| {
+            let before = storage::find(connection, &client.id)?;
+            storage::replace(connection, &client.keyed(before.as_ref(), now))
+        })
     }
 
     fn remove<'a>(&'a self, id: &'a str) -> Pending<'a, bool> {

@@ -17,6 +17,7 @@ mod federation;
 mod id_token;
 mod issue;
 mod kept;
+mod key_age;
 mod key_ring;
 mod keys;
 mod launch;

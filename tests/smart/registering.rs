@@ -180,3 +180,28 @@ fn c9_who_registers_all_the_time_is_slowed_down_and_a_site_can_close_it() {
     let smart = closed.call("GET", "/fhir/.well-known/smart-configuration").send().json();
     assert!(smart.get("registration_endpoint").is_none());
 }
+
+#[test]
+fn c5_the_owner_is_told_how_old_the_keys_are() {
+    let server = clinic();
+    let key = Signer::of_client("k1");
+    let mut body = json!({
+        "client_name": "Lab", "token_endpoint_auth_method": "private_key_jwt", "grant_types": ["client_credentials"],
+        "scope": "system/Patient.rs", "jwks": key.key_set(),
+    });
+    let told = register(&server, &body).expect(201).json();
+    let (path, token) = (format!("/register/{}", text(&told, "client_id")), text(&told, "registration_access_token").to_owned());
+    let since = |server: &Server| server.get(&path, &token).expect(200).json()["jwks_registered_at"].as_i64().unwrap();
+    let first = seconds(&server);
+    assert_eq!(since(&server), first);
+    server.wait(400 * 24 * 3600);
+    body["client_id"] = told["client_id"].clone();
+    body["contacts"] = json!(["mailto:dev@lab.example"]);
+    let put =
+        |body: &Value| server.call("PUT", &path).token(&token).body("application/json", body.to_string()).send().expect(200);
+    put(&body);
+    assert_eq!(since(&server), first, "the same keys");
+    body["jwks"] = Signer::of_client("k2").key_set();
+    put(&body);
+    assert_eq!(since(&server), seconds(&server));
+}

@@ -215,6 +215,9 @@ impl Registrar {
         match request.method {
             "GET" => {
                 let mut told = metadata::told(&client);
+                if let Some(since) = client.keys_since {
+                    told.insert("jwks_registered_at".to_owned(), json!(Instant(since).seconds()));
+                }
                 self.managed(&mut told, id, token);
                 Ok(Done { status: 200, client: id.to_owned(), scope: None, reason: "client-read", body: Some(told) })
             }
