@@ -28,6 +28,7 @@ mod password;
 mod people;
 mod pkcs8;
 mod profile;
+mod redirect_uri;
 mod register;
 mod registry;
 mod revocations;
@@ -50,7 +51,7 @@ pub use authorize::{
     Answered, Asked, CATEGORIES, Category, Choice, KINDS, Offer, Pending as PendingRequest, Remembered, Wrong, asked, sent_back,
 };
 pub use brands::{brand_bundle, brand_identifier};
-pub use client::{Client, ClientFault, ClientKeys, ClientKind, LONGEST_BACKEND_TOKEN, LONGEST_TOKEN_LIFE, origin};
+pub use client::{Client, ClientFault, ClientKeys, ClientKind, LONGEST_BACKEND_TOKEN, LONGEST_TOKEN_LIFE};
 pub use communities::{Communities, Community, CommunitySettings, LONGEST_STATEMENT};
 pub use discovery::{
     APP_STATE_PATH, DEVELOPERS_PATH, Endpoints, capabilities, openid_configuration, protected_resource, scopes_supported,
@@ -68,6 +69,7 @@ pub use passkey::{ALGORITHMS as PASSKEY_ALGORITHMS, Made, Passkey, RelyingParty,
 pub use password::PasswordFault;
 pub use people::{People, PeopleFault, Present, Whence};
 pub use profile::{Profile, TlsName};
+pub use redirect_uri::origin;
 pub use register::{Admission, Registrar, RegistrationRequest};
 pub use registry::Registry;
 pub use revocations::Revocations;
