@@ -138,6 +138,7 @@ fn kind(of: ResourceType) -> &'static str {
         ResourceType::Organization => "names of hospitals and laboratories",
         ResourceType::Practitioner => "names of doctors and nurses",
         ResourceType::PractitionerRole => "where doctors and nurses work",
+        ResourceType::Basic => "notes of other kinds, and what the app keeps here for itself",
         ResourceType::Consent => "consents",
         ResourceType::AuditEvent => "who looked at the record",
         other => other.name(),

@@ -138,6 +138,7 @@ fn kind(of: ResourceType) -> &'static str {
         ResourceType::Organization => "ہسپتالوں اور لیبارٹریوں کے نام",
         ResourceType::Practitioner => "ڈاکٹروں اور نرسوں کے نام",
         ResourceType::PractitionerRole => "ڈاکٹر اور نرسیں کہاں کام کرتے ہیں",
+        ResourceType::Basic => "دیگر اقسام کے نوٹ، اور جو ایپ یہاں اپنے لیے رکھتی ہے",
         ResourceType::Consent => "رضامندیاں",
         ResourceType::AuditEvent => "ریکارڈ کس نے دیکھا",
         other => other.name(),
