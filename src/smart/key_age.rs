@@ -5,7 +5,7 @@ use super::client::{Client, ClientKeys};
 use crate::fhir::Instant;
 
 /// Days after which the owner is to be reminded.
-pub const OLD_KEYS_DAYS: i64 = 365;
+const OLD_KEYS_DAYS: i64 = 365;
 
 impl Client {
     /// The client as it is kept now, in the place of this one: its keys are as old as they were, or new.

@@ -43,7 +43,7 @@ fn find(server: &Server, token: &str, query: &[(&str, &str)]) -> Reply {
     server.get(&format!("/app-state/Basic?{}", encoded(query)), token)
 }
 
-fn of<'q>(subject: &'q str) -> [(&'q str, &'q str); 2] {
+fn of(subject: &str) -> [(&str, &str); 2] {
     [("code", CODE), ("subject", subject)]
 }
 

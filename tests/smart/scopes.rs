@@ -83,8 +83,11 @@ fn s1_letters_out_of_order_and_words_of_another_case_grant_nothing() {
     assert_eq!(told["scope"], "launch/patient patient/Observation.rs");
 }
 
+/// Asks with a token; the status.
+type Asking<'s> = Box<dyn Fn(&str) -> u16 + 's>;
+
 /// What is asked, and the letter that it needs.
-fn cells(server: &Server) -> Vec<(&'static str, char, Box<dyn Fn(&str) -> u16 + '_>)> {
+fn cells(server: &Server) -> Vec<(&'static str, char, Asking<'_>)> {
     let new = || observation("x", "p1", "laboratory");
     let same = |id: &str| observation(id, "p1", "laboratory");
     let patch = json!([{"op": "replace", "path": "/status", "value": "amended"}]);

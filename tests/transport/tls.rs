@@ -139,7 +139,7 @@ fn hello(version: u8, suites: &[u16], extensions: &[u8]) -> Vec<u8> {
         hello.extend(extensions);
     }
     let length = u16::try_from(hello.len()).unwrap();
-    let mut record = vec![22, 3, if version == 0 { 0 } else { 1 }];
+    let mut record = vec![22, 3, u8::from(version != 0)];
     record.extend((length + 4).to_be_bytes());
     record.extend([1, 0]);
     record.extend(length.to_be_bytes());
