@@ -138,7 +138,6 @@ fn every_route_has_a_door_that_refuses() {
 
 /// Codes that no request of a test can bring about, and why.
 const UNREACHED: &[(&str, &str)] = &[
-    ("AMANAT-REC-0004", "no type demands If-Match yet"),
     ("AMANAT-INT-0001", "a defect, by definition"),
     ("AMANAT-REC-0006", "needs a change between decision and commit, five times in a row; the store's own tests make it"),
 ];
