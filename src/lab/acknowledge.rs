@@ -139,7 +139,8 @@ impl Default for Header {
 impl Header {
     /// Of a message.
     pub fn of(message: &Message) -> Self {
-        let raw = |field: usize| message.header(field).raw().to_owned();
+        // A header that goes on in a second line is read, and answered in one.
+        let raw = |field: usize| message.header(field).raw().split('\n').next().unwrap_or_default().to_owned();
         let or = |field: usize, usual: &str| if message.header(field).is_valued() { raw(field) } else { usual.to_owned() };
         Self {
             separators: *message.separators(),
@@ -149,7 +150,7 @@ impl Header {
             control: raw(10),
             processing: or(11, "P"),
             version: or(12, "2.5.1"),
-            charset_name: raw(18),
+            charset_name: charset_name(message, raw(18)),
         }
     }
 
@@ -163,6 +164,15 @@ impl Header {
             Err(_) => Self::default(),
         }
     }
+}
+
+/// MSH-18 to repeat, if it is the set that the message was read in: any other would only make the acknowledgement one that nobody can read.
+fn charset_name(message: &Message, raw: String) -> String {
+    let read = message.charset();
+    // UTF-16 is known by its bytes, whatever its name says of their order.
+    let is_wide = matches!(read, Charset::Other(encoding) if [encoding_rs::UTF_16LE, encoding_rs::UTF_16BE].contains(&encoding));
+    let names = message.header(18).repetitions().filter_map(|one| Charset::named(&one.component(1).text()));
+    if names.into_iter().any(|named| named == read || is_wide) { raw } else { String::new() }
 }
 
 /// An acknowledgement as bytes. `number` is its own control id, at most 20 characters.
@@ -286,5 +296,28 @@ mod tests {
         assert!(text.contains("\rMSA|AE|c9"), "{text}");
         let text = String::from_utf8(acknowledgement(&Header::guessed(b"?"), "AR", &[], "", "n", Instant(0))).unwrap();
         assert!(text.starts_with("MSH|^~\\&|AMANAT|"), "{text}");
+    }
+
+    #[test]
+    fn a_header_of_two_lines_is_answered_in_one_and_no_unknown_set_is_repeated() {
+        let bytes = b"MSH|^~\\&|LAB|F|GATE|H|20260101||ORU^R01|c1|P|2.5\nmore||||||no set of \xE9\rPID|1\r";
+        let header = Header::of(&Message::read(bytes, Charset::Latin1).unwrap());
+        let answer = acknowledgement(&header, "AA", &[], "", "n", Instant(0));
+        let answer = Message::read(&answer, Charset::Latin1).unwrap();
+        assert_eq!(answer.header(18).raw(), "");
+        assert_eq!(answer.header(12).raw(), "2.5");
+        assert_eq!(answer.first("MSA").unwrap().field(1).text(), "AA");
+    }
+
+    #[test]
+    fn the_set_of_the_message_is_repeated_when_it_is_the_one_that_it_is_in() {
+        let read = |name: &str, bytes: &[u8]| {
+            let whole = [format!("MSH|^~\\&|LAB|F|GATE|H|20260101||ORU^R01|c1|P|2.5||||||{name}|x").as_bytes(), bytes].concat();
+            Header::of(&Message::read(&whole, Charset::Latin1).unwrap()).charset_name
+        };
+        assert_eq!(read("8859/1", b"\xE9"), "8859/1");
+        assert_eq!(read("UTF-8~UNICODE", b""), "UTF-8~UNICODE");
+        assert_eq!(read("ASCII", "é".as_bytes()), "", "it is not");
+        assert_eq!(read("KLINGON", b""), "");
     }
 }
