@@ -32,6 +32,14 @@ pub(crate) struct Server {
     pub(crate) signer: Arc<Signer>,
 }
 
+impl Server {
+    /// Has the database look at what it holds, where it plans by that; false where it does not.
+    pub(crate) fn analyse(&self) -> bool {
+        let url = schema_in(&self.settings, self.folder.path());
+        url.inspect(|url| drop(postgres::ask(url, "ANALYZE"))).is_some()
+    }
+}
+
 /// The URL of the store that these settings name, when it is on a server.
 fn schema_in(settings: &str, folder: &std::path::Path) -> Option<String> {
     let ledger = |line: &'_ str| line.strip_prefix("ledger = \"postgres:").map(str::to_owned);

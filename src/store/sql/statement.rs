@@ -4,7 +4,7 @@
 //! its text. Text is built from fixed pieces, values are bound, so texts are as many as query *shapes*; see [`Statement::once`].
 
 use super::connection::Connection;
-use super::dialect::without_hints;
+use super::dialect::{fenced, without_hints};
 use super::judge::Session;
 use super::postgres::PgLink;
 use super::wording::Wording;
@@ -322,10 +322,12 @@ impl<T> Typed<T> {
     /// Without hints, and without what PostgreSQL cannot keep: a NUL in a text is a noncharacter there, when it is kept as when it is
     /// sought.
     fn for_postgres(mut self) -> Self {
-        if let Wording::Marked(marked) = &mut self.0.text
-            && let Cow::Owned(text) = without_hints(marked)
-        {
-            *marked = Cow::Owned(text);
+        if let Wording::Marked(marked) = &mut self.0.text {
+            for with in [without_hints, fenced] {
+                if let Cow::Owned(text) = with(marked) {
+                    *marked = Cow::Owned(text);
+                }
+            }
         }
         for bind in &mut self.0.binds {
             if let Bind::Text(text) = bind

@@ -224,8 +224,9 @@ impl Sql {
             sql.say(&format!("EXISTS (SELECT 1 FROM index_reference {by} CROSS JOIN record {to} WHERE {by}.rid = {}", on.rid));
             sql.say(&format!(" AND {by}.param = ")).value(on.rows(parameter.id));
             on.own(sql, &by);
-            sql.say(&format!(" AND {by}.target_type = ")).value(i64::from(of.code()));
-            sql.say(&format!(" AND {to}.type = {by}.target_type AND {to}.id = {by}.target_id AND {to}.deleted = 0 AND "));
+            // The sums keep PostgreSQL from seeking targets by their type, or among all live records: they are sought by type and id together.
+            sql.say(&format!(" AND {by}.target_type + 0 = ")).value(i64::from(of.code()));
+            sql.say(&format!(" AND {to}.type = {by}.target_type AND {to}.id = {by}.target_id AND {to}.deleted + 0 = 0 AND "));
             sql.criterion(eyes, criterion, On::record(&rid, Some(*of)));
             sql.say(" AND ").visible(permit, *of, &rid).say(")");
         });

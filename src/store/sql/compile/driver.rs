@@ -211,8 +211,8 @@ fn among(searched: &Searched<'_>, criterion: &Criterion) -> Option<(Promise, Dri
     let mut conditions = searched.sql();
     let set = conditions.selected(searched.only(), criterion)?;
     let count = Some(set.clone());
-    conditions.say("d.rid IN (").append(set).say(") AND ");
-    searched.type_is(&mut conditions, "d.type");
+    conditions.among_selected("d.rid", set).say(" AND ");
+    searched.type_is(&mut conditions, "d.type + 0");
     conditions.say(" AND d.deleted = 0");
     Some((Promise::Count, Driver { table: "record d".to_owned(), conditions, count, in_order: false, serves: None }))
 }

@@ -43,8 +43,8 @@ fn driver(searched: &Searched<'_>, by: &SearchParameter, dates: &[&DateValue], s
     let mut conditions = searched.sql();
     let mut set = conditions.part();
     within(&mut set, i64::from(by.id.0), dates);
-    conditions.say("d.rid IN (").append(set.clone()).say(") AND ");
-    searched.type_is(&mut conditions, "d.type");
+    conditions.among_selected("d.rid", set.clone()).say(" AND ");
+    searched.type_is(&mut conditions, "d.type + 0");
     conditions.say(" AND d.deleted = 0");
     Driver { table: "record d".to_owned(), conditions, count: Some(set), in_order: false, serves }
 }

@@ -88,8 +88,9 @@ impl Sql {
             union.say(if at == 0 { "" } else { " UNION ALL " });
             union.say(&format!("SELECT {f}.rid AS rid FROM (")).append(inner);
             union.say(&format!(
-                ") {s} CROSS JOIN record {t} CROSS JOIN index_reference {f} WHERE {t}.rid = {s}.rid AND {t}.type = "
+                ") {s} CROSS JOIN record {t} CROSS JOIN index_reference {f} WHERE {t}.rid = {s}.rid AND {t}.type + 0 = "
             ));
+            // The sum keeps PostgreSQL from reading every record of the type instead.
             union.value(i64::from(of.code())).say(&format!(" AND {f}.param = ")).value(i64::from(parameter.id.0));
             union.say(&format!(" AND {f}.target_type = {t}.type AND {f}.target_id = {t}.id"));
         }
