@@ -4,8 +4,7 @@ use super::record::open;
 use super::{Change, Expected, Forwarded, Marking, Row, Sealed};
 use crate::access::{Look, Permit, may_write};
 use crate::fhir::json::{Document, Element, JsonFault};
-use crate::fhir::search::IndexEntry;
-use crate::fhir::search::{extract, order};
+use crate::fhir::search::{IndexEntry, extract, order, ordered_before};
 use crate::fhir::stamp::prepare;
 use crate::fhir::{Facts, Id, Instant, Key, Need, Problem, Refusal, ResourceType, Version};
 use crate::fhir::{belongs_with, encode, patch, patients_of, rewrite, shape};
@@ -132,10 +131,13 @@ impl Draft {
         may_write(permit, need, &Look::new(&facts, &|| entries.clone()))?;
         let facts = self.joined(facts);
         keeps_its_patient(&facts, old)?;
-        let (add, remove) = difference(entries, old_entries(old, marking)?);
+        let had = old_entries(old, marking)?;
+        // What was not there had no place: it counts as made anew.
+        let before = if had.is_empty() { Vec::new() } else { ordered_before(&had, &entries) };
+        let (add, remove) = difference(entries, had);
         let expected = old.map_or(Expected::Absent, |old| Expected::Version(old.facts.version));
         let content = Forwarded { prepared: prepare(&self.document, self.resource_type, &key.id) };
-        Ok(Change { key, expected, content: Some(content), patients: facts.patients, marks: facts.marks, add, remove })
+        Ok(Change { key, expected, content: Some(content), patients: facts.patients, marks: facts.marks, add, remove, before })
     }
 }
 
@@ -167,6 +169,7 @@ pub fn deletion(old: &Row, marking: &Marking<'_>) -> Result<Change, Refusal> {
         marks: old.facts.marks.clone(),
         add: Vec::new(),
         remove: old_entries(Some(old), marking)?,
+        before: Vec::new(),
     })
 }
 

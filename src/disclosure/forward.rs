@@ -3,7 +3,7 @@
 use crate::access::Permit;
 use crate::audit::{Entry, Receipt};
 use crate::disclosure::Sealed;
-use crate::fhir::search::{IndexEntry, SearchQuery};
+use crate::fhir::search::{IndexEntry, OrderedBefore, SearchQuery};
 use crate::fhir::stamp::Prepared;
 use crate::fhir::{Facts, Id, Instant, Key, Marks, Need, Version};
 
@@ -28,6 +28,8 @@ pub struct Change {
     pub add: Vec<IndexEntry>,
     /// Index rows that it loses.
     pub remove: Vec<IndexEntry>,
+    /// Where it stood in the orders that it has a place in, as far as that changes.
+    pub before: Vec<OrderedBefore>,
 }
 
 impl Change {

@@ -17,5 +17,14 @@ pub fn own_record(key: Key, document: &str, marking: &Marking<'_>) -> Result<Cha
     let marks = marking.labelling.marks(&document, &key, base);
     let add = extract(&document, key.resource_type, base, marking.known);
     let content = Forwarded { prepared: prepare(&document, key.resource_type, &key.id) };
-    Ok(Change { key, expected: Expected::Absent, content: Some(content), patients, marks, add, remove: Vec::new() })
+    Ok(Change {
+        key,
+        expected: Expected::Absent,
+        content: Some(content),
+        patients,
+        marks,
+        add,
+        remove: Vec::new(),
+        before: Vec::new(),
+    })
 }

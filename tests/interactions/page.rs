@@ -104,6 +104,8 @@ fn no_row_comes_twice_and_none_is_missed_while_others_write() {
         "Observation?_sort=-_lastUpdated&",
         "Observation?_sort=date,_id&",
         "Observation?_sort=-date&",
+        "Observation?_sort=-value-quantity,date&",
+        "Observation?_sort=status,-date&",
         "Patient/p1/Observation?",
         "Patient/p1/*?",
         "?_type=Observation,Patient&_sort=-_lastUpdated&",
@@ -134,6 +136,13 @@ fn no_row_comes_twice_and_none_is_missed_while_others_write() {
                 for n in [at, at + 7, 39 - at % 40] {
                     let mut changed = observation(&format!("n{}", n % 40), "p1", "laboratory");
                     changed["note"] = json!([{"text": format!("{number} {at}")}]);
+                    // What pages are sorted by changes, too: up, down and away.
+                    changed["effectiveDateTime"] = format!("20{:02}-0{}-01", (number * 7 + at * 5 + n) % 80, 1 + at % 9).into();
+                    changed["valueQuantity"] = json!({"value": (n * 13 + at) % 40, "unit": "g/dL"});
+                    changed["status"] = ["final", "amended", "corrected"][(number + at + n) % 3].into();
+                    if (at + n) % 5 == 0 {
+                        let _gone = changed.as_object_mut().unwrap().remove("valueQuantity");
+                    }
                     let _ = server.put(&format!("Observation/n{}", n % 40), &all, &changed).expect(200);
                 }
             });

@@ -15,6 +15,7 @@ mod parameter;
 mod parse;
 mod query;
 mod reference;
+mod sorted;
 mod words;
 
 pub use constraint::parse_constraint;
@@ -34,4 +35,5 @@ pub use query::{
     SearchQuery, Sort, SortKey, SystemMatch, TokenValue, Total, Value,
 };
 pub use reference::Pointer;
+pub use sorted::{OrderKey, OrderKind, OrderedBefore, ordered_before};
 pub use words::{Words, words_of};

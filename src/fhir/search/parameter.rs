@@ -45,6 +45,12 @@ impl ParameterId {
         (rows.0 & !(1 << 28)) / 8 == self.0 / 8
     }
 
+    /// Whether these are a parameter's own values, of the record itself: by which it is sorted.
+    #[must_use]
+    pub const fn is_its_own(self) -> bool {
+        self.0 % 8 == 0 && self.0 & 1 << 28 == 0
+    }
+
     /// The same rows of contained resources: their group is that of the value plus [`ELEMENTS`] times the resource's number (from 1).
     #[must_use]
     pub const fn inside(self) -> Self {

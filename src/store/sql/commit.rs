@@ -1,5 +1,6 @@
 //! Applying a commit: guards, changes, entries, all in the writer's transaction.
 
+use super::before;
 use super::connection::Connection;
 use super::index;
 use super::marks::mark_columns;
@@ -132,6 +133,7 @@ fn change_one(writer: &mut Writer, change: Change, current: Option<&Current>, up
     let before: &[Id] = current.filter(|current| !current.deleted).map_or(&[], |current| &current.patients);
     let after: &[Id] = if live { &change.patients } else { &[] };
     move_patients(writer, (rid, &change.key), before, after)?;
+    before::remember(&mut writer.connection, rid, at, change.before)?;
     index::remove(&mut writer.connection, &mut writer.names, rid, change.remove)?;
     index::add(&mut writer.connection, &mut writer.names, rid, change.add, current.is_none())?;
     Ok(Stored { key: change.key, version, updated, content: sealed })

@@ -7,6 +7,7 @@
 
 mod answered;
 mod app_state;
+mod before;
 mod commit;
 mod compile;
 mod connection;

@@ -1,8 +1,9 @@
 //! `_sort`: the keys of an order, and where in it a page begins.
 
+use super::super::before::number_of;
 use super::super::dialect::Dialect;
 use super::Sql;
-use crate::fhir::search::{ParameterType, Sort, SortKey};
+use crate::fhir::search::{OrderKind, ParameterType, Sort, SortKey};
 
 /// An order by some keys and, between equals, by the record's number. A record without a key comes last in both directions
 /// (R4 search § 3.1.1.5.8 leaves it open).
@@ -33,7 +34,7 @@ impl<'q> Order<'q> {
         self.keys.iter().map(|key| kind(&key.by))
     }
 
-    /// The keys of the driver's record, as `k0`, `k1`, ... On later pages a record that has changed since the first one keeps the time that
+    /// The keys of the driver's record, as `k0`, `k1`, ... On later pages a record that has changed since the first one keeps the place that
     /// it had then, so that it comes neither twice nor not at all.
     pub(in crate::store::sql) fn columns(&self, sql: &mut Sql, snapshot: Option<i64>) {
         for (at, key) in self.keys.iter().enumerate() {
@@ -41,10 +42,9 @@ impl<'q> Order<'q> {
             match (&key.by, source(&key.by, key.descending)) {
                 (SortKey::Id, _) => sql.say("(SELECT s.id FROM record s WHERE s.rid = d.rid)").end(),
                 (SortKey::LastUpdated, _) => last_updated(sql, snapshot),
-                (SortKey::Parameter(_), Some(source)) if source.joined => sql.say(&format!("j{at}.k")).end(),
                 (SortKey::Parameter(parameter), Some(source)) => {
-                    sql.say(&format!("(SELECT {} FROM {} s WHERE s.rid = d.rid AND s.param = ", source.key, source.table));
-                    sql.value(i64::from(parameter.id.0)).say(")");
+                    let was = snapshot.map(|snapshot| (snapshot, kind(&key.by), key.descending));
+                    placed(sql, at, i64::from(parameter.id.0), &source, was);
                 }
                 (SortKey::Parameter(_), None) => sql.say("CAST(NULL AS TEXT)").end(),
             }
@@ -111,6 +111,43 @@ impl<'q> Order<'q> {
     }
 }
 
+/// The key by a parameter: what it was when the first page was read, where a change has moved it since; else what it is.
+fn placed(sql: &mut Sql, at: usize, param: i64, source: &Source, was: Option<(i64, KeyKind, bool)>) {
+    if let Some((snapshot, of, descending)) = was {
+        let since = |sql: &mut Sql, what: &str| {
+            sql.say(&format!("SELECT {what} FROM index_before b WHERE b.rid = d.rid AND b.param = ")).value(param);
+            sql.say(" AND b.kind = ").value(number_of(source.kind)).say(" AND b.change > ").value(snapshot).end();
+        };
+        sql.say("CASE WHEN EXISTS (");
+        since(sql, "1");
+        sql.say(") THEN (");
+        // The first change since tells what there was before all of them.
+        since(sql, column(of, descending));
+        sql.say(" ORDER BY b.change LIMIT 1) ELSE ");
+    }
+    if source.joined {
+        sql.say(&format!("j{at}.k")).end();
+    } else {
+        sql.say(&format!("(SELECT {} FROM {} s WHERE s.rid = d.rid AND s.param = ", source.key, source.table));
+        sql.value(param).say(")").end();
+    }
+    if was.is_some() {
+        sql.say(" END").end();
+    }
+}
+
+/// The column of `index_before` that such a key stands in.
+const fn column(of: KeyKind, descending: bool) -> &'static str {
+    match (of, descending) {
+        (KeyKind::Text, false) => "b.low_text",
+        (KeyKind::Text, true) => "b.high_text",
+        (KeyKind::Integer, false) => "b.low_moment",
+        (KeyKind::Integer, true) => "b.high_moment",
+        (KeyKind::Real, false) => "b.low_number",
+        (KeyKind::Real, true) => "b.high_number",
+    }
+}
+
 fn last_updated(sql: &mut Sql, snapshot: Option<i64>) {
     let Some(snapshot) = snapshot else { return sql.say("(SELECT s.updated FROM record s WHERE s.rid = d.rid)").end() };
     sql.say("(SELECT CASE WHEN s.change > ").value(snapshot);
@@ -120,6 +157,7 @@ fn last_updated(sql: &mut Sql, snapshot: Option<i64>) {
 
 struct Source {
     table: &'static str,
+    kind: OrderKind,
     key: &'static str,
     joined: bool,
 }
@@ -127,17 +165,17 @@ struct Source {
 /// The lowest value when ascending, the highest when descending. A period counts by its beginning.
 fn source(key: &SortKey, descending: bool) -> Option<Source> {
     let SortKey::Parameter(parameter) = key else { return None };
-    let (table, low, high, joined) = match parameter.parameter_type {
-        ParameterType::Token => ("index_token", "min(s.code)", "max(s.code)", true),
-        ParameterType::Uri => ("index_uri", "min(s.value)", "max(s.value)", true),
-        ParameterType::String => ("index_string", "min(s.folded)", "max(s.folded)", false),
-        ParameterType::Reference => ("index_reference", "min(s.target_id)", "max(s.target_id)", false),
-        ParameterType::Date => ("index_date", "min(s.low)", "max(s.low)", false),
-        ParameterType::Number => ("index_number", "min(s.low)", "max(s.high)", false),
-        ParameterType::Quantity => ("index_quantity", "min(s.low)", "max(s.high)", false),
+    let (table, kind, low, high, joined) = match parameter.parameter_type {
+        ParameterType::Token => ("index_token", OrderKind::Token, "min(s.code)", "max(s.code)", true),
+        ParameterType::Uri => ("index_uri", OrderKind::Uri, "min(s.value)", "max(s.value)", true),
+        ParameterType::String => ("index_string", OrderKind::Text, "min(s.folded)", "max(s.folded)", false),
+        ParameterType::Reference => ("index_reference", OrderKind::Reference, "min(s.target_id)", "max(s.target_id)", false),
+        ParameterType::Date => ("index_date", OrderKind::Date, "min(s.low)", "max(s.low)", false),
+        ParameterType::Number => ("index_number", OrderKind::Number, "min(s.low)", "max(s.high)", false),
+        ParameterType::Quantity => ("index_quantity", OrderKind::Quantity, "min(s.low)", "max(s.high)", false),
         ParameterType::Composite | ParameterType::Special => return None,
     };
-    Some(Source { table, key: if descending { high } else { low }, joined })
+    Some(Source { table, kind, key: if descending { high } else { low }, joined })
 }
 
 fn kind(key: &SortKey) -> KeyKind {

@@ -17,8 +17,8 @@ use crate::audit::{Agent, Entry, Event};
 use crate::clock::Clock;
 use crate::disclosure::{Change, Commit, Committed, Expected, Forwarded};
 use crate::fhir::search::{
-    Component, Criterion, IndexEntry, IndexValue, Modifier, ParameterId, ParameterType, ReferenceValue, ResultShape,
-    SearchParameter, SearchQuery, SystemMatch, TokenValue, Value,
+    Component, Criterion, IndexEntry, IndexValue, Modifier, OrderKey, OrderKind, OrderedBefore, ParameterId, ParameterType,
+    ReferenceValue, ResultShape, SearchParameter, SearchQuery, SystemMatch, TokenValue, Value,
 };
 use crate::fhir::{
     HistoryQuery, HistoryScope, Id, Instant, Interaction, Key, Marks, Need, Outcome, Rendering, ResourceType, Version,
@@ -107,6 +107,7 @@ struct Record {
     content: Option<String>,
     add: Vec<IndexEntry>,
     remove: Vec<IndexEntry>,
+    before: Vec<OrderedBefore>,
 }
 
 impl Record {
@@ -114,7 +115,8 @@ impl Record {
         let key = Key::parse(key).unwrap();
         let content = Some(format!(r#"{{"resourceType":"{}","id":"{}"}}"#, key.resource_type, key.id));
         let patients = patients.iter().map(|patient| id(patient)).collect();
-        Self { key, patients, marks: Marks::default(), expected: Expected::Absent, content, add: Vec::new(), remove: Vec::new() }
+        let (add, remove, before) = (Vec::new(), Vec::new(), Vec::new());
+        Self { key, patients, marks: Marks::default(), expected: Expected::Absent, content, add, remove, before }
     }
 
     fn over(mut self, version: i64) -> Self {
@@ -137,6 +139,12 @@ impl Record {
         self
     }
 
+    /// What it was sorted by before.
+    fn before(mut self, parameter: &SearchParameter, kind: OrderKind, ends: Option<(OrderKey, OrderKey)>) -> Self {
+        self.before.push(OrderedBefore { parameter: parameter.id, kind, ends });
+        self
+    }
+
     fn into_change(self) -> Change {
         let content = self.content.as_deref().map(Forwarded::for_test);
         Change {
@@ -147,6 +155,7 @@ impl Record {
             marks: self.marks,
             add: self.add,
             remove: self.remove,
+            before: self.before,
         }
     }
 

@@ -132,6 +132,47 @@ async fn pages_neither_repeat_nor_miss_while_records_come() {
 }
 
 #[tokio::test]
+async fn pages_neither_repeat_nor_miss_while_sort_keys_change() {
+    let p = parameters();
+    for descending in [false, true] {
+        let world = world().await;
+        let mut query = observations(Vec::new());
+        query.shape.sort = vec![by(&p.code, descending), by(&p.date, !descending)];
+        let whole = world.ids(&everything(), &query).await;
+        let permit = everything();
+        let walked = walk(&world, &permit, &query, 2, async |at| {
+            // One that was shown goes to the end, and one that was not goes to the beginning; each time once more.
+            for (n, to) in [(at - 1, i64::MAX / 2), (at + 3, -100)] {
+                move_result(&world, &whole, n, to - i64::try_from(at).unwrap()).await;
+            }
+        });
+        assert_eq!(walked.await, whole, "{descending}");
+        let now = world.ids(&everything(), &query).await;
+        assert_ne!(now, whole, "who begins anew sees the order of now");
+        assert_eq!(now.len(), whole.len());
+    }
+}
+
+/// Gives the result at this place of an order a date of its own, and no code.
+async fn move_result(world: &World, whole: &[String], at: usize, to: i64) {
+    let p = parameters();
+    let Some(name) = whole.get(at).filter(|name| name.starts_with('o')) else { return };
+    let n: i64 = name[1..].parse().unwrap();
+    let had = world.store.versions(&[key(&format!("Observation/{name}"))]).await.unwrap()[0].unwrap().0;
+    let date = |low| IndexValue::Date { low: Instant(low), high: Instant(low + 1) };
+    let (code, was) = (if n < 5 { "a" } else { "b" }, if had == Version::FIRST { 100 - n } else { 7 });
+    let moved = Record::new(&format!("Observation/{name}"), &[if n % 2 == 0 { "p1" } else { "p2" }]).over(had.0);
+    let (text, moment) = (OrderKey::Text(code.to_owned()), OrderKey::Moment(was));
+    let moved = if had == Version::FIRST {
+        let moved = moved.remove(&p.code, token("http://loinc.org", code)).remove(&p.date, date(was)).add(&p.date, date(to));
+        moved.before(&p.code, OrderKind::Token, Some((text.clone(), text)))
+    } else {
+        moved.add(&p.date, date(to))
+    };
+    world.put(moved.before(&p.date, OrderKind::Date, Some((moment.clone(), moment)))).await;
+}
+
+#[tokio::test]
 async fn sorts_by_keys_with_the_keyless_last() {
     let world = world().await;
     let p = parameters();
