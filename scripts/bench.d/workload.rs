@@ -1,4 +1,5 @@
-//! Prints the bench's transaction Bundles, one a line: `workload PATIENTS`. With `demo` for PATIENTS, the demo's.
+//! Prints the bench's transaction Bundles, one a line: `workload PATIENTS`. With `demo` for PATIENTS, the demo's. `workload PATIENTS open`
+//! leaves the consents out, and `workload FIRST-LAST open` prints those of some patients alone.
 
 use std::io::{BufWriter, Write as _};
 
@@ -10,7 +11,12 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             writeln!(out, "{bundle}")?;
         }
     } else {
-        for bundle in amanat::cli::synthetic::workload(wanted.parse()?) {
+        let open = std::env::args().nth(2).is_some_and(|word| word == "open");
+        let (first, last) = match wanted.split_once('-') {
+            Some((first, last)) => (first.parse()?, last.parse()?),
+            None => (1, wanted.parse()?),
+        };
+        for bundle in amanat::cli::synthetic::workload(first..=last, open) {
             writeln!(out, "{bundle}")?;
         }
     }

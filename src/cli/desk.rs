@@ -326,12 +326,15 @@ impl Desk {
         self.changed("client-added", LOADER).await?;
         let token = self.issue(&Wish { client: LOADER.to_owned(), ..Wish::default() }).await?;
         for bundle in bundles {
-            self.transact(&token, bundle).await?;
+            self.transact(&token, bundle)
+                .await
+                .map_err(|why| Failure::Failed(format!("the synthetic people were refused: {why}")))?;
         }
         self.disable_client(LOADER).await.map(|_| ())
     }
 
-    async fn transact(&self, token: &str, bundle: String) -> Result<(), Failure> {
+    /// Hands a Bundle in, as the holder of the token; why it was refused.
+    pub(super) async fn transact(&self, token: &str, bundle: String) -> Result<(), String> {
         let request =
             Request { method: Method::Post, path: String::new(), query: String::new(), form: None, headers: Headers::default() };
         let inbound = Inbound {
@@ -342,9 +345,8 @@ impl Desk {
             authorization: vec![format!("Bearer {token}")],
             certificate: None,
         };
-        self.parts.gateway.answer(inbound).await.map(|_| ()).map_err(|refused| {
-            Failure::Failed(format!("the synthetic people were refused: {}", String::from_utf8_lossy(&refused.into_body())))
-        })
+        let answered = self.parts.gateway.answer(inbound).await;
+        answered.map(|_| ()).map_err(|refused| String::from_utf8_lossy(&refused.into_body()).into_owned())
     }
 }
 

@@ -8,6 +8,7 @@ mod demo;
 mod desk;
 mod doctor;
 mod explain;
+mod import;
 mod incident;
 mod init;
 mod keys;
@@ -53,6 +54,8 @@ enum Command {
     Serve(serve::Serve),
     /// Check configuration, certificates and store; each finding with its fix.
     Doctor(doctor::Doctor),
+    /// Take in very many records at once, while nobody is served.
+    Import(import::Import),
     /// Register, list and disable clients.
     Client(client::Client),
     /// Put new keys in the place of those that sign tokens.
@@ -91,6 +94,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, out: &mut dyn Write, e
         Command::Init(init) => init.run(&mut screen),
         Command::Serve(serve) => serve.run(),
         Command::Doctor(doctor) => doctor.run(&mut screen),
+        Command::Import(import) => import.run(&mut screen),
         Command::Client(client) => client.run(&mut screen),
         Command::Keys(keys) => keys.run(&mut screen),
         Command::User(user) => user.run(&mut screen),

@@ -24,6 +24,7 @@ fn every_subcommand_has_an_example() {
         &["init"],
         &["serve"],
         &["doctor"],
+        &["import"],
         &["token"],
         &["client"],
         &["client", "add"],

@@ -1,6 +1,7 @@
 //! The program as people meet it: help, suggestions, exit codes, a folder for real use, and the demo.
 
 mod demo;
+mod import;
 
 use crate::site::{Site, amanat, free_address, until};
 use serde_json::{Value, json};

@@ -1,6 +1,7 @@
 //! The bench's records: as many patients as asked for, all alike in size, with ids that a load generator can guess.
 
 use serde_json::{Value, json};
+use std::ops::RangeInclusive;
 
 use super::{
     SITE, at,
@@ -25,15 +26,17 @@ static TESTS: [&Test; 9] =
 static ILLNESSES: [&Illness; 4] = [&DIABETES, &HYPERTENSION, &HYPOTHYROIDISM, &ARTHROSIS];
 
 /// One transaction Bundle a patient, 114 records each: `Patient/b000001`, `Observation/b000001-1` to `-100`, five Encounters, four Conditions,
-/// three `MedicationRequest`s and a Consent that lets the hospital and the laboratory treat. No bundle refers to a record of another.
-pub fn workload(patients: usize) -> impl Iterator<Item = String> {
-    (1..=patients).map(|number| transaction(&patient(number)))
+/// three `MedicationRequest`s and, unless they are `open`, a Consent that lets the hospital and the laboratory treat. No bundle refers to a
+/// record of another.
+pub fn workload(patients: RangeInclusive<usize>, open: bool) -> impl Iterator<Item = String> {
+    patients.map(move |number| transaction(&patient(number, open)))
 }
 
-fn patient(number: usize) -> Vec<Value> {
+fn patient(number: usize, open: bool) -> Vec<Value> {
     let id = format!("b{number:06}");
     let mut random = Random::new(number as u64 ^ 0x000A_3A7A_7000);
-    let mut records = vec![person(&id, number, &mut random), consent(&id)];
+    let mut records = vec![person(&id, number, &mut random)];
+    records.extend((!open).then(|| consent(&id)));
     records.extend((1..=ENCOUNTERS).map(|count| encounter(&id, count)));
     records.extend(ILLNESSES.iter().zip(1..).map(|(illness, count)| condition(&id, count, illness)));
     records.extend([&DIABETES, &HYPERTENSION, &ANEMIA].iter().zip(1..).filter_map(|(illness, count)| order(&id, count, illness)));

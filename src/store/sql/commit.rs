@@ -2,11 +2,12 @@
 
 use super::before;
 use super::connection::Connection;
-use super::index;
+use super::index::{self, Adding};
 use super::marks::mark_columns;
 use super::rows::{patients_column, patients_of, resource_type};
 use super::select;
 use super::statement::{Bind, Statement};
+use super::words::WordsInOrder;
 use super::writer::Writer;
 use crate::disclosure::{Change, Commit, Expected, Forwarded, Guard, SealedColumn, Stored};
 use crate::fhir::{Id, Instant, Key, ResourceType, Version};
@@ -50,14 +51,21 @@ pub(super) fn apply(writer: &mut Writer, commit: Commit) -> Result<Applied, Comm
         recheck(writer, guard)?;
     }
     let met = meet(writer, &commit.changes)?;
+    if writer.loading && met.iter().any(Option::is_some) {
+        // What a load has gathered of a record cannot be taken out again before it ends.
+        return Err(CommitError::Unavailable("a load is on, which only adds records".to_owned()));
+    }
     if commit.entries.is_empty() && !is_own(commit.changes.iter().map(|change| change.key.resource_type)) {
         return Err(CommitError::Trail);
     }
     writer.writing();
     let updated = writer.stamp();
     let changes = commit.changes.into_iter().zip(&met);
-    let stored =
-        changes.map(|(change, current)| change_one(writer, change, current.as_ref(), updated)).collect::<Result<Vec<_>, _>>()?;
+    let mut in_order = WordsInOrder::default();
+    let stored = changes
+        .map(|(change, current)| change_one(writer, change, current.as_ref(), updated, &mut in_order))
+        .collect::<Result<Vec<_>, _>>()?;
+    in_order.add(&mut writer.connection)?;
     let mut seq = None;
     for entry in &commit.entries {
         seq = Some(writer.enter(entry));
@@ -119,7 +127,13 @@ fn current(connection: &mut Connection, key: &Key) -> QueryResult<Option<Current
     }))
 }
 
-fn change_one(writer: &mut Writer, change: Change, current: Option<&Current>, updated: Instant) -> Result<Stored, CommitError> {
+fn change_one(
+    writer: &mut Writer,
+    change: Change,
+    current: Option<&Current>,
+    updated: Instant,
+    in_order: &mut WordsInOrder,
+) -> Result<Stored, CommitError> {
     writer.touch(&change.key);
     let version = current.map_or(Version::FIRST, |current| current.version.next());
     let content = change.content.as_ref().map(|content| content.stamp(version, updated));
@@ -135,7 +149,12 @@ fn change_one(writer: &mut Writer, change: Change, current: Option<&Current>, up
     move_patients(writer, (rid, &change.key), before, after)?;
     before::remember(&mut writer.connection, rid, at, change.before)?;
     index::remove(&mut writer.connection, &mut writer.names, rid, change.remove)?;
-    index::add(&mut writer.connection, &mut writer.names, rid, change.add, current.is_none())?;
+    let add = match current {
+        None => in_order.gather(rid, change.add),
+        Some(_) => change.add,
+    };
+    let adding = Adding { whole: current.is_none(), gathered: writer.loading };
+    index::add(&mut writer.connection, &mut writer.names, rid, add, adding)?;
     Ok(Stored { key: change.key, version, updated, content: sealed })
 }
 

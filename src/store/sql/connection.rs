@@ -47,6 +47,9 @@ macro_rules! on {
     };
 }
 
+/// KiB of pages that the writer of the embedded database keeps.
+pub(super) const WRITES_CACHED: i64 = 32_000;
+
 /// What a connection is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Use {
@@ -105,7 +108,9 @@ impl FilePlace {
         let mut connection = SqliteConnection::establish(name).map_err(|error| failed(&error))?;
         let (cache, own) = match purpose {
             // The writer syncs at each commit (FULL): an answer is given only for what the disk has.
-            Use::Write => (32_000, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 4000;"),
+            Use::Write => {
+                (WRITES_CACHED, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 4000;")
+            }
             Use::Read | Use::Peek => (4_000, "PRAGMA query_only = ON;"),
         };
         // Each commit of another connection makes SQLite unmap the file: for a few pages, copying them costs less than mapping it anew.

@@ -11,27 +11,34 @@ use diesel::prelude::*;
 struct Table {
     name: &'static str,
     insert: &'static str,
+    /// The same into the gathering table, where a load has one (`load`).
+    gather: Option<&'static str>,
     delete: &'static str,
     columns: usize,
 }
 
 macro_rules! table {
-    ($name:literal, $columns:literal, $($column:literal),+) => {
+    ($name:literal, $columns:literal, $($column:literal),+ $(; $gathering:literal)?) => {
         Table {
             name: $name,
             insert: concat!("INSERT INTO ", $name, " (param, grp, rid", $(", ", $column,)+ ") VALUES"),
+            gather: table!(@gather ($($gathering)?) $($column),+),
             delete: concat!("DELETE FROM ", $name, " WHERE param = ? AND grp = ? AND rid = ?", $(" AND ", $column, " = ?",)+),
             columns: $columns,
         }
+    };
+    (@gather () $($column:literal),+) => { None };
+    (@gather ($gathering:literal) $($column:literal),+) => {
+        Some(concat!("INSERT INTO ", $gathering, " (param, grp, rid", $(", ", $column,)+ ") VALUES"))
     };
 }
 
 /// The index tables.
 const TABLES: [Table; 7] = [
-    table!("index_token", 5, "system", "code"),
+    table!("index_token", 5, "system", "code"; "load_token"),
     table!("index_string", 5, "folded", "exact"),
     table!("index_reference", 5, "target_type", "target_id"),
-    table!("index_uri", 4, "value"),
+    table!("index_uri", 4, "value"; "load_uri"),
     table!("index_date", 5, "low", "high"),
     table!("index_number", 5, "low", "high"),
     table!("index_quantity", 7, "low", "high", "system", "unit"),
@@ -49,15 +56,24 @@ const MOST: usize = 16;
 const SEVERAL: &str = "INSERT INTO index_date_several (param, rid) SELECT param, rid FROM index_date WHERE rid = ? AND param = ? \
      GROUP BY rid, param HAVING count(*) > 1 ON CONFLICT DO NOTHING";
 
-/// Puts index rows in. `whole`: all that the record has of these parameters is among them.
+/// How rows are put in.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Adding {
+    /// All that the record has of these parameters is among them.
+    pub(super) whole: bool,
+    /// A load gathers them.
+    pub(super) gathered: bool,
+}
+
+/// Puts index rows in.
 pub(super) fn add(
     connection: &mut Connection,
     names: &mut Names,
     rid: i64,
     entries: Vec<IndexEntry>,
-    whole: bool,
+    adding: Adding,
 ) -> QueryResult<()> {
-    let several = dates(&entries, whole);
+    let several = dates(&entries, adding.whole);
     let mut rows: [Vec<Bind>; TABLES.len()] = Default::default();
     for entry in entries {
         if let IndexValue::Words(text) = entry.value {
@@ -68,11 +84,11 @@ pub(super) fn add(
         let (Some(table), Some(binds)) = (TABLES.get(at), rows.get_mut(at)) else { continue };
         values(connection, names, rid, entry, binds)?;
         if binds.len() == MOST * table.columns {
-            table.insert(connection, std::mem::take(binds))?;
+            table.insert(connection, std::mem::take(binds), adding.gathered)?;
         }
     }
     for (table, binds) in TABLES.iter().zip(rows).filter(|(_, binds)| !binds.is_empty()) {
-        table.insert(connection, binds)?;
+        table.insert(connection, binds, adding.gathered)?;
     }
     for parameter in several {
         Statement::new(SEVERAL).bind(rid).bind(i64::from(parameter)).run(connection)?;
@@ -108,7 +124,10 @@ pub(super) fn remove(connection: &mut Connection, names: &mut Names, rid: i64, e
 }
 
 impl Table {
-    fn insert(&self, connection: &mut Connection, binds: Vec<Bind>) -> QueryResult<()> {
+    fn insert(&self, connection: &mut Connection, binds: Vec<Bind>, gathered: bool) -> QueryResult<()> {
+        if let Some(gather) = self.gather.filter(|_| gathered) {
+            return Statement::insert(gather, self.columns, "", binds).run(connection).map(drop);
+        }
         // A record may say the same thing twice; once is enough to find it.
         Statement::insert(self.insert, self.columns, " ON CONFLICT DO NOTHING", binds).run(connection).map(drop)
     }

@@ -23,6 +23,7 @@ mod judge;
 mod lab;
 mod lane;
 mod ledger;
+mod load;
 mod marks;
 mod names;
 mod point;

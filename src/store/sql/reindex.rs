@@ -1,7 +1,7 @@
 //! Index rows of search parameters that came later than the records.
 
 use super::connection::{Connection, number};
-use super::index;
+use super::index::{self, Adding};
 use super::rows::{Columns, Whole, WholeRow, whole_columns};
 use super::statement::Statement;
 use super::writer::Writer;
@@ -48,7 +48,7 @@ pub(super) fn after(connection: &mut Connection, of: ResourceType, place: i64) -
 pub(super) fn add(writer: &mut Writer, records: Vec<(i64, Version, Vec<IndexEntry>)>) -> Result<(), StoreError> {
     for (rid, version, entries) in records {
         if is_current(writer, rid, version)? {
-            index::add(&mut writer.connection, &mut writer.names, rid, entries, true)?;
+            index::add(&mut writer.connection, &mut writer.names, rid, entries, Adding { whole: true, ..Adding::default() })?;
         }
     }
     Ok(())
@@ -60,7 +60,7 @@ pub(super) fn anew(writer: &mut Writer, records: Vec<(i64, Version, Vec<IndexEnt
     for (rid, version, entries) in records {
         if is_current(writer, rid, version)? {
             index::remove(&mut writer.connection, &mut writer.names, rid, entries.clone())?;
-            index::add(&mut writer.connection, &mut writer.names, rid, entries, true)?;
+            index::add(&mut writer.connection, &mut writer.names, rid, entries, Adding { whole: true, ..Adding::default() })?;
         }
     }
     Ok(())

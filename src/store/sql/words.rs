@@ -3,7 +3,7 @@
 use super::connection::Connection;
 use super::dialect::Dialect;
 use super::statement::Statement;
-use crate::fhir::search::{ParameterId, Words};
+use crate::fhir::search::{IndexEntry, IndexValue, ParameterId, Words};
 use diesel::prelude::*;
 
 /// The table that holds the words of a parameter.
@@ -23,6 +23,31 @@ pub(super) fn add(connection: &mut Connection, rid: i64, parameter: ParameterId,
         Dialect::Postgres => format!("INSERT INTO {table} (rid, words) VALUES (?, to_tsvector('simple', ?))"),
     };
     Statement::new(text).bind(rid).bind(words).run(connection).map(drop)
+}
+
+/// The words of new records, put in when there are no more of them, in the order of their numbers: an index that is written in another
+/// order begins a new part at each step back, and has many small ones to merge.
+#[derive(Debug, Default)]
+pub(super) struct WordsInOrder(Vec<(i64, ParameterId, String)>);
+
+impl WordsInOrder {
+    /// Takes the words of a record from among its entries; gives the others.
+    pub(super) fn gather(&mut self, rid: i64, entries: Vec<IndexEntry>) -> Vec<IndexEntry> {
+        let mut others = Vec::with_capacity(entries.len());
+        for entry in entries {
+            match entry.value {
+                IndexValue::Words(words) => self.0.push((rid, entry.parameter, words)),
+                value => others.push(IndexEntry { value, ..entry }),
+            }
+        }
+        others
+    }
+
+    /// Puts them in.
+    pub(super) fn add(mut self, connection: &mut Connection) -> QueryResult<()> {
+        self.0.sort_by_key(|(rid, ..)| *rid);
+        self.0.into_iter().try_for_each(|(rid, parameter, words)| add(connection, rid, parameter, words))
+    }
 }
 
 /// Takes the words of a record out.

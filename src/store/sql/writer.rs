@@ -42,6 +42,8 @@ pub(super) struct Writer {
     wary: u32,
     /// Where entries wait while the database does not take them.
     pub(super) spooling: Option<Spooling>,
+    /// Very many records are being loaded (`load`).
+    pub(super) loading: bool,
 }
 
 /// How many batches get savepoints after one was lost because a job failed while it wrote.
@@ -106,8 +108,10 @@ impl Writer {
             wrote: false,
             wary: 0,
             spooling: None,
+            loading: false,
         };
         writer.catch_up()?;
+        super::SqlStore::finish_interrupted(&mut writer)?;
         Ok(writer)
     }
 

@@ -4,6 +4,7 @@ mod commits;
 mod conditions;
 mod histories;
 mod ledger;
+mod load;
 mod oracle;
 mod plans;
 mod recent;
