@@ -39,8 +39,8 @@ struct Arguments {
     command: Command,
 }
 
-/// As usual, without a line between what it is and how it is used.
-const ON_A_SCREEN: &str = "{about-with-newline}{usage-heading} {usage}\n\n{all-args}{after-help}";
+/// As usual, without lines between what it is, how it is used and the commands.
+const ON_A_SCREEN: &str = "{about-with-newline}{usage-heading} {usage}\n{all-args}{after-help}";
 
 const EXIT_CODES: &str = "Exit codes: 0 done, 1 failed, 2 bad usage or configuration, 3 a check found something.";
 

@@ -11,7 +11,7 @@ use std::net::TcpListener;
 #[derive(QueryableByName)]
 struct Told {
     #[diesel(sql_type = Text)]
-    row: String,
+    told: String,
 }
 
 /// Everything that searches read, in order; when something was written is left out.
@@ -38,10 +38,10 @@ fn rows(site: &Site) -> Vec<String> {
     for (table, columns) in tables {
         // The gateway's own events (type 6) are of the moment.
         let only = if table == "patient_no" { "WHERE id <> ''" } else { "WHERE (rid >> 20) & 255 <> 6" };
-        let text = format!("SELECT '{table} ' || {columns} AS row FROM {table} {only} ORDER BY 1");
+        let text = format!("SELECT '{table} ' || {columns} AS told FROM {table} {only} ORDER BY 1");
         let some: Vec<Told> = diesel::sql_query(text).load(&mut connection).unwrap();
         assert!(!some.is_empty(), "{table}");
-        all.extend(some.into_iter().map(|told| told.row));
+        all.extend(some.into_iter().map(|row| row.told));
     }
     all
 }

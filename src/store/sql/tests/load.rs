@@ -24,7 +24,6 @@ const DUMPED: [(&str, &[&str]); 13] = [
 async fn dump(world: &World) -> Vec<String> {
     let read = |connection: &mut Connection| {
         let postgres = connection.dialect().is_postgres();
-        let hex = if postgres { "encode(content, 'hex')" } else { "hex(content)" };
         let mut texts: Vec<String> = DUMPED
             .iter()
             .map(|(table, columns)| {
@@ -32,7 +31,8 @@ async fn dump(world: &World) -> Vec<String> {
                 format!("SELECT '{table} ' || {} FROM {table}", all.join(" || '|' || "))
             })
             .collect();
-        texts.push(format!("SELECT lower({hex}) FROM record"));
+        // The content itself has an id of its own in these tests.
+        texts.push("SELECT CAST(length(content) AS TEXT) FROM record".to_owned());
         texts.push(if postgres {
             "SELECT CAST(indexdef AS TEXT) FROM pg_indexes WHERE schemaname = current_schema()".to_owned()
         } else {
