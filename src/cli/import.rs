@@ -152,7 +152,7 @@ impl Desk {
         let database = Arc::clone(&self.parts().store);
         database.begin_load().await.map_err(failed)?;
         let mut imported = Imported::default();
-        let taken = async {
+        let work = async {
             for file in files {
                 let mut lines = opened(file)?.lines().enumerate();
                 let mut last = 0;
@@ -172,13 +172,13 @@ impl Desk {
             }
             Ok::<_, Failure>(())
         };
-        let taken = taken.await;
+        let ended = work.await;
         // What was taken in is found, whatever came after it.
         let sorting = Instant::now();
         let finished = database.finish_load().await.map_err(failed);
         imported.sorting = sorting.elapsed().as_secs_f64();
         self.disable_client(LOADER).await?;
-        taken?;
+        ended?;
         finished?;
         imported.seconds = began.elapsed().as_secs_f64();
         Ok(imported)
