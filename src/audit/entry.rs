@@ -27,6 +27,16 @@ pub struct Entry {
     pub decided: Vec<Decided>,
 }
 
+impl Entry {
+    /// The reason of an entry that says what is about to be done, before another server is asked to do it.
+    pub const OPENED: &'static str = "opened";
+
+    /// Whether this only says what is about to be done. How it ended, and that it was done at all, the entry after it says.
+    pub fn is_opening(&self) -> bool {
+        matches!(self.event, Event::Rest(_)) && self.reason == Self::OPENED
+    }
+}
+
 /// The consents of one patient that a disclosure rests on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Decided {

@@ -337,6 +337,7 @@ fn plain(entries: &[TrailRow], patient: &Id) -> Vec<Value> {
     for row in entries.iter().rev() {
         let entry = &row.entry;
         let seen = entry.outcome == Outcome::Success
+            && !entry.is_opening()
             && matches!(entry.event, Event::Rest(_) | Event::Export(_) | Event::Disclosure(_) | Event::Override(_));
         if !seen {
             continue;

@@ -106,7 +106,7 @@ impl Follower for Subscriber {
 fn replaced(row: &LeafRow) -> Vec<Replaced> {
     let Ok(leaf) = Leaf::decode(&row.leaf) else { return Vec::new() };
     let entry = leaf.entry;
-    if entry.outcome != Outcome::Success || !matches!(entry.event, Event::Rest("update" | "patch")) {
+    if entry.is_opening() || entry.outcome != Outcome::Success || !matches!(entry.event, Event::Rest("update" | "patch")) {
         return Vec::new();
     }
     let change = |one: &Touched| {

@@ -195,7 +195,7 @@ impl Sentry {
         let user = entry.agent.user.as_ref().filter(|user| user.resource_type != ResourceType::Patient)?;
         let patient = entry.patients.first()?;
         let lot = row.hash.first_chunk::<8>().map(|bytes| u64::from_be_bytes(*bytes) % 100)?;
-        let ordinary = matches!(entry.event, Event::Rest(_)) && entry.outcome == Outcome::Success;
+        let ordinary = matches!(entry.event, Event::Rest(_)) && entry.outcome == Outcome::Success && !entry.is_opening();
         let now = self.clock.now();
         (ordinary && lot < self.sampled).then(|| Reviewed {
             id: format!("sample-{}", row.seq),

@@ -322,8 +322,8 @@ impl Detectors {
 
     /// Looks at the next entry.
     pub fn see(&mut self, seq: i64, entry: &Entry, known: &HashMap<Id, Known>) -> Vec<Alarm> {
-        // What the gateway does by itself is no behaviour of anybody.
-        if matches!(entry.event, Event::Guard(_) | Event::Incident(_)) {
+        // What the gateway does by itself is no behaviour of anybody, and what was only begun counts when it is done.
+        if matches!(entry.event, Event::Guard(_) | Event::Incident(_)) || entry.is_opening() {
             return Vec::new();
         }
         let limits = std::mem::take(&mut self.limits);

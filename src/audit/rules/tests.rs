@@ -236,6 +236,12 @@ fn r12_mass_writes() {
     let write = |word, n: i64| entry(Event::Rest(word), n).touching([touched(&format!("Observation/o{n}"))]);
     assert_eq!(told(limits(), (0..100).map(|n| write("update", n))), [(Rule::R12, client(), Measure::WriteLock)]);
     assert_eq!(told(limits(), (0..99).map(|n| write("update", n))), []);
+    let begun_and_done = |n: i64| [write("update", n).because(Entry::OPENED), write("update", n)];
+    assert_eq!(
+        told(limits(), (0..99).flat_map(begun_and_done)),
+        [],
+        "in front of a server each has two entries, and counts once"
+    );
     assert_eq!(told(limits(), (0..20).map(|n| write("delete", n))), [(Rule::R12, client(), Measure::WriteLock)]);
     assert_eq!(told(limits(), (0..19).map(|n| write("delete", n))), []);
     let same = |n: i64| entry(Event::Rest("patch"), n).touching([touched("Observation/o1")]);

@@ -98,7 +98,7 @@ impl UpstreamStore {
     async fn announce(&self, entries: &[Entry]) -> Result<(), CommitError> {
         let mut openings: Vec<Entry> = entries.iter().filter(|entry| !entry.records.is_empty()).cloned().collect();
         for opening in &mut openings {
-            "opened".clone_into(&mut opening.reason);
+            Entry::OPENED.clone_into(&mut opening.reason);
         }
         if openings.is_empty() {
             return Err(CommitError::Trail);
