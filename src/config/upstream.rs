@@ -103,6 +103,8 @@ pub struct UpstreamBounds {
     pub record_bytes: usize,
     /// One answer.
     pub answer_bytes: usize,
+    /// Records that came lately and what was read of them, kept in memory.
+    pub recent_bytes: u64,
     /// Records that one request may look at.
     pub looked_at: usize,
     /// Records that a hop of a chain may lead over.
@@ -238,6 +240,7 @@ fn bounds(settings: &mut Settings) -> UpstreamBounds {
         in_flight: settings.or("upstream.in_flight", 64),
         record_bytes: settings.or("upstream.record_bytes", 16 << 20),
         answer_bytes: settings.or("upstream.answer_bytes", 64 << 20),
+        recent_bytes: settings.or("upstream.recent_bytes", 64 << 20),
         looked_at: settings.or("upstream.looked_at", 20_000),
         hop_records: settings.or("upstream.hop_records", 5_000),
         consent_poll_seconds: settings.or("upstream.consent_poll_seconds", 5),

@@ -45,6 +45,7 @@ pub fn searchset(
 ) -> Result<Pending, Refusal> {
     let base = redaction.base();
     let mut bundle = Frame::open("searchset", frame);
+    bundle.expect(page.0.iter().chain(page.1), base);
     let mut shown = Shown::default();
     for (rows, need, mode) in [(page.0, Need::Search, "match"), (page.1, Need::Read, "include")] {
         let inside = frame.contained.as_ref().filter(|contained| contained.shows_contained && need == Need::Search);
@@ -58,7 +59,9 @@ pub fn searchset(
             bundle.entry(|out| {
                 full_url(out, base, row);
                 out.resource(&rendered((permit, need, redaction), &row.facts, content, rendering)?);
-                out.raw(&format!(",\"search\":{{\"mode\":\"{mode}\"}}"));
+                for part in [",\"search\":{\"mode\":\"", mode, "\"}"] {
+                    out.raw(part);
+                }
                 Ok(())
             })?;
         }
@@ -178,7 +181,10 @@ impl Shown {
 }
 
 pub(super) fn full_url(out: &mut Frame, base: &str, row: &Row) {
-    out.raw(&format!("\"fullUrl\":\"{base}/{}\"", row.facts.key));
+    let key = &row.facts.key;
+    for part in ["\"fullUrl\":\"", base, "/", key.resource_type.name(), "/", key.id.as_str(), "\""] {
+        out.raw(part);
+    }
 }
 
 /// `request` and `response` of a history entry.
@@ -204,6 +210,9 @@ fn notes(frame: &PageFrame, hint: bool) -> String {
     let told: Vec<String> = ignored.into_iter().chain(hint).collect();
     outcome::beside(&told.join(" "), frame.incomplete.as_slice())
 }
+
+/// About what an entry takes beside its record and the base.
+const ENTRY: usize = 160;
 
 /// A Bundle while it is written.
 pub(super) struct Frame {
@@ -234,6 +243,12 @@ impl Frame {
             text.push(']');
         }
         Self { text: text.into_bytes(), entries: 0 }
+    }
+
+    /// Makes room for entries about as large as these.
+    fn expect<'r>(&mut self, rows: impl Iterator<Item = &'r Row>, base: &str) {
+        let each = |row: &Row| row.content.as_ref().map_or(0, super::Sealed::len) + base.len() + ENTRY;
+        self.text.reserve(rows.map(each).sum());
     }
 
     pub(super) fn raw(&mut self, text: &str) {

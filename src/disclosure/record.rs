@@ -92,7 +92,7 @@ pub(super) fn rendered(eye: Eye<'_>, facts: &Facts, content: &Sealed, rendering:
     let (permit, need, redaction) = eye;
     let whole = rendering.elements.is_empty() && matches!(rendering.summary, None | Some(Summary::Count));
     let text = content.open().ok_or(Refusal::Internal)?;
-    let text = match redaction.cut(permit, need, facts, &text)? {
+    let text = match redaction.cut(permit, need, facts, (&text, content.unlabelled))? {
         Some(cut) => cut.into_bytes(),
         None => text.into_owned(),
     };

@@ -97,10 +97,17 @@ impl<'r> Redaction<'r> {
         by_scope || self.settings.labels == LabelsTo::Everyone || self.settings.label_readers.contains(&caller.client)
     }
 
-    /// The record as this caller is shown it; `None` when that is all of it.
-    pub(super) fn cut(&self, permit: &Permit, need: Need, facts: &Facts, text: &[u8]) -> Result<Option<String>, Refusal> {
+    /// The record as this caller is shown it; `None` when that is all of it. Of the text may be known that it holds no labels.
+    pub(super) fn cut(
+        &self,
+        permit: &Permit,
+        need: Need,
+        facts: &Facts,
+        (text, unlabelled): (&[u8], bool),
+    ) -> Result<Option<String>, Refusal> {
         let tells = self.tells_labels(permit, facts.key.resource_type);
-        let worth = if tells { partial::may_hold_inline_labels(text) } else { partial::may_hold_labels(text) };
+        let may_hold = || if tells { partial::may_hold_inline_labels(text) } else { partial::may_hold_labels(text) };
+        let worth = !unlabelled && may_hold();
         let of = facts.key.resource_type;
         let own = permit.caller().own_patient().is_some();
         let someones = own && of == ResourceType::AuditEvent && !matches!(permit.rows(of, need), Predicate::All);

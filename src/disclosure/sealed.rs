@@ -18,6 +18,8 @@ pub struct Row {
 pub struct Sealed {
     pub(in crate::disclosure) bytes: Vec<u8>,
     pub(in crate::disclosure) form: Form,
+    /// Known to hold no labels anywhere, so that none have to be looked for.
+    pub(in crate::disclosure) unlabelled: bool,
 }
 
 /// How the bytes are written.
@@ -32,12 +34,17 @@ pub(in crate::disclosure) enum Form {
 impl Sealed {
     /// Seals what came from outside.
     pub fn from_wire(bytes: Vec<u8>) -> Self {
-        Self { bytes, form: Form::Wire }
+        Self { bytes, form: Form::Wire, unlabelled: false }
+    }
+
+    /// Seals the text of a record of which it is known whether it may hold labels.
+    pub(in crate::disclosure) fn from_known(bytes: Vec<u8>, unlabelled: bool) -> Self {
+        Self { bytes, form: Form::Wire, unlabelled }
     }
 
     /// Seals what a content column holds.
     pub fn from_column(bytes: Vec<u8>) -> Self {
-        Self { bytes, form: Form::Stored }
+        Self { bytes, form: Form::Stored, unlabelled: false }
     }
 
     /// Size in bytes, as it is held.

@@ -23,7 +23,8 @@ pub(super) async fn records(
     let servers = std::iter::once(upstream).chain(upstream.others.iter().map(|other| &other.server));
     let bases = servers.flat_map(|server| std::iter::once(&server.base).chain(&server.aliases));
     let theirs: Vec<String> = bases.map(|base| base.as_str().to_owned()).collect();
-    let crossing = Crossing::new(config.labelling.clone(), config.server.base_url.as_str(), &theirs);
+    let crossing =
+        Crossing::new(config.labelling.clone(), config.server.base_url.as_str(), &theirs, upstream.bounds.recent_bytes);
     let options = options(upstream, clock, keys);
     let store = Arc::new(UpstreamStore::open(options, crossing, ledger, clock.clone()).await?);
     for noticed in store.probe(false).await.into_iter().filter(|noticed| !noticed.good) {

@@ -5,6 +5,7 @@ mod flood;
 mod hostile;
 mod once;
 mod peers;
+mod recall;
 mod rows;
 mod sameness;
 mod several;

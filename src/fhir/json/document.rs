@@ -31,7 +31,7 @@ pub(super) struct Node {
 }
 
 /// A JSON text without white space between tokens, and its tree. Immutable.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Document {
     pub(super) text: String,
     pub(super) nodes: Vec<Node>,
@@ -55,6 +55,25 @@ impl Document {
     /// The value that the text consists of.
     pub fn root(&self) -> Element<'_> {
         Element { document: self, node: 0 }
+    }
+
+    /// A value in this document as one of its own.
+    pub fn part(element: Element<'_>) -> Self {
+        let Some(root) = element.document.node(element.node) else { return Self::default() };
+        let from = root.span.0;
+        let back = |(low, high): (u32, u32)| (low.saturating_sub(from), high.saturating_sub(from));
+        let all = element.document.nodes.get(element.node as usize..root.next as usize).unwrap_or_default();
+        let mut nodes: Vec<Node> = Vec::with_capacity(all.len());
+        nodes.extend(all.iter().map(|node| Node {
+            kind: node.kind,
+            key: back(node.key),
+            span: back(node.span),
+            next: node.next - element.node,
+        }));
+        if let Some(root) = nodes.first_mut() {
+            root.key = (0, 0);
+        }
+        Self { text: element.raw().to_owned(), nodes }
     }
 
     pub(super) fn node(&self, at: u32) -> Option<&Node> {

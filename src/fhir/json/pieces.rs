@@ -3,7 +3,8 @@
 //! Nothing is understood here but where a value begins and ends. Each piece is handed on as it lies and parsed by itself, strictly; what
 //! is held at any moment is one unfinished piece, bounded in bytes.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::BTreeSet;
+use std::sync::Arc;
 
 /// A part of the object.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -12,6 +13,8 @@ pub enum Piece {
     Member(String, Vec<u8>),
     /// An item of the array that is taken apart.
     Item(Vec<u8>),
+    /// The item that was expected, byte for byte.
+    Expected,
 }
 
 /// Why a text cannot be taken apart.
@@ -40,6 +43,8 @@ enum State {
     Colon,
     Value,
     InValue,
+    /// So many bytes of the item that is expected have come.
+    InExpected(usize),
     AfterValue,
     /// An item; or, right after the bracket, the end.
     Item {
@@ -48,6 +53,9 @@ enum State {
     AfterItem,
     End,
 }
+
+/// Bytes of a string that are looked at one by one before the search for its end is left to the processor's wide registers.
+const SHORT: usize = 48;
 
 /// The reader.
 #[derive(Debug)]
@@ -62,7 +70,7 @@ pub struct Pieces {
     depth: u32,
     in_string: bool,
     escaped: bool,
-    ready: VecDeque<Piece>,
+    expected: Option<Arc<[u8]>>,
 }
 
 impl Pieces {
@@ -79,35 +87,39 @@ impl Pieces {
             depth: 0,
             in_string: false,
             escaped: false,
-            ready: VecDeque::new(),
+            expected: None,
         }
     }
 
-    /// Takes the next bytes.
+    /// Says what the next item is likely to be: an object that came as an item before, whole. Where the text goes on with just these bytes
+    /// the object is in them, and they need not be gone through to find its end. A wrong guess costs a comparison.
+    pub fn expect(&mut self, item: Option<Arc<[u8]>>) {
+        debug_assert!(!matches!(self.state, State::InExpected(_)), "between two items");
+        self.expected = item.filter(|item| item.len() <= self.most && item.first() == Some(&b'{'));
+    }
+
+    /// Takes bytes from the front until a piece is whole. `None` when all are taken.
     ///
     /// # Errors
     /// [`PiecesFault`]; nothing more can be taken then.
-    pub fn feed(&mut self, bytes: &[u8]) -> Result<(), PiecesFault> {
-        let mut left = bytes;
-        while let Some((byte, rest)) = left.split_first() {
-            if self.state == State::InValue && self.in_string && !self.escaped {
-                // Most of a record is inside of strings, where two bytes alone mean something.
-                let plain = memchr::memchr2(b'"', b'\\', left).unwrap_or(left.len());
-                if let Some((run, behind)) = left.split_at_checked(plain).filter(|(run, _)| !run.is_empty()) {
-                    self.keep_all(run)?;
-                    left = behind;
+    pub fn take(&mut self, bytes: &mut &[u8]) -> Result<Option<Piece>, PiecesFault> {
+        loop {
+            let piece = match self.state {
+                State::InValue => self.in_value(bytes)?,
+                State::InExpected(at) => self.in_expected(at, bytes)?,
+                _ => {
+                    let Some((byte, rest)) = bytes.split_first() else { return Ok(None) };
+                    // The first byte of a value is taken with the value.
+                    if self.between(*byte)? {
+                        *bytes = rest;
+                    }
                     continue;
                 }
+            };
+            if piece.is_some() || bytes.is_empty() {
+                return Ok(piece);
             }
-            self.take(*byte)?;
-            left = rest;
         }
-        Ok(())
-    }
-
-    /// The next piece that is whole.
-    pub fn next_piece(&mut self) -> Option<Piece> {
-        self.ready.pop_front()
     }
 
     /// The text has ended.
@@ -118,12 +130,13 @@ impl Pieces {
         if self.state == State::End { Ok(()) } else { Err(PiecesFault::Structure) }
     }
 
-    fn take(&mut self, byte: u8) -> Result<(), PiecesFault> {
-        match self.state {
-            State::InName => return self.in_name(byte),
-            State::InValue => return self.in_value(byte),
-            _ if matches!(byte, b' ' | b'\t' | b'\n' | b'\r') => return Ok(()),
-            _ => {}
+    /// A byte outside of values. Whether it is done with, or begins a value.
+    fn between(&mut self, byte: u8) -> Result<bool, PiecesFault> {
+        if self.state == State::InName {
+            return self.in_name(byte).map(|()| true);
+        }
+        if matches!(byte, b' ' | b'\t' | b'\n' | b'\r') {
+            return Ok(true);
         }
         self.state = match (self.state, byte) {
             (State::Start, b'{') => State::Name { first: true },
@@ -141,7 +154,7 @@ impl Pieces {
             (State::Item { .. }, byte) => return self.begin(byte, true),
             _ => return Err(PiecesFault::Structure),
         };
-        Ok(())
+        Ok(true)
     }
 
     fn in_name(&mut self, byte: u8) -> Result<(), PiecesFault> {
@@ -163,78 +176,113 @@ impl Pieces {
         }
     }
 
-    fn begin(&mut self, byte: u8, in_array: bool) -> Result<(), PiecesFault> {
+    fn begin(&mut self, byte: u8, in_array: bool) -> Result<bool, PiecesFault> {
         if matches!(byte, b',' | b':' | b'}' | b']') {
             return Err(PiecesFault::Structure);
         }
         self.in_array = in_array;
         self.piece.clear();
         (self.depth, self.in_string, self.escaped) = (0, false, false);
-        self.state = State::InValue;
-        self.in_value(byte)
+        self.state = if in_array && self.expected.is_some() { State::InExpected(0) } else { State::InValue };
+        Ok(false)
     }
 
-    /// A container or string ends by itself; a number or word by what comes behind it, which is then taken in its turn.
-    fn in_value(&mut self, byte: u8) -> Result<(), PiecesFault> {
-        if self.in_string {
-            self.keep(byte)?;
-            match (self.escaped, byte) {
-                (true, _) => self.escaped = false,
-                (false, b'\\') => self.escaped = true,
-                (false, b'"') => {
-                    self.in_string = false;
-                    if self.depth == 0 {
-                        self.end();
-                    }
-                }
-                _ => {}
-            }
-            return Ok(());
+    /// Compares with what is expected. Where it turns out to be something else, it goes on as if nothing had been expected: what has come is
+    /// in what was expected, too.
+    fn in_expected(&mut self, at: usize, bytes: &mut &[u8]) -> Result<Option<Piece>, PiecesFault> {
+        let expected = self.expected.take().unwrap_or_default();
+        let (came, left) = expected.split_at_checked(at).unwrap_or_default();
+        let so_many = left.len().min(bytes.len());
+        let (head, rest) = bytes.split_at_checked(so_many).unwrap_or_default();
+        if left.get(..so_many) != Some(head) {
+            self.state = State::InValue;
+            return self.in_value(&mut &*came);
         }
-        if self.depth == 0 && !self.piece.is_empty() && matches!(byte, b',' | b'}' | b']' | b' ' | b'\t' | b'\n' | b'\r') {
-            self.end();
-            return self.take(byte);
+        *bytes = rest;
+        if so_many == left.len() {
+            self.state = State::AfterItem;
+            return Ok(Some(Piece::Expected));
         }
-        self.keep(byte)?;
-        match byte {
-            b'"' => self.in_string = true,
-            b'{' | b'[' => self.depth += 1,
-            b'}' | b']' => {
-                self.depth = self.depth.checked_sub(1).ok_or(PiecesFault::Structure)?;
-                if self.depth == 0 {
-                    self.end();
-                }
-            }
-            _ => {}
-        }
-        Ok(())
+        self.state = State::InExpected(at + so_many);
+        self.expected = Some(expected);
+        Ok(None)
     }
 
-    fn keep_all(&mut self, run: &[u8]) -> Result<(), PiecesFault> {
+    /// Goes through a value. A container or string ends by itself; a number or word by what comes behind it, which is left.
+    fn in_value(&mut self, bytes: &mut &[u8]) -> Result<Option<Piece>, PiecesFault> {
+        let (taken, ended) = self.scan(bytes)?;
+        let (run, rest) = bytes.split_at_checked(taken).unwrap_or_default();
         if self.piece.len().saturating_add(run.len()) > self.most {
             return Err(PiecesFault::TooLarge);
         }
         self.piece.extend_from_slice(run);
-        Ok(())
+        *bytes = rest;
+        Ok(ended.then(|| self.end()))
     }
 
-    fn keep(&mut self, byte: u8) -> Result<(), PiecesFault> {
-        if self.piece.len() >= self.most {
-            return Err(PiecesFault::TooLarge);
+    /// How many bytes from here belong to the value, and whether it ends with them.
+    fn scan(&mut self, bytes: &[u8]) -> Result<(usize, bool), PiecesFault> {
+        let mut at = 0;
+        while let Some(byte) = bytes.get(at) {
+            if self.in_string {
+                at = self.in_string(bytes, at);
+                if !self.in_string && self.depth == 0 {
+                    return Ok((at, true));
+                }
+                continue;
+            }
+            let bare = self.depth == 0 && (at > 0 || !self.piece.is_empty());
+            if bare && matches!(byte, b',' | b'}' | b']' | b' ' | b'\t' | b'\n' | b'\r') {
+                return Ok((at, true));
+            }
+            at += 1;
+            match byte {
+                b'"' => self.in_string = true,
+                b'{' | b'[' => self.depth += 1,
+                b'}' | b']' => {
+                    self.depth = self.depth.checked_sub(1).ok_or(PiecesFault::Structure)?;
+                    if self.depth == 0 {
+                        return Ok((at, true));
+                    }
+                }
+                _ => {}
+            }
         }
-        self.piece.push(byte);
-        Ok(())
+        Ok((at, false))
     }
 
-    fn end(&mut self) {
+    /// Where a string ends, or the bytes do.
+    fn in_string(&mut self, bytes: &[u8], mut at: usize) -> usize {
+        loop {
+            let Some(mut left) = bytes.get(at..).filter(|left| !left.is_empty()) else { return bytes.len() };
+            if std::mem::take(&mut self.escaped) {
+                at += 1;
+                left = left.get(1..).unwrap_or_default();
+            }
+            // Most of a record is inside of strings, where two bytes alone mean something.
+            let short = left.iter().take(SHORT).position(|byte| matches!(byte, b'"' | b'\\'));
+            let special = short.or_else(|| {
+                let far = left.get(SHORT..)?;
+                memchr::memchr2(b'"', b'\\', far).map(|more| SHORT + more)
+            });
+            let Some(special) = special else { return bytes.len() };
+            at += special + 1;
+            if left.get(special) == Some(&b'"') {
+                self.in_string = false;
+                return at;
+            }
+            self.escaped = true;
+        }
+    }
+
+    fn end(&mut self) -> Piece {
         let piece = std::mem::take(&mut self.piece);
         if self.in_array {
-            self.ready.push_back(Piece::Item(piece));
             self.state = State::AfterItem;
+            Piece::Item(piece)
         } else {
-            let name = String::from_utf8_lossy(&self.name).into_owned();
-            self.ready.push_back(Piece::Member(name, piece));
             self.state = State::AfterValue;
+            Piece::Member(String::from_utf8_lossy(&self.name).into_owned(), piece)
         }
     }
 }
@@ -248,9 +296,10 @@ mod tests {
     fn pieces(text: &[u8], step: usize) -> Result<Vec<Piece>, PiecesFault> {
         let mut reader = Pieces::new("entry", 1000);
         let mut found = Vec::new();
-        for chunk in text.chunks(step.max(1)) {
-            reader.feed(chunk)?;
-            found.extend(std::iter::from_fn(|| reader.next_piece()));
+        for mut chunk in text.chunks(step.max(1)) {
+            while let Some(piece) = reader.take(&mut chunk)? {
+                found.push(piece);
+            }
         }
         reader.finish()?;
         Ok(found)
@@ -305,7 +354,53 @@ mod tests {
         assert_eq!(pieces(large.as_bytes(), 100), Err(PiecesFault::TooLarge));
     }
 
+    /// The same with a guess before each item.
+    fn guessed(text: &[u8], step: usize, guess: &[u8]) -> Result<Vec<Piece>, PiecesFault> {
+        let mut reader = Pieces::new("entry", 1000);
+        let mut found = Vec::new();
+        reader.expect(Some(guess.into()));
+        for mut chunk in text.chunks(step.max(1)) {
+            while let Some(piece) = reader.take(&mut chunk)? {
+                let item = matches!(piece, Piece::Expected | Piece::Item(_));
+                found.push(if piece == Piece::Expected { Piece::Item(guess.to_vec()) } else { piece });
+                if item {
+                    reader.expect(Some(guess.into()));
+                }
+            }
+        }
+        reader.finish()?;
+        Ok(found)
+    }
+
+    #[test]
+    fn a_guess_changes_nothing_but_the_way() {
+        let text =
+            br#"{"entry":[{"a":"x\"y","b":[1,{}]},{"a":"x\"y","b":[1,{}]} ,{"a":"x\"y","b":[1,{"c":2}]},7,{"a":"x\"y"}],"z":1}"#;
+        for guess in [&br#"{"a":"x\"y","b":[1,{}]}"#[..], br#"{"a":"x\"y"}"#, b"{}", br#"{"b":1}"#, b"7", b""] {
+            for step in 1..60 {
+                assert_eq!(guessed(text, step, guess), pieces(text, step), "{step} {}", String::from_utf8_lossy(guess));
+            }
+        }
+        let mut reader = Pieces::new("entry", 1000);
+        reader.expect(Some(br#"{"a":1}"#[..].into()));
+        let mut text = &br#"{"entry":[{"a":1}"#[..];
+        assert_eq!(reader.take(&mut text), Ok(Some(Piece::Expected)));
+        assert_eq!(reader.finish(), Err(PiecesFault::Structure));
+    }
+
     proptest! {
+        #[test]
+        fn guesses_find_what_is_found_without(
+            values in proptest::collection::vec("[\\[\\]{}\":,\\\\ab1 ]{0,12}", 0..6), guess in 0_usize..6, step in 1_usize..30, cut in 0_usize..9,
+        ) {
+            let items: Vec<String> = values.iter().map(|text| serde_json::json!({"a": [text, 1]}).to_string()).collect();
+            let text = format!("{{\"entry\":[{}],\"b\":2}}", items.join(","));
+            let guess = items.get(guess).cloned().unwrap_or_else(|| "{\"a\":[\"\",1]}".to_owned());
+            prop_assert_eq!(guessed(text.as_bytes(), step, guess.as_bytes()), pieces(text.as_bytes(), step));
+            let cut = &text.as_bytes()[..text.len().saturating_sub(cut)];
+            prop_assert_eq!(guessed(cut, step, guess.as_bytes()), pieces(cut, step));
+        }
+
         #[test]
         fn strangers_bytes_end_in_pieces_or_in_a_fault(bytes in proptest::collection::vec(any::<u8>(), 0..300), step in 1_usize..50) {
             let _ = pieces(&bytes, step);
@@ -316,7 +411,7 @@ mod tests {
             let text = serde_json::json!({"resourceType": "Bundle", "entry": numbers}).to_string();
             let items: Vec<Value> = pieces(text.as_bytes(), step).unwrap().into_iter().filter_map(|piece| match piece {
                 Piece::Item(bytes) => serde_json::from_slice(&bytes).ok(),
-                Piece::Member(..) => None,
+                Piece::Member(..) | Piece::Expected => None,
             }).collect();
             prop_assert_eq!(items, numbers.into_iter().map(Value::from).collect::<Vec<_>>());
         }

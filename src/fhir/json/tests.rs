@@ -139,3 +139,15 @@ proptest! {
         let _ = Document::parse(&bytes);
     }
 }
+
+#[test]
+fn a_part_is_a_document_as_if_it_had_come_alone() {
+    let text = r#"{"a":[1,{"b\u0063":"x","d":{"e":[true,null],"f":"é\""}}],"g":2}"#;
+    let whole = Document::parse(text.as_bytes()).unwrap();
+    let mut waiting = vec![whole.root()];
+    while let Some(element) = waiting.pop() {
+        let (part, alone) = (Document::part(element), Document::parse(element.raw().as_bytes()).unwrap());
+        assert_eq!(format!("{part:?}"), format!("{alone:?}"));
+        waiting.extend(element.items().chain(element.members().map(|(_, value)| value)));
+    }
+}

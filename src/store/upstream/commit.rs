@@ -83,7 +83,7 @@ impl UpstreamStore {
     /// What a change meets, when that is what it was decided on.
     async fn expected(&self, change: &Change) -> Result<Before, CommitError> {
         let before = match self.current(&change.key, &mut Round::default()).await? {
-            Current::Live(taken) => Some((taken.facts.version, false, taken.numbered)),
+            Current::Live(taken) => Some((taken.facts.version, false, taken.is_numbered())),
             Current::Deleted(facts) => Some((facts.version, true, false)),
             Current::Absent => None,
         };
@@ -215,7 +215,7 @@ impl UpstreamStore {
                 return self.read_all(changes, Vec::new()).await;
             }
         };
-        let mut page = self.bundle(peer, answer)?;
+        let mut page = self.bundle(peer, answer, "")?;
         let mut answers = Vec::with_capacity(changes.len());
         while let Some(arrived) = page.entry().await? {
             answers.push(arrived);

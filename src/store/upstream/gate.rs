@@ -37,11 +37,11 @@ impl UpstreamStore {
         if let Some(marks) = self.labels.of(taken.key()) {
             taken.raise(&marks);
         }
-        if taken.with.is_empty() {
+        if taken.with().is_empty() {
             return Ok(taken);
         }
         let mut others = Vec::new();
-        for key in taken.with.clone() {
+        for key in taken.with().to_vec() {
             others.extend(self.facts_known(&key, round).await?);
         }
         taken.join(&others);

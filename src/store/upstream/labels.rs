@@ -34,7 +34,8 @@ impl Labels {
 
     /// Those of a record.
     pub(super) fn of(&self, key: &Key) -> Option<Marks> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).get(key).cloned()
+        let kept = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        if kept.is_empty() { None } else { kept.get(key).cloned() }
     }
 
     /// Takes over some.

@@ -6,6 +6,7 @@ use super::peer::Peer;
 use super::wire::{Answer, Ask};
 use crate::disclosure::{Arrived, Envelope};
 use crate::fhir::pairs;
+use hyper::body::{Buf as _, Bytes};
 
 /// A Bundle of the server behind, while it is read.
 pub(super) struct Page<'s> {
@@ -13,6 +14,8 @@ pub(super) struct Page<'s> {
     peer: &'s Peer,
     answer: Answer,
     envelope: Envelope,
+    /// What has arrived and is not taken yet.
+    arrived: Bytes,
     ended: bool,
 }
 
@@ -30,17 +33,17 @@ impl UpstreamStore {
     pub(super) async fn page<'s>(&'s self, peer: &'s Peer, ask: &Ask) -> Result<Option<Page<'s>>, Fault> {
         let answer = peer.wire.ask(ask).await?;
         match answer.status {
-            200 => self.bundle(peer, answer).map(Some),
+            200 => self.bundle(peer, answer, ask.place()).map(Some),
             404 | 410 => Ok(None),
             status => Err(Fault::Status(status)),
         }
     }
 
-    /// An answer that must be a Bundle.
-    pub(super) fn bundle<'s>(&'s self, peer: &'s Peer, answer: Answer) -> Result<Page<'s>, Fault> {
+    /// An answer that must be a Bundle, to what was asked at this place.
+    pub(super) fn bundle<'s>(&'s self, peer: &'s Peer, answer: Answer, place: &str) -> Result<Page<'s>, Fault> {
         answer.demand_json()?;
-        let envelope = Envelope::new(self.options.record_bytes);
-        Ok(Page { store: self, peer, answer, envelope, ended: false })
+        let envelope = Envelope::new(place, self.options.record_bytes, &self.crossing);
+        Ok(Page { store: self, peer, answer, envelope, arrived: Bytes::new(), ended: false })
     }
 }
 
@@ -79,14 +82,18 @@ impl Page<'_> {
     /// The next entry.
     pub(super) async fn entry(&mut self) -> Result<Option<Arrived>, Fault> {
         loop {
-            if let Some(arrived) = self.envelope.next_entry(&self.store.crossing)? {
-                return Ok(Some(arrived));
+            let mut left = &*self.arrived;
+            let entry = self.envelope.next_entry(&self.store.crossing, &mut left)?;
+            let taken = self.arrived.len() - left.len();
+            self.arrived.advance(taken);
+            if entry.is_some() {
+                return Ok(entry);
             }
             if self.ended {
                 return Ok(None);
             }
             match self.answer.chunk().await? {
-                Some(bytes) => self.envelope.feed(&bytes)?,
+                Some(bytes) => self.arrived = bytes,
                 None => self.ended = true,
             }
         }

@@ -205,7 +205,7 @@ impl UpstreamStore {
             Ok(None) => return noticed(what, true, "no Patient is there to look at"),
             Err(fault) => return noticed(what, false, fault.to_string()),
         };
-        if !taken.numbered {
+        if !taken.is_numbered() {
             return noticed(
                 what,
                 false,

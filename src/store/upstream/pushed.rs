@@ -214,7 +214,7 @@ mod tests {
 
     fn pushed(query: &str) -> Option<String> {
         let base = "https://own/fhir";
-        let crossing = Crossing::new(Labelling::default(), base, &["http://behind/fhir".to_owned()]);
+        let crossing = Crossing::new(Labelling::default(), base, &["http://behind/fhir".to_owned()], 0);
         let now = Instant::parse("2026-06-01T12:00:00Z").unwrap();
         let options = RouteOptions { base, now, max_count: 10, known: &crate::fhir::search::STANDARD };
         let Ok(Interaction::Search(search)) = interaction(&Request::get(query), &options) else { panic!("{query}") };

@@ -35,6 +35,9 @@ pub(super) enum Step {
     Stop,
 }
 
+/// The records that were found. Their ids are chosen by others: the hash has a secret of its own.
+type Seen = HashSet<Key, foldhash::fast::RandomState>;
+
 /// Called with each record, in order, that matches and may be seen.
 pub(super) type Take<'t> = dyn FnMut(Taken) -> Result<Step, Fault> + Send + 't;
 
@@ -64,7 +67,7 @@ impl UpstreamStore {
 
     /// Goes through what a walk finds. Gives where it stopped, when it did not come to the end.
     pub(super) async fn walk(&self, walk: &Walk<'_>, round: &mut Round, take: &mut Take<'_>) -> Result<Option<Place>, Fault> {
-        let mut seen = HashSet::new();
+        let mut seen = Seen::default();
         let mut place = walk.from.cloned();
         for hunt in walk.hunts {
             if place.as_ref().is_some_and(|place| place.of != hunt.of.name()) {
@@ -98,7 +101,7 @@ impl UpstreamStore {
         one: &One<'_>,
         question: &Question,
         mut from: Place,
-        seen: &mut HashSet<Key>,
+        seen: &mut Seen,
         round: &mut Round,
         take: &mut Take<'_>,
     ) -> Result<Option<Place>, Fault> {
@@ -169,7 +172,7 @@ impl UpstreamStore {
         one: &One<'_>,
         query: &crate::fhir::search::SearchQuery,
         mut from: Place,
-        seen: &mut HashSet<Key>,
+        seen: &mut Seen,
         round: &mut Round,
         take: &mut Take<'_>,
     ) -> Result<Option<Place>, Fault> {
@@ -195,13 +198,7 @@ impl UpstreamStore {
     }
 
     /// A record that came, when it is what was asked for and may be seen. What is neither stays inside, without a word.
-    async fn found(
-        &self,
-        one: &One<'_>,
-        taken: Taken,
-        seen: &mut HashSet<Key>,
-        round: &mut Round,
-    ) -> Result<Option<Taken>, Fault> {
+    async fn found(&self, one: &One<'_>, taken: Taken, seen: &mut Seen, round: &mut Round) -> Result<Option<Taken>, Fault> {
         let withheld = |why: &'static str| {
             metrics::counter!("amanat_upstream_withheld_total", "reason" => why).increment(1);
             Ok(None)

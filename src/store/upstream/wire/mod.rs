@@ -69,6 +69,11 @@ impl Ask {
         Self { body: Some(Bytes::from(body)), headers: vec![kind], ..Self::get(place) }
     }
 
+    /// Where, below the base.
+    pub(super) fn place(&self) -> &str {
+        &self.place
+    }
+
     pub(super) fn prefer(mut self, what: &str) -> Self {
         self.headers.push((hyper::header::HeaderName::from_static("prefer"), what.to_owned()));
         self
