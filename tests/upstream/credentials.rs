@@ -5,6 +5,7 @@ use crate::support::{Behind, Heard, Said, Server, records};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use serde_json::{Value, json};
 use std::io::{Read as _, Write as _};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -154,6 +155,11 @@ impl Pair {
 
     /// The gateway that trusts these certificates and shows this one.
     fn front(&self, ca: &str, certificate: Option<&str>) {
+        self.front_by(&base(&self.records), ca, certificate);
+    }
+
+    /// The same by this address of the server.
+    fn front_by(&self, address: &str, ca: &str, certificate: Option<&str>) {
         let place = |name: &str| self.folder.path().join(name).display().to_string();
         let shown = certificate.map(|name| {
             format!("certificate = \"{}\"\nkey = \"{}\"\n", place(&format!("{name}.pem")), place(&format!("{name}-key.pem")))
@@ -161,12 +167,12 @@ impl Pair {
         let base = base(&self.records);
         rewrite(&self.gateway, |text| {
             let head = text.split("[upstream]").next().unwrap();
-            let store = format!("url = \"{base}\"\nledger = \"sqlite:amanat.db\"\n");
+            let store = format!("url = \"{address}\"\nledger = \"sqlite:amanat.db\"\n");
             let head =
                 if head.contains("ledger") { head.to_owned() } else { head.replace("url = \"sqlite:amanat.db\"\n", &store) };
             let token_url = base.replace("/fhir", "/token");
             format!(
-                "{head}[upstream]\nauth = \"backend\"\ntoken_url = \"{token_url}\"\nclient_id = \"gateway\"\n\
+                "{head}[upstream]\naliases = [\"{base}\"]\nauth = \"backend\"\ntoken_url = \"{token_url}\"\nclient_id = \"gateway\"\n\
                  scope = \"system/*.cruds system/Consent.cruds\"\nca = \"{}\"\n{}",
                 place(ca),
                 shown.unwrap_or_default()
@@ -177,6 +183,16 @@ impl Pair {
 
 fn base(site: &Site) -> String {
     format!("https://localhost:{}/fhir", site.listen.port())
+}
+
+/// How many answers of the server came over this version of HTTP.
+fn answers(gateway: &Site, http: &str) -> u64 {
+    let mut management = TcpStream::connect(gateway.management).unwrap();
+    write!(management, "GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").unwrap();
+    let mut metrics = String::new();
+    management.read_to_string(&mut metrics).unwrap();
+    let name = format!("amanat_upstream_answers_total{{http=\"{http}\"}} ");
+    metrics.lines().find_map(|line| line.strip_prefix(&name)).map_or(0, |count| count.trim().parse().unwrap())
 }
 
 #[test]
@@ -195,14 +211,55 @@ fn a_second_gateway_behind_is_reached_by_certificate_and_signed_assertion_over_h
     let found = pair.gateway.get(&app, "Observation?patient=p1&_sort=-date&_include=Observation:patient");
     assert_eq!((found.status, found.json()["entry"].as_array().unwrap().len()), (200, 3), "{}", found.body);
     assert!(!found.body.contains(&format!(":{}/", pair.records.listen.port())), "{}", found.body);
-    let mut management = std::net::TcpStream::connect(pair.gateway.management).unwrap();
-    write!(management, "GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").unwrap();
-    let mut metrics = String::new();
-    management.read_to_string(&mut metrics).unwrap();
-    let answers = |http: &str| metrics.contains(&format!("amanat_upstream_answers_total{{http=\"{http}\"}}"));
-    assert!(answers("2") && !answers("1.1"), "{metrics}");
+    assert!(answers(&pair.gateway, "2") > 0 && answers(&pair.gateway, "1.1") == 0);
     // It was the gateway that wrote, by the other's own trail.
     assert!(pair.records.trail().iter().any(|entry| entry.told()["agent"]["client"] == "gateway"));
+}
+
+/// Passes bytes on to a server, and counts the connections.
+fn relay(to: SocketAddr) -> (SocketAddr, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let (address, count) = (listener.local_addr().unwrap(), Arc::new(AtomicUsize::new(0)));
+    let counted = Arc::clone(&count);
+    std::thread::spawn(move || {
+        for near in listener.incoming().map_while(Result::ok) {
+            let Ok(far) = TcpStream::connect(to) else { return };
+            counted.fetch_add(1, Ordering::SeqCst);
+            for (mut from, mut into) in [(near.try_clone().unwrap(), far.try_clone().unwrap()), (far, near)] {
+                std::thread::spawn(move || {
+                    drop(std::io::copy(&mut from, &mut into));
+                    drop(into.shutdown(Shutdown::Write));
+                });
+            }
+        }
+    });
+    (address, count)
+}
+
+#[test]
+fn one_connection_over_http_2_carries_many_requests_at_once() {
+    let mut pair = Pair::new();
+    let (address, connections) = relay(pair.records.listen);
+    pair.front_by(&format!("https://localhost:{}/fhir", address.port()), "ca.pem", Some("gateway"));
+    pair.gateway.start();
+    let app = pair.gateway.client("app", "system/*.cruds");
+    let one = records::patient("p1", "Ahmad");
+    assert_eq!(pair.gateway.ask("PUT", &app, "Patient/p1", Some(&one)).status, 201);
+    // Each thread that serves gets to know the server.
+    for _ in 0..24 {
+        assert_eq!(pair.gateway.get(&app, "Patient/p1").status, 200);
+    }
+    let before = (connections.load(Ordering::SeqCst), answers(&pair.gateway, "2"));
+    std::thread::scope(|scope| {
+        for _ in 0..16 {
+            scope.spawn(|| (0..5).for_each(|_| assert_eq!(pair.gateway.get(&app, "Patient/p1").status, 200)));
+        }
+    });
+    let after = (connections.load(Ordering::SeqCst), answers(&pair.gateway, "2"));
+    assert!(after.1 >= before.1 + 80, "{before:?} {after:?}");
+    // A thread that had not served yet opens one, or a few at once: never one for each request.
+    assert!(after.0 <= before.0 + 16 && after.0 * 3 < usize::try_from(after.1).unwrap(), "{before:?} {after:?}");
+    assert_eq!(answers(&pair.gateway, "1.1"), 0);
 }
 
 #[test]
@@ -213,7 +270,7 @@ fn a_server_that_is_not_the_one_to_trust_is_asked_nothing_and_one_that_trusts_no
         pair.front(ca, certificate);
         // It begins all the same, and answers nothing until it can.
         let mut process = crate::site::serve(&pair.gateway.settings());
-        until("the gateway listens", || std::net::TcpStream::connect(pair.gateway.listen).is_ok());
+        until("the gateway listens", || TcpStream::connect(pair.gateway.listen).is_ok());
         let reply = pair.gateway.get(&app, "Observation");
         assert_eq!(reply.status, 503, "{ca} {certificate:?}: {}", reply.body);
         assert!(reply.body.contains("AMANAT-UP-0004"), "{}", reply.body);
