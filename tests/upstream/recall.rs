@@ -48,7 +48,8 @@ impl Shelf {
     fn finds(&self, patient: &str) -> Vec<String> {
         let app = self.server.patient(patient, "patient/*.rs");
         let found = self.server.get("Observation?category=laboratory", &app).expect(200).keys();
-        for record in self.records.lock().unwrap().clone() {
+        let all = self.records.lock().unwrap().clone();
+        for record in all {
             let key = format!("Observation/{}", record["id"].as_str().unwrap());
             let status = self.server.get(&key, &app).status;
             assert_eq!(status == 200, found.contains(&key), "{key} for {patient}: {status}");
@@ -105,7 +106,7 @@ fn labels_and_consents_bite_on_records_that_came_before() {
     let mut consent = records::consent("c1", "p1", "deny");
     consent["meta"] = json!({"versionId": "1", "lastUpdated": "2026-05-01T00:00:00Z"});
     *shelf.consents.lock().unwrap() = vec![consent];
-    shelf.server.wait(6);
+    shelf.server.wait(61);
     assert!(found().is_empty());
     assert_eq!(shelf.server.get("Observation/o1", &system()).status, 404);
 }
