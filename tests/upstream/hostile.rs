@@ -295,3 +295,51 @@ fn consents_that_cannot_be_read_again_close_everything() {
     let reply = stage.server.get("Observation", &stage.app());
     stage.server.refused(&reply, 503, "AMANAT-UP-0004", "upstream:consents");
 }
+
+#[test]
+fn what_changes_nothing_is_asked_again_and_what_changes_something_is_not() {
+    let stage = Stage::new("");
+    let failures = Arc::new(Mutex::new(0));
+    let left = Arc::clone(&failures);
+    stage.says(move |heard| {
+        let mut left = left.lock().unwrap();
+        let fails = is(heard, "Observation") && heard.method == "GET" && *left > 0 || heard.method == "PUT";
+        *left -= i32::from(fails && heard.method == "GET");
+        fails.then(|| Said::json(502, "{}"))
+    });
+    let asked = |method: &str| {
+        let heard = stage.server.behind.as_ref().unwrap().heard.lock().unwrap();
+        heard
+            .iter()
+            .filter(|one| one.method == method && is(one, "Observation") || one.method == method && method == "PUT")
+            .count()
+    };
+    *failures.lock().unwrap() = 2;
+    let _ = stage.server.get("Observation", &stage.app()).expect(200);
+    assert_eq!(asked("GET"), 3, "twice in vain");
+    *failures.lock().unwrap() = 3;
+    let reply = stage.server.get("Observation", &stage.app());
+    assert!(matches!(reply.status, 502 | 503), "{}", reply.text());
+    assert_eq!(asked("GET"), 6, "and three times at most");
+    let record = records::observation("x", "p1", "laboratory");
+    let reply = stage.server.put("Observation/x", &stage.server.system("system/*.cruds"), &record);
+    assert!(matches!(reply.status, 502 | 503 | 504), "{}", reply.text());
+    assert_eq!(asked("PUT"), 1, "nobody knows whether the first was done");
+}
+
+#[test]
+fn where_all_turns_are_taken_the_next_is_told_to_come_again() {
+    let stage = Stage::new("in_flight = 1\nqueue_seconds = 1\nanswer_seconds = 4");
+    stage.says(|heard| is(heard, "Observation").then(|| Said::json(200, "").sent(Manner::Silent)));
+    let replies: Vec<_> = std::thread::scope(|scope| {
+        let ask = || scope.spawn(|| stage.server.get("Observation", &stage.app()));
+        let both = [ask(), ask()];
+        both.into_iter().map(|one| one.join().unwrap()).collect()
+    });
+    let mut statuses: Vec<u16> = replies.iter().map(|reply| reply.status).collect();
+    statuses.sort_unstable();
+    assert_eq!(statuses, [503, 504]);
+    let busy = replies.iter().find(|reply| reply.status == 503).unwrap();
+    assert_eq!(busy.header("retry-after"), Some("1"));
+    stage.server.refused(busy, 503, "AMANAT-UP-0003", "upstream:busy");
+}

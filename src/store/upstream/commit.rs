@@ -120,7 +120,7 @@ impl UpstreamStore {
         let [only] = changes else { return self.send_together(changes).await };
         let peer = self.peers.of(only.key.resource_type);
         let answer = peer.wire.ask(&self.request(only, before.first().copied().flatten())).await;
-        let stored = match answer {
+        let stored = match certain(answer) {
             Ok(answer) => match answer.status {
                 200 | 201 | 204 => self.outcome(only, answer).await,
                 409 | 412 => return Err(CommitError::Stale),
@@ -205,7 +205,7 @@ impl UpstreamStore {
         let peer = peer.ok_or(CommitError::Store(StoreError::Rejected(APART)))?;
         let bundle = self.crossing.transaction(changes, self.clock.now());
         let answer = peer.wire.ask(&Ask::post("", bundle).prefer("return=representation")).await;
-        let answer = match answer {
+        let answer = match certain(answer) {
             Ok(answer) if answer.status == 200 => answer,
             Ok(answer) if matches!(answer.status, 409 | 412) => return Err(CommitError::Stale),
             Ok(answer) => return Err(refused(answer.status)),
@@ -270,6 +270,14 @@ fn as_decided(change: &Change, taken: Taken) -> Result<Written, CommitError> {
     let (version, updated, key) = (taken.facts.version, taken.facts.updated, change.key.clone());
     let marks = taken.facts.marks.clone();
     Ok((Stored { key, version, updated, content: taken.into_row().content }, Some(marks)))
+}
+
+/// An answer by something between, which does not know how it ended, is none.
+fn certain(answer: Result<Answer, Fault>) -> Result<Answer, Fault> {
+    match answer {
+        Ok(Answer { status: status @ (502 | 504), .. }) => Err(Fault::Status(status)),
+        other => other,
+    }
 }
 
 fn refused(status: u16) -> CommitError {
