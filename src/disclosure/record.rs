@@ -8,6 +8,7 @@ use crate::fhir::json::Document;
 use crate::fhir::search::{IndexEntry, STANDARD, extract};
 use crate::fhir::subset::subset;
 use crate::fhir::{Facts, Need, ReadConditions, Refusal, Rendering, Return, Summary, Touched};
+use std::borrow::Cow;
 
 /// Shows one version of a record (read, vread).
 ///
@@ -31,7 +32,8 @@ pub fn show(
     if unchanged(facts, conditions) {
         return Ok(Pending::owing(304, headers, Vec::new(), entry));
     }
-    Ok(Pending::owing(200, headers, rendered((permit, Need::Read, redaction), facts, content, rendering)?, entry))
+    let body = rendered((permit, Need::Read, redaction), facts, content, rendering)?.into_owned();
+    Ok(Pending::owing(200, headers, body, entry))
 }
 
 /// Answers a conditional create whose condition found this record: its address and version; its content only to who may read it.
@@ -51,7 +53,7 @@ pub fn found(
     let readable = permit.admits(Need::Read, &Look::new(facts, &|| values(row, base)));
     let body = match &row.content {
         Some(content) if readable && rendering.prefer != Some(Return::Minimal) => {
-            rendered((permit, Need::Read, redaction), facts, content, rendering)?
+            rendered((permit, Need::Read, redaction), facts, content, rendering)?.into_owned()
         }
         _ => Vec::new(),
     };
@@ -88,24 +90,29 @@ pub(super) fn open(content: &Sealed) -> Result<Document, Refusal> {
 pub type Eye<'e> = (&'e Permit, Need, &'e Redaction<'e>);
 
 /// The bytes to send for a record: what this caller is shown of it, then what the caller wants of that.
-pub(super) fn rendered(eye: Eye<'_>, facts: &Facts, content: &Sealed, rendering: &Rendering) -> Result<Vec<u8>, Refusal> {
+pub(super) fn rendered<'c>(
+    eye: Eye<'_>,
+    facts: &Facts,
+    content: &'c Sealed,
+    rendering: &Rendering,
+) -> Result<Cow<'c, [u8]>, Refusal> {
     let (permit, need, redaction) = eye;
     let whole = rendering.elements.is_empty() && matches!(rendering.summary, None | Some(Summary::Count));
     let text = content.open().ok_or(Refusal::Internal)?;
     let text = match redaction.cut(permit, need, facts, (&text, content.unlabelled))? {
-        Some(cut) => cut.into_bytes(),
-        None => text.into_owned(),
+        Some(cut) => Cow::Owned(cut.into_bytes()),
+        None => text,
     };
     if whole {
         return Ok(text);
     }
     let document = Document::parse(&text).map_err(|_| Refusal::Internal)?;
-    Ok(subset(&document, rendering).unwrap_or_else(|| document.into_text()).into_bytes())
+    Ok(Cow::Owned(subset(&document, rendering).unwrap_or_else(|| document.into_text()).into_bytes()))
 }
 
 /// The bytes of a record as it lies.
 pub(super) fn all_of(content: &Sealed) -> Result<Vec<u8>, Refusal> {
-    content.open().map(std::borrow::Cow::into_owned).ok_or(Refusal::Internal)
+    content.open().map(Cow::into_owned).ok_or(Refusal::Internal)
 }
 
 pub(super) fn touched(facts: &Facts) -> Touched {

@@ -29,7 +29,7 @@ pub fn written(
         (None, _) | (_, Return::Minimal) => Vec::new(),
         (Some(_), Return::OperationOutcome) => outcome::success("stored", warnings).into_bytes(),
         (Some(content), Return::Representation) => match cut {
-            Some((eye, facts)) => rendered(eye, facts, content, &Rendering::default())?,
+            Some((eye, facts)) => rendered(eye, facts, content, &Rendering::default())?.into_owned(),
             None => all_of(content)?,
         },
     };
