@@ -8,6 +8,7 @@
 mod answered;
 mod app_state;
 mod before;
+mod bind;
 mod commit;
 mod compile;
 mod connection;

@@ -95,7 +95,7 @@ impl<'q> Searched<'q> {
         let counts = |code: &str| is_member(code) || (code == "patient" && is_member("subject"));
         self.confined().or_else(|| {
             self.query.criteria.iter().find_map(|criterion| match criterion {
-                Criterion::Match { parameter, values, modifier: Modifier::Plain | Modifier::Type(_) }
+                Criterion::Match { parameter, values, modifier: Modifier::Plain | Modifier::Type(ResourceType::Patient) }
                     if counts(&parameter.code) =>
                 {
                     match values.as_slice() {
