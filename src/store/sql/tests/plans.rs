@@ -85,3 +85,21 @@ async fn the_measured_searches_read_no_table_whole() {
         }
     }
 }
+
+/// What one patient has of a code lies in one stretch, of which both ends are sought: with one end alone everything behind it is read, and
+/// the search becomes slower as the store grows.
+#[tokio::test]
+async fn one_patients_codes_are_sought_between_both_ends() {
+    if server().is_some() {
+        return;
+    }
+    let world = crowd().await;
+    let every = Predicate::EveryPatient(Verdicts::new(Condition::All, [(id("p2"), Condition::None)]));
+    for text in ["patient=p1&category=laboratory", "patient=p1&code=http://loinc.org|a", "patient=p1&code=a&_sort=-date"] {
+        for narrowing in [Predicate::All, Predicate::Patient(id("p1")), every.clone()] {
+            let steps = plan(&world, &permit(narrowing), &parsed(ResourceType::Observation, text));
+            let both = steps.iter().any(|step| step.starts_with("SEARCH d ") && step.contains("rid>? AND rid<?"));
+            assert!(both, "{text}: {steps:#?}");
+        }
+    }
+}
