@@ -59,6 +59,8 @@ pub(super) enum Use {
     Read,
     /// Reads of a few pages each, between which others write.
     Peek,
+    /// Folds the log into the file.
+    Fold,
 }
 
 /// Where the database is.
@@ -101,20 +103,30 @@ impl FilePlace {
         self.open(purpose).map(Connection::Sqlite)
     }
 
+    /// What SQLite keeps beside the file under this ending.
+    pub(super) fn beside(&self, ending: &str) -> PathBuf {
+        let mut name = self.path.clone().into_os_string();
+        name.push(ending);
+        name.into()
+    }
+
     /// The file, opened.
     pub(super) fn open(&self, purpose: Use) -> Result<SqliteConnection, StoreError> {
         let name = self.path.to_str().ok_or_else(|| StoreError::Unavailable("the path is not UTF-8".into()))?;
         let failed = |error: &dyn std::fmt::Display| StoreError::Unavailable(error.to_string());
         let mut connection = SqliteConnection::establish(name).map_err(|error| failed(&error))?;
         let (cache, own) = match purpose {
-            // The writer syncs at each commit (FULL): an answer is given only for what the disk has.
+            // The writer syncs at each commit (FULL): an answer is given only for what the disk has. The log is folded by `fold`; where
+            // that does not keep up, by SQLite at last.
             Use::Write => {
-                (WRITES_CACHED, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 4000;")
+                (WRITES_CACHED, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 40000;")
             }
+            // It syncs as the writer does: the log before its pages are copied, the file after.
+            Use::Fold => (100, "PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0;"),
             Use::Read | Use::Peek => (4_000, "PRAGMA query_only = ON;"),
         };
         // Each commit of another connection makes SQLite unmap the file: for a few pages, copying them costs less than mapping it anew.
-        let mapped = if purpose == Use::Peek { 0 } else { self.mapped };
+        let mapped = if matches!(purpose, Use::Peek | Use::Fold) { 0 } else { self.mapped };
         let settings = format!(
             "PRAGMA busy_timeout = 5000; {own} PRAGMA foreign_keys = OFF; PRAGMA temp_store = MEMORY; \
              PRAGMA cache_size = -{cache}; PRAGMA mmap_size = {mapped};"

@@ -276,6 +276,7 @@ fn write_all(mut writer: Writer, alive: &Alive) {
             Next::Batch(batch) => {
                 writer.settle(batch);
                 super::statement::bound_kept(&mut writer.connection);
+                writer.fold();
                 if sought.elapsed() > SEEK {
                     writer.seek_lead();
                     sought = Instant::now();

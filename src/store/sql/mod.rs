@@ -16,6 +16,7 @@ mod cursor;
 mod dialect;
 mod emergency;
 mod evidence;
+mod fold;
 mod gate;
 mod history;
 mod include;

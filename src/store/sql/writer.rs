@@ -2,6 +2,7 @@
 
 use super::answered::Answers;
 use super::connection::{Connection, Place, Use, number};
+use super::fold::Fold;
 use super::names::Names;
 use super::recent::{Recent, Slot};
 use super::spooling::Spooling;
@@ -44,6 +45,8 @@ pub(super) struct Writer {
     pub(super) spooling: Option<Spooling>,
     /// Very many records are being loaded (`load`).
     pub(super) loading: bool,
+    /// Folds the log, of a file.
+    fold: Option<Fold>,
 }
 
 /// How many batches get savepoints after one was lost because a job failed while it wrote.
@@ -88,6 +91,10 @@ impl Writer {
     /// Takes up where the database stands.
     pub(super) fn resume(place: Place, clock: Clock, node: &str, recent: Arc<Recent>) -> Result<Self, StoreError> {
         let connection = place.connect(Use::Write)?;
+        let fold = match &place {
+            Place::File(file) => Some(Fold::start(file)?),
+            Place::Server(_) => None,
+        };
         let chain = Chain::resume(0, [0; 32]);
         let (names, node) = (Names::default(), node.to_owned());
         let (latest, troubled) = (Instant(0), Arc::default());
@@ -109,6 +116,7 @@ impl Writer {
             wary: 0,
             spooling: None,
             loading: false,
+            fold,
         };
         writer.catch_up()?;
         super::SqlStore::finish_interrupted(&mut writer)?;
@@ -351,8 +359,16 @@ impl Writer {
         }
     }
 
-    /// Moves the log into the database file, where there is one.
+    /// Sees to it that the log does not become too long. To be called between two batches.
+    pub(super) fn fold(&mut self) {
+        if let Some(fold) = &mut self.fold {
+            fold.look(&mut self.connection);
+        }
+    }
+
+    /// Moves all of the log into the database file, where there is one, at the end.
     pub(super) fn checkpoint(&mut self) {
+        self.fold = None;
         if self.connection.dialect().is_postgres() {
             return;
         }

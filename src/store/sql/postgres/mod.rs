@@ -92,7 +92,7 @@ impl ServerPlace {
                 "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off';"
             }
             // The order of the joins is chosen here, see `compile::driver`, from what the parameters are known to select.
-            Use::Read | Use::Peek => {
+            Use::Read | Use::Peek | Use::Fold => {
                 "SET default_transaction_read_only = on; SET join_collapse_limit = 1; SET random_page_cost = 1.1;"
             }
         };

@@ -214,7 +214,8 @@ async fn check(case: Case) {
         let listed = versions_of(&world, &permit, &history_of(HistoryScope::System)).await;
         let page = world.store.history(&permit, &history_of(HistoryScope::System), None, BOUNDS).await.unwrap();
         for row in &page.versions {
-            assert!(permit.confirms(Need::Search, &Look::new(&row.facts, &Vec::new)), "{:?} {verdicts:#?}", row.facts);
+            let rows = permit.rows(row.facts.key.resource_type, Need::Search);
+            assert!(rows.confirms(&Look::new(&row.facts, &Vec::new)), "{:?} {verdicts:#?}", row.facts);
         }
         for (own, (versions, deleted)) in &case.records {
             for at in 0..versions.len() + usize::from(*deleted) {
@@ -228,7 +229,8 @@ async fn check(case: Case) {
             assert_eq!(read.is_some(), seen(own, versions.len() - 1 + usize::from(*deleted)), "{own}");
             // The look in memory never contradicts the one in the query.
             if let Some(row) = read {
-                assert!(permit.confirms(Need::Read, &Look::new(&row.facts, &Vec::new)), "{own}");
+                let rows = permit.rows(row.facts.key.resource_type, Need::Read);
+                assert!(rows.confirms(&Look::new(&row.facts, &Vec::new)), "{own}");
             }
         }
     }

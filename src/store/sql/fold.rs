@@ -1,0 +1,228 @@
+//! Folding the log of the embedded database into its file, beside the writer.
+//!
+//! A commit appends to the log. SQLite folds it into the file inside of a commit, every so many pages: whoever waits for that commit, and all
+//! behind, then wait for thousands of pages to be copied and for a second sync. So a thread of its own folds what there is, while the writer
+//! goes on; and when the log is long and little of it is left, the writer folds that little itself, between two batches, so that the next one
+//! begins the log anew. Folding loses nothing, wherever it ends: the log is what counts until its pages are in the file and synced.
+
+use super::connection::{Connection, FilePlace, Use, number};
+use super::lane::spawn;
+use super::statement::Statement;
+use crate::store::StoreError;
+use std::fs::File;
+use std::io::{Read as _, Seek as _, SeekFrom};
+use std::path::PathBuf;
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+/// When what is folded, in pages of the log.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Pace {
+    /// So many pages that are not folded are worth the thread's work.
+    beside: u32,
+    /// From this length on the log is to begin anew.
+    long: u32,
+    /// So many pages at most the writer folds itself.
+    few: u32,
+}
+
+/// Four megabytes at a time; the log is begun anew at some forty.
+const PACE: Pace = Pace { beside: 1_000, long: 10_000, few: 100 };
+
+/// How long the thread rests after it failed.
+const REST: Duration = Duration::from_secs(1);
+
+/// The writer's side.
+pub(super) struct Fold {
+    log: Log,
+    pace: Pace,
+    /// The length at which the writer folds the rest itself, the next time.
+    turn: u32,
+    nudge: Option<SyncSender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Fold {
+    /// Starts the thread.
+    pub(super) fn start(place: &FilePlace) -> Result<Self, StoreError> {
+        Self::paced(place, PACE)
+    }
+
+    fn paced(place: &FilePlace, pace: Pace) -> Result<Self, StoreError> {
+        let (nudge, nudged) = sync_channel(1);
+        let connection = place.connect(Use::Fold)?;
+        let thread = spawn("fold", move || serve(connection, &nudged))?;
+        let log = Log { path: place.beside("-shm"), file: None };
+        Ok(Self { log, pace, turn: pace.long, nudge: Some(nudge), thread: Some(thread) })
+    }
+
+    /// To be called between two batches, with the writer's connection.
+    pub(super) fn look(&mut self, connection: &mut Connection) {
+        let Some(length) = self.log.length() else { return };
+        if length.pages < self.pace.long {
+            self.turn = self.pace.long;
+        }
+        let due = length.pages >= self.turn;
+        let left = length.left();
+        if left > if due { self.pace.few } else { self.pace.beside } {
+            self.nudge();
+        } else if due {
+            // A reader that is at work keeps the log as it is: then it is tried again when it has grown some more.
+            self.turn = length.pages.saturating_add(self.pace.beside);
+            fold(connection);
+        }
+    }
+
+    fn nudge(&self) {
+        if let Some(nudge) = &self.nudge
+            && let Err(TrySendError::Disconnected(())) = nudge.try_send(())
+        {
+            tracing::error!("the thread that folds the log ended");
+        }
+    }
+}
+
+impl Drop for Fold {
+    fn drop(&mut self) {
+        drop(self.nudge.take());
+        if self.thread.take().is_some_and(|thread| thread.join().is_err()) {
+            tracing::error!("the thread that folds the log had panicked");
+        }
+    }
+}
+
+fn serve(mut connection: Connection, nudged: &Receiver<()>) {
+    while nudged.recv().is_ok() {
+        if !fold(&mut connection) {
+            std::thread::sleep(REST);
+        }
+    }
+}
+
+/// Folds what nobody reads from the log any more. Whether it could.
+fn fold(connection: &mut Connection) -> bool {
+    match number(connection, Statement::new("PRAGMA wal_checkpoint(PASSIVE)")) {
+        Ok(_) => true,
+        Err(error) => {
+            tracing::warn!(%error, "the write-ahead log cannot be folded in; it grows until that is possible");
+            false
+        }
+    }
+}
+
+/// How long the log is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Length {
+    /// Pages in it.
+    pages: u32,
+    /// Those of them that are in the file too.
+    folded: u32,
+}
+
+impl Length {
+    fn left(self) -> u32 {
+        self.pages.saturating_sub(self.folded)
+    }
+}
+
+/// The log, measured by its index, which all connections share (<https://www.sqlite.org/walformat.html>): to ask SQLite would be to fold.
+struct Log {
+    path: PathBuf,
+    file: Option<File>,
+}
+
+/// Bytes of the index up to the number of pages that are folded: two copies of a header, and that number.
+const HEAD: usize = 100;
+/// Where the number of pages stands in the header.
+const PAGES: std::ops::Range<usize> = 16..20;
+/// Where the number of folded ones stands.
+const FOLDED: std::ops::Range<usize> = 96..100;
+
+impl Log {
+    /// `None` when there is no log, or it cannot be told: SQLite itself folds a log that becomes much longer.
+    fn length(&mut self) -> Option<Length> {
+        if self.file.is_none() {
+            self.file = File::open(&self.path).ok();
+        }
+        let mut head = [0; HEAD];
+        let file = self.file.as_mut()?;
+        file.seek(SeekFrom::Start(0)).and_then(|_| file.read_exact(&mut head)).ok()?;
+        let at = |range: std::ops::Range<usize>| head.get(range)?.try_into().ok().map(u32::from_ne_bytes);
+        Some(Length { pages: at(PAGES)?, folded: at(FOLDED)? })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Fold, Length, Log, Pace};
+    use crate::store::sql::connection::{Connection, FilePlace, Use, number};
+    use crate::store::sql::statement::Statement;
+
+    fn some(connection: &mut Connection, at: i64) {
+        let rows = (0..20).map(|row| Statement::new("INSERT INTO t VALUES (?, ?)").bind(at * 20 + row).bind(vec![7_u8; 3_000]));
+        Statement::new("BEGIN IMMEDIATE").run(connection).unwrap();
+        rows.for_each(|row| assert_eq!(row.run(connection).unwrap(), 1));
+        Statement::new("COMMIT").run(connection).unwrap();
+    }
+
+    fn opened() -> (tempfile::TempDir, FilePlace, Connection) {
+        let folder = tempfile::tempdir().unwrap();
+        let place = FilePlace::new(&folder.path().join("x.db"), 0).unwrap();
+        let mut writer = place.connect(Use::Write).unwrap();
+        Statement::new("PRAGMA synchronous = OFF").rows::<diesel::sql_types::BigInt, i64>(&mut writer).unwrap();
+        Statement::new("CREATE TABLE t (a INTEGER PRIMARY KEY, b BLOB)").run(&mut writer).unwrap();
+        (folder, place, writer)
+    }
+
+    const PACE: Pace = Pace { beside: 100, long: 1_000, few: 30 };
+
+    #[test]
+    fn a_log_that_is_written_on_and_on_begins_anew() {
+        let (_folder, place, mut writer) = opened();
+        let mut fold = Fold::paced(&place, PACE).unwrap();
+        let (mut before, mut anew) = (0, 0);
+        for at in 0..1_000 {
+            some(&mut writer, at);
+            fold.look(&mut writer);
+            let pages = fold.log.length().unwrap().pages;
+            anew += u32::from(pages < before);
+            assert!(pages < 12_000, "{pages}");
+            before = pages;
+            if pages > PACE.long {
+                // On a busy machine the thread needs its time.
+                std::thread::sleep(std::time::Duration::from_millis(2));
+            }
+        }
+        assert!(anew >= 1);
+        drop(fold);
+        assert_eq!(number(&mut writer, Statement::new("SELECT count(*) FROM t")).unwrap(), Some(20_000));
+    }
+
+    #[test]
+    fn what_a_reader_still_needs_stays_in_the_log() {
+        let (_folder, place, mut writer) = opened();
+        let mut reader = place.connect(Use::Read).unwrap();
+        some(&mut writer, 0);
+        Statement::new("BEGIN").run(&mut reader).unwrap();
+        let count = |reader: &mut Connection| number(reader, Statement::new("SELECT count(*) FROM t")).unwrap();
+        assert_eq!(count(&mut reader), Some(20));
+        let mut fold = Fold::paced(&place, PACE).unwrap();
+        for at in 1..200 {
+            some(&mut writer, at);
+            fold.look(&mut writer);
+        }
+        assert_eq!(count(&mut reader), Some(20), "it sees what it saw");
+        Statement::new("ROLLBACK").run(&mut reader).unwrap();
+        assert_eq!(count(&mut reader), Some(4_000));
+        for at in 200..400 {
+            some(&mut writer, at);
+            fold.look(&mut writer);
+        }
+        drop(fold);
+        super::fold(&mut writer);
+        let mut log = Log { path: place.beside("-shm"), file: None };
+        assert_eq!(log.length().map(Length::left), Some(0), "nothing keeps it now");
+        assert_eq!(count(&mut reader), Some(8_000));
+    }
+}
