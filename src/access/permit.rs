@@ -107,11 +107,6 @@ impl Permit {
     pub fn is_narrowed(&self) -> bool {
         !matches!(self.narrowing, Predicate::All)
     }
-
-    /// May a row that the query let through have passed? Only what is certainly outside is not.
-    pub fn confirms(&self, need: Need, look: &Look<'_>) -> bool {
-        self.rows(look.facts().key.resource_type, need).holds(look) != Some(false)
-    }
 }
 
 /// Decides on the content that a create, update or patch would leave behind: some one grant must take all of it.

@@ -139,6 +139,11 @@ impl Predicate {
         })
     }
 
+    /// May a row that the query let through have passed? Only what is certainly outside may not.
+    pub fn confirms(&self, look: &Look<'_>) -> bool {
+        self.holds(look) != Some(false)
+    }
+
     /// The patient to whose compartment this confines everything, if it does.
     pub fn confined_to(&self) -> Option<&Id> {
         match self {

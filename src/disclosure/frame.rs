@@ -1,7 +1,7 @@
 //! Bundles around records: the frame is written here, the records are copied as they lie.
 
 use super::pending::{Pending, Proof};
-use super::record::{passes, rendered, touched};
+use super::record::{SecondLook, rendered, touched};
 use super::{Redaction, Row, Visit, outcome};
 use crate::access::Permit;
 use crate::audit::Entry;
@@ -49,7 +49,8 @@ pub fn searchset(
     let mut shown = Shown::default();
     for (rows, need, mode) in [(page.0, Need::Search, "match"), (page.1, Need::Read, "include")] {
         let inside = frame.contained.as_ref().filter(|contained| contained.shows_contained && need == Need::Search);
-        for row in rows.iter().filter(|row| passes(permit, need, row, base)) {
+        let mut look = SecondLook::new(permit, need, base);
+        for row in rows.iter().filter(|row| look.passes(row)) {
             let Some(content) = &row.content else { continue };
             shown.add(row);
             if let Some(contained) = inside {
@@ -93,7 +94,8 @@ pub fn matches(
     let total = u64::try_from(found.len()).ok();
     let mut bundle = Frame::open("searchset", &PageFrame { total, ..PageFrame::default() });
     let mut shown = Shown::default();
-    for (row, likeness) in found.iter().filter(|(row, _)| passes(permit, Need::Search, row, base)) {
+    let mut look = SecondLook::new(permit, Need::Search, base);
+    for (row, likeness) in found.iter().filter(|(row, _)| look.passes(row)) {
         let Some(content) = &row.content else { continue };
         shown.add(row);
         bundle.entry(|out| {
@@ -127,7 +129,8 @@ pub fn history(
     let base = redaction.base();
     let mut bundle = Frame::open("history", frame);
     let mut shown = Shown::default();
-    for row in versions.iter().filter(|row| passes(permit, need, row, base)) {
+    let mut look = SecondLook::new(permit, need, base);
+    for row in versions.iter().filter(|row| look.passes(row)) {
         shown.add(row);
         bundle.entry(|out| {
             full_url(out, base, row);

@@ -3,11 +3,11 @@
 use super::pending::Pending;
 use super::released::{location, version_headers};
 use super::{Redaction, Row, Sealed, Visit};
-use crate::access::{Look, Permit};
+use crate::access::{Look, Permit, Predicate};
 use crate::fhir::json::Document;
 use crate::fhir::search::{IndexEntry, STANDARD, extract};
 use crate::fhir::subset::subset;
-use crate::fhir::{Facts, Need, ReadConditions, Refusal, Rendering, Return, Summary, Touched};
+use crate::fhir::{Facts, Need, ReadConditions, Refusal, Rendering, ResourceType, Return, Summary, Touched};
 use std::borrow::Cow;
 
 /// Shows one version of a record (read, vread).
@@ -22,7 +22,7 @@ pub fn show(
     visit: &Visit,
     redaction: &Redaction<'_>,
 ) -> Result<Pending, Refusal> {
-    if !passes(permit, Need::Read, row, redaction.base()) {
+    if !SecondLook::new(permit, Need::Read, redaction.base()).passes(row) {
         return Err(Refusal::NotFound);
     }
     let facts = &row.facts;
@@ -66,18 +66,37 @@ fn values(row: &Row, base: &str) -> Vec<IndexEntry> {
     document.map(|document| extract(&document, row.facts.key.resource_type, base, &STANDARD)).unwrap_or_default()
 }
 
-/// The second look: does the permit hold for this very row? A no is a defect of the first look; the row stays inside.
-pub(super) fn passes(permit: &Permit, need: Need, row: &Row, base: &str) -> bool {
-    let compute = || values(row, base);
-    let holds = permit.confirms(need, &Look::new(&row.facts, &compute));
-    if !holds {
-        metrics::counter!("amanat_release_second_look_withheld_total").increment(1);
-        tracing::error!(
-            resource_type = row.facts.key.resource_type.name(),
-            "the second look withheld a row that the query let through"
-        );
+/// The second look: does the permit hold for these very rows? A no is a defect of the first look; the row stays inside.
+pub(super) struct SecondLook<'p> {
+    permit: &'p Permit,
+    need: Need,
+    base: &'p str,
+    /// The rows of the permit, of the type that was looked at last.
+    open: Option<(ResourceType, Predicate)>,
+}
+
+impl<'p> SecondLook<'p> {
+    /// At rows that are shown with this need, below this base.
+    pub(super) fn new(permit: &'p Permit, need: Need, base: &'p str) -> Self {
+        Self { permit, need, base, open: None }
     }
-    holds
+
+    /// Whether a row may leave.
+    pub(super) fn passes(&mut self, row: &Row) -> bool {
+        let of = row.facts.key.resource_type;
+        let compute = || values(row, self.base);
+        let open = match self.open.take() {
+            Some(open) if open.0 == of => open,
+            _ => (of, self.permit.rows(of, self.need)),
+        };
+        let holds = open.1.confirms(&Look::new(&row.facts, &compute));
+        self.open = Some(open);
+        if !holds {
+            metrics::counter!("amanat_release_second_look_withheld_total").increment(1);
+            tracing::error!(resource_type = of.name(), "the second look withheld a row that the query let through");
+        }
+        holds
+    }
 }
 
 /// Parses content that the store gave.
