@@ -106,8 +106,9 @@ impl Sealed {
     /// The text, for this room's eyes. `None` for a stored form that is damaged.
     pub(in crate::disclosure) fn open(&self) -> Option<std::borrow::Cow<'_, [u8]>> {
         use std::borrow::Cow;
-        match (self.form, self.bytes.split_first()) {
-            (Form::Wire, _) => Some(Cow::Borrowed(&self.bytes)),
+        let bytes = self.bytes();
+        match (self.form, bytes.split_first()) {
+            (Form::Wire, _) => Some(Cow::Borrowed(bytes)),
             (Form::Stored, Some((&PLAIN, text))) => Some(Cow::Borrowed(text)),
             (Form::Stored, Some((&LZ4, packed))) => lz4_flex::block::decompress_size_prepended(packed).ok().map(Cow::Owned),
             (Form::Stored, _) => None,

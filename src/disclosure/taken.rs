@@ -88,8 +88,7 @@ impl Taken {
 
     /// As a row, its content sealed.
     pub fn into_row(self) -> Row {
-        let content = Sealed::from_known(self.known.text().to_vec(), self.known.unlabelled);
-        Row { facts: self.facts, content: Some(content) }
+        Row { facts: self.facts, content: Some(Sealed::from_known(self.known)) }
     }
 }
 
