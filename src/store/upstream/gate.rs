@@ -58,9 +58,12 @@ impl UpstreamStore {
         round: &mut Round,
     ) -> Result<Silent, Fault> {
         let mut silent = Silent::default();
-        let consents = permit.consents();
         let listened: Vec<Option<ParameterId>> = needles.iter().flat_map(Needle::listens).collect();
-        if listened.is_empty() || matches!(consents, Predicate::All) {
+        if listened.is_empty() {
+            return Ok(silent);
+        }
+        let consents = permit.consents();
+        if matches!(consents, Predicate::All) {
             return Ok(silent);
         }
         let whole = listened.contains(&None);

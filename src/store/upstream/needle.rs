@@ -32,9 +32,16 @@ impl Needle {
     /// Does it hold of a record of which these references are silent?
     pub(super) fn holds(&self, taken: &Taken, silent: &Silent) -> bool {
         let plain = |criterion: &Criterion| {
-            let mut asked = Vec::new();
-            asked_by(criterion, &mut asked);
-            holds(criterion, taken.key(), taken.facts.updated, &taken.values_of(&asked)).unwrap_or(false)
+            let values = match criterion {
+                // Nearly all are, and this is asked of every record that comes.
+                Criterion::Match { parameter, .. } => taken.values_of(std::slice::from_ref(&parameter.id)),
+                other => {
+                    let mut asked = Vec::new();
+                    asked_by(other, &mut asked);
+                    taken.values_of(&asked)
+                }
+            };
+            holds(criterion, taken.key(), taken.facts.updated, &values).unwrap_or(false)
         };
         match self {
             Self::Plain(criterion) => plain(criterion),
