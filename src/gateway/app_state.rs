@@ -2,13 +2,11 @@
 //! its own, `/app-state`. No app sees what another one keeps, and none of it is ever among the records.
 
 use super::rate::Denied;
+use super::space::Found;
 use super::{Gateway, Inbound};
 use crate::access::{Caller, StateOf, grants_app_state, may_use_app_state, needed_for_app_state};
 use crate::disclosure::{Answer, AppState, Pending, Visit, refuse, release, throttle};
-use crate::fhir::{
-    Id, Interaction, Key, Method, Need, Problem, Refusal, Request, ResourceType, Touched, Version, WriteCondition, encode, pairs,
-    rendering,
-};
+use crate::fhir::{Id, Key, Method, Need, Problem, Refusal, Request, ResourceType, Touched, Version, encode, pairs, rendering};
 use crate::store::app_state::{AppStateFault, Keeper, KeptState, StateName};
 use std::sync::Arc;
 
@@ -54,17 +52,6 @@ impl Wish {
             Self::Create => "create",
             Self::Update(_) => "update",
             Self::Delete(_) => "delete",
-        }
-    }
-
-    /// As an interaction that changes something; `None` for one that does not.
-    fn change(&self) -> Option<Interaction> {
-        let key = |id: &Id| Key::new(ResourceType::Basic, id.clone());
-        match self {
-            Self::Find => None,
-            Self::Create => Some(Interaction::Create(ResourceType::Basic, None)),
-            Self::Update(id) => Some(Interaction::Update(key(id), WriteCondition::None)),
-            Self::Delete(id) => Some(Interaction::Delete(key(id), WriteCondition::None)),
         }
     }
 }
@@ -157,8 +144,8 @@ impl Gateway {
         if !grants_app_state(caller, wish.need()) {
             return Err(Refusal::ScopeMissing { needed: needed_for_app_state(caller, wish.need()) });
         }
-        if let Some(change) = wish.change() {
-            self.parts.restrictions.writes(caller, &change, visit.now)?;
+        if !matches!(wish, Wish::Find) {
+            self.demand_writable(caller, visit.now, &Found::default())?;
         }
         rendering(&inbound.request)?;
         let mut errand = Errand { caller, inbound, visit };

@@ -10,7 +10,7 @@ use std::sync::Arc;
 impl Gateway {
     pub(super) async fn bundle(&self, caller: &Arc<Caller>, errand: &mut Errand) -> Result<Pending, Refusal> {
         let (kind, parts) = unpack(&errand.body, self.parts.limits.bundle_entries)?;
-        self.demand_room_for(&parts)?;
+        self.demand_room_for(&parts, &errand.room)?;
         match kind {
             BundleKind::Batch => self.batch(caller, parts, errand).await,
             BundleKind::Transaction => {
@@ -58,7 +58,13 @@ impl Gateway {
     ) -> Result<Pending, Refusal> {
         let mut how = rendering(&part.request)?;
         how.prefer = how.prefer.or(errand.rendering.prefer);
-        let mut inner = Errand { visit: visit.clone(), rendering: how, body: part.body()?, peer: errand.peer.clone() };
+        let mut inner = Errand {
+            visit: visit.clone(),
+            rendering: how,
+            body: part.body()?,
+            peer: errand.peer.clone(),
+            room: errand.room.clone(),
+        };
         let answer = Box::pin(self.perform(caller, parsed, &mut inner)).await;
         *visit = inner.visit;
         answer

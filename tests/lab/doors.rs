@@ -39,6 +39,24 @@ fn who_may_not_is_refused_before_anything_is_stored() {
     );
 }
 
+#[test]
+fn whose_writes_are_locked_files_nothing() {
+    let server = laboratory();
+    let token = server.token(json!({"client_id": "site-lab", "scope": GRANT}));
+    let row = "'r1', 'client', 'site-lab', 'write-lock', 0, 0, 'drill', 'officer'";
+    server.execute(&format!("INSERT INTO restriction (id, kind, target, effect, begins, ends, reason, by) VALUES ({row})"));
+    server.inside(|gateway| async move { gateway.look_at_restrictions().await });
+    let body = result("c1", "F", "95", "20260501090000+0000");
+    let over_https = server.call("POST", "/lab/v2").token(&token).body("application/hl7-v2", body).send();
+    let as_message = server.post("$process-message", &token, &bundle("m1", "final", 95.5, "2026-05-01T09:00:00Z"));
+    for reply in [over_https, as_message] {
+        assert_eq!((reply.status, reply.code().as_str()), (503, "AMANAT-HOLD-0002"), "{}", reply.text());
+        let entries = server.trail_of(&reply);
+        assert_eq!((entries.len(), &entries[0]["reason"], &entries[0]["outcome"]), (1, &json!("suspended:writes"), &json!("4")));
+    }
+    assert!(inbox(&server).is_empty());
+}
+
 fn bundle(id: &str, status: &str, value: f64, issued: &str) -> Value {
     let coding = json!([{"system": "http://loinc.org", "code": "2345-7"}]);
     json!({

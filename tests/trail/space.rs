@@ -12,6 +12,7 @@ fn site(bounds: &str) -> (Site, String) {
     site.start();
     site.ask("PUT", &token, "Patient/a", Some(&patient("a"))).expect(201);
     site.ask("PUT", &token, "Consent/c", Some(&consent())).expect(201);
+    keep(&site, &token, ("POST", "Basic"), "", &state("before")).expect(201);
     assert_eq!(site.stop(), Some(0));
     let settings = fs::read_to_string(site.settings()).unwrap();
     fs::write(site.settings(), format!("{settings}\n[store.space]\nfree_bytes = 9000000000000000000\n{bounds}\n")).unwrap();
@@ -26,6 +27,21 @@ fn consent() -> Value {
         "category": [{"coding": [{"system": "http://loinc.org", "code": "59284-0"}]}], "patient": {"reference": "Patient/a"},
         "dateTime": "2026-01-01T00:00:00Z", "policyRule": coded("v3-ActCode", "OPTIN"), "provision": {"type": "permit"},
     })
+}
+
+fn state(code: &str) -> Value {
+    json!({"resourceType": "Basic", "code": {"coding": [{"system": "urn:app", "code": code}]},
+        "extension": [{"url": "urn:app:keys", "valueString": "x"}]})
+}
+
+/// A request where apps keep what is theirs, with further header lines.
+fn keep(site: &Site, token: &str, (method, place): (&str, &str), headers: &str, state: &Value) -> Answer {
+    let body = if state.is_null() { String::new() } else { state.to_string() };
+    site.raw(&format!(
+        "{method} /app-state/{place} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nAuthorization: Bearer {token}\r\n\
+         Content-Type: application/fhir+json\r\nContent-Length: {}\r\n{headers}\r\n{body}",
+        body.len()
+    ))
 }
 
 fn entries(count: usize) -> Value {
@@ -73,6 +89,24 @@ fn above_the_second_nothing_is_written_but_the_trail() {
     until("somebody is told", || {
         fs::read_to_string(site.folder.path().join("alarms")).is_ok_and(|text| text.contains("nothing is written but the trail"))
     });
+}
+
+#[test]
+fn above_the_second_no_app_keeps_anything_more() {
+    let (site, token) = site("bulk_percent = 0\nwrites_percent = 0");
+    let find = || keep(&site, &token, ("GET", "Basic?code=urn:app%7Cbefore&subject:missing=true"), "", &Value::Null).expect(200);
+    let mut kept = find().json()["entry"][0]["resource"].clone();
+    let place = format!("Basic/{}", kept["id"].as_str().unwrap());
+    kept["extension"][0]["valueString"] = json!("y");
+    is_full(&site, keep(&site, &token, ("POST", "Basic"), "", &state("after")), "space:writes");
+    is_full(&site, keep(&site, &token, ("PUT", &place), "If-Match: W/\"1\"\r\n", &kept), "space:writes");
+    is_full(&site, keep(&site, &token, ("DELETE", &place), "If-Match: W/\"1\"\r\n", &Value::Null), "space:writes");
+    assert_eq!(find().json()["entry"][0]["resource"]["extension"][0]["valueString"], "x", "as it was before");
+    // Who may not keep anything at all is told that, not how full the disk is.
+    let reader = site.done(&["client", "add", "reader", "--scope", "system/Basic.s", "--redirect-uri", "http://127.0.0.1:1/"]);
+    drop(reader);
+    std::thread::sleep(std::time::Duration::from_millis(1300));
+    keep(&site, &site.token("reader"), ("POST", "Basic"), "", &state("after")).expect(403);
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! A message at the door: who sends it, is it one, has it come before. Then it is durable, and only then answered.
 
+use super::super::space::Found;
 use super::{Gateway, LabRules};
 use crate::access::Caller;
 use crate::audit::Agent;
@@ -113,8 +114,6 @@ impl Gateway {
 
     /// Makes an HL7 v2 message durable and says what to answer at once.
     pub(super) async fn take_v2(&self, feed: Feed, door: Door, arrival: Arrival) -> Result<Taken, Trouble> {
-        // Not taken is better than taken and stuck: the sender keeps it and sends it again.
-        self.demand_room_to_write().map_err(|_| Trouble)?;
         let rules = &self.parts.lab.rules;
         let looked = look(&arrival.bytes, &feed.client, rules);
         let judged = match &looked.message {
@@ -272,6 +271,8 @@ impl Intake for Gateway {
         Box::pin(async move {
             // Again for each message: the client may have been disabled since the connection was made.
             let feed = self.feed_of(arrival.peer.as_deref()).await?.ok_or(Trouble)?;
+            // Not taken is better than taken and stuck: the sender keeps it and sends it again.
+            self.demand_room(&Found::default()).map_err(|_| Trouble)?;
             self.take_v2(feed, Door::Mllp, arrival).await
         })
     }

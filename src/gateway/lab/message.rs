@@ -1,6 +1,7 @@
 //! Messages over HTTPS: `POST /lab/v2`, and `$process-message` (<https://hl7.org/fhir/R4/messageheader-operation-process-message.html>).
 
 use super::super::rate::Denied;
+use super::super::space::Found;
 use super::super::{Errand, Gateway, Inbound};
 use crate::access::{Caller, authorize};
 use crate::disclosure::{Pending, Refused, Visit, message_in, refuse};
@@ -30,7 +31,7 @@ impl Gateway {
         let caller = self.known_caller(inbound, &url, visit).await.map_err(throttled)?;
         // Who may file nothing at all is told so, instead of being rejected message by message.
         authorize(&caller, Interaction::Bundle)?;
-        self.demand_room_to_write()?;
+        self.demand_writable(&caller, visit.now, &Found::default())?;
         let feed = Self::feed_of_caller(&caller);
         let arrival = Arrival { bytes: message, too_large: false, peer: None, address: inbound.address.clone() };
         let taken = self.take_v2(feed, Door::Https, arrival).await.map_err(|_| Refusal::StoreUnavailable)?;
@@ -47,7 +48,7 @@ impl Gateway {
         authorize(caller, Interaction::Operate(Operation::ProcessMessage))?;
         let document = message_in(&errand.body)?;
         let message = FhirMessage::read(&document).map_err(Refusal::Unprocessable)?;
-        self.demand_room_to_write()?;
+        self.demand_writable(caller, errand.visit.now, &errand.room)?;
         let feed = Feed { address: errand.visit.agent.address.clone(), ..Self::feed_of_caller(caller) };
         let said = (message.source.clone(), message.control.clone(), message.event.clone());
         let sent = message.sent.unwrap_or(errand.visit.now);

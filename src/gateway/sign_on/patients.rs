@@ -9,6 +9,7 @@ use crate::fhir::{
     Headers, Id, Instant, Interaction, Key, Method, Request, ResourceType, RouteOptions, encode, interaction, rendering,
 };
 use crate::gateway::Errand;
+use crate::gateway::space::Found;
 use crate::smart::{Account, Client, Present};
 use serde_json::Value;
 use std::sync::Arc;
@@ -128,7 +129,8 @@ impl Gateway {
             query: matches!(interaction, Interaction::Search(_)).then(|| format!("GET {path}?{query}")),
             now,
         };
-        let mut errand = Errand { visit: visit.clone(), rendering, body: Sealed::from_wire(Vec::new()), peer: None };
+        let body = Sealed::from_wire(Vec::new());
+        let mut errand = Errand { visit: visit.clone(), rendering, body, peer: None, room: Found::default() };
         let answer = match self.perform(&Arc::new(caller), interaction, &mut errand).await {
             Ok(pending) => release(pending, &errand.rendering, &errand.visit, self.parts.trail.as_ref()).await,
             Err(refusal) => Err(refuse(&refusal, &errand.visit, self.parts.trail.as_ref()).await),
