@@ -1,13 +1,13 @@
 //! How records cross between the gateway and a FHIR server that keeps them: read and sealed on the way in, told below the other's base on
 //! the way out. Nothing that the other server says of a record is believed but its content; facts are computed from that.
 
+use super::echo::is_echo;
 use super::known::{Kind, Known, Recall};
 use super::taken::Taken;
 use super::{Change, Forwarded, Row};
 use crate::consent::Labelling;
 use crate::fhir::json::{Document, PiecesFault};
 use crate::fhir::rebase::Rebase;
-use crate::fhir::stamp::prepare;
 use crate::fhir::{Facts, Id, Instant, Key, ResourceType, Version, belongs_with, patients_of};
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -123,12 +123,11 @@ impl Crossing {
         self.outward.apply(text.as_bytes()).into_owned()
     }
 
-    /// Whether a record that came has this content, version and time aside.
-    pub fn is_same(&self, content: &Forwarded, taken: &Taken) -> bool {
-        let key = &taken.facts.key;
+    /// Whether a record that came has this content, version and time aside. `moved`: it has another version than the one before, so that
+    /// the server may have added to it.
+    pub fn is_same(&self, content: &Forwarded, taken: &Taken, moved: bool) -> bool {
         let sent = self.parsed(&self.outward.apply(content.prepared.body().as_bytes()));
-        let told = prepare(taken.document(), key.resource_type, &key.id);
-        sent.is_ok_and(|sent| prepare(&sent, key.resource_type, &key.id) == told)
+        sent.is_ok_and(|sent| is_echo(&sent, taken.document(), moved))
     }
 
     /// A Bundle of type transaction that makes these changes, each only if the record still has the version that was decided on.

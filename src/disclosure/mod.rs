@@ -7,6 +7,7 @@ mod column;
 mod contained;
 mod crossing;
 mod draft;
+mod echo;
 mod envelope;
 mod forward;
 mod frame;

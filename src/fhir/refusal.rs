@@ -111,6 +111,8 @@ pub enum Refusal {
     UpstreamUntrusted,
     /// The server behind the gateway is busy, or left alone after failures; in so many seconds it may be otherwise.
     UpstreamBusy(u32),
+    /// A change was sent to the server behind the gateway, and how it ended cannot be found out.
+    UpstreamInDoubt,
     /// What the patients allow could not be read again in time.
     ConsentsStale,
     /// A defect: told with the request id, detailed in the log.
@@ -209,6 +211,7 @@ impl Refusal {
             Self::UpstreamSlow => table::UPSTREAM_SLOW,
             Self::UpstreamUntrusted => table::UPSTREAM_UNTRUSTED,
             Self::UpstreamBusy(_) => table::UPSTREAM_BUSY,
+            Self::UpstreamInDoubt => table::UPSTREAM_IN_DOUBT,
             Self::ConsentsStale => table::CONSENTS_STALE,
             Self::Internal => table::INTERNAL,
         }

@@ -42,6 +42,10 @@ impl From<crate::store::StoreError> for Refusal {
                 tracing::error!(reason, "the upstream is slow");
                 Self::UpstreamSlow
             }
+            crate::store::StoreError::InDoubt(reason) => {
+                tracing::error!(reason, "how a change ended is not known");
+                Self::UpstreamInDoubt
+            }
             crate::store::StoreError::Untrusted(reason) => {
                 tracing::error!(reason, "the upstream is not to be believed");
                 Self::UpstreamUntrusted

@@ -75,6 +75,9 @@ pub enum StoreError {
     /// The server behind did not answer in time.
     #[error("{0}")]
     Slow(String),
+    /// A change was sent to the server behind, and how it ended cannot be found out.
+    #[error("a change ended in doubt: {0}")]
+    InDoubt(String),
     /// It is busy, or left alone after failures, for so many seconds.
     #[error("the record store is busy for {0} seconds")]
     Busy(u32),

@@ -50,6 +50,8 @@ pub(crate) enum Manner {
     Stalled,
     /// Nothing is answered.
     Silent,
+    /// Nothing is answered, and the connection ends.
+    Cut,
     /// The body is repeated until nobody listens.
     Endless,
 }
@@ -183,6 +185,10 @@ fn listen(reader: &mut BufReader<&TcpStream>) -> Option<Heard> {
 fn say(mut stream: &TcpStream, said: &Said, count: &Mutex<u64>) -> bool {
     if said.manner == Manner::Silent {
         std::thread::sleep(Duration::from_secs(20));
+        return false;
+    }
+    if said.manner == Manner::Cut {
+        drop(stream.shutdown(std::net::Shutdown::Both));
         return false;
     }
     let length = if said.manner == Manner::Endless { usize::MAX >> 8 } else { said.body.len() };

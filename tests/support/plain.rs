@@ -40,6 +40,15 @@ type Outcome = Result<(Pending, Rendering), Refusal>;
 impl Plain {
     /// Starts one with a store in this folder.
     pub(crate) fn start(folder: &Path, clock: &Clock) -> Behind {
+        Self::start_through(folder, clock, |_, answer| answer())
+    }
+
+    /// The same behind something that may keep a request, or give another answer than the server's.
+    pub(crate) fn start_through(
+        folder: &Path,
+        clock: &Clock,
+        between: impl Fn(&Heard, &dyn Fn() -> Said) -> Said + Send + Sync + 'static,
+    ) -> Behind {
         let store = SqlStore::open(&folder.join("behind.db"), clock.clone(), &SqliteOptions::default()).unwrap();
         let plain = Arc::new(Self {
             store,
@@ -50,8 +59,11 @@ impl Plain {
         });
         let answers = Arc::clone(&plain);
         let behind = Behind::start(move |heard| {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-            runtime.block_on(answers.answer(heard))
+            let answer = || {
+                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+                runtime.block_on(answers.answer(heard))
+            };
+            between(heard, &answer)
         });
         plain.base.set(behind.base()).unwrap();
         behind

@@ -244,6 +244,14 @@ pub(super) const UPSTREAM_BUSY: Told = told(
     "upstream:busy",
     "The server that keeps the records has too much to do. Wait as long as `Retry-After` says.",
 );
+pub(super) const UPSTREAM_IN_DOUBT: Told = told(
+    504,
+    "timeout",
+    "AMANAT-UP-0005",
+    Major,
+    "upstream:in-doubt",
+    "The server that keeps the records did not say how this change ended, and the record does not show it. It may have been made, or may be yet: read what is there before repeating it.",
+);
 pub(super) const CONSENTS_STALE: Told = told(
     503,
     "transient",

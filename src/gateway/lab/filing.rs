@@ -64,7 +64,16 @@ impl End {
 pub(super) fn is_transient(refusal: &Refusal) -> bool {
     matches!(
         refusal,
-        Refusal::StoreUnavailable | Refusal::StoreFull(_) | Refusal::TrailUnavailable | Refusal::Conflict | Refusal::Internal
+        Refusal::StoreUnavailable
+            | Refusal::StoreFull(_)
+            | Refusal::TrailUnavailable
+            | Refusal::Conflict
+            | Refusal::Internal
+            // Its records have ids that follow from the message: what was made before is found again.
+            | Refusal::UpstreamSlow
+            | Refusal::UpstreamBusy(_)
+            | Refusal::UpstreamInDoubt
+            | Refusal::ConsentsStale
     )
 }
 

@@ -6,21 +6,23 @@
 //! and the opening entry tells what was begun.
 
 use super::UpstreamStore;
+use super::doubt::{certain, unsure};
 use super::fault::Fault;
 use super::fetch::Current;
 use super::labels::beyond;
 use super::locks::{Held, Wishes, identities_given};
+use super::peer::Peer;
 use super::round::Round;
 use super::turns::Turn;
 use super::wire::{Answer, Ask};
 use crate::audit::{Entry, Receipt};
-use crate::disclosure::{Change, Commit, Committed, Expected, Guard, Stored, Taken};
+use crate::disclosure::{Arrived, Change, Commit, Committed, Expected, Guard, Stored, Taken};
 use crate::fhir::{Key, Marks, Version};
 use crate::store::{CommitError, StoreError};
 use futures_util::future::join_all;
 
 /// What a change made, and the labels that the content tells by itself.
-type Written = (Stored, Option<Marks>);
+pub(super) type Written = (Stored, Option<Marks>);
 
 /// What is under an address before a change: its version, whether that is a deletion, and whether it can be named in a condition.
 type Before = Option<(Version, bool, bool)>;
@@ -120,15 +122,14 @@ impl UpstreamStore {
         let [only] = changes else { return self.send_together(changes).await };
         let peer = self.peers.of(only.key.resource_type);
         let answer = peer.wire.ask(&self.request(only, before.first().copied().flatten())).await;
-        let stored = match certain(answer) {
+        match certain(answer) {
             Ok(answer) => match answer.status {
-                200 | 201 | 204 => self.outcome(only, answer).await,
-                409 | 412 => return Err(CommitError::Stale),
-                status => return Err(refused(status)),
+                200 | 201 | 204 => Ok(vec![self.outcome(only, answer).await?]),
+                409 | 412 => Err(CommitError::Stale),
+                status => Err(refused(status)),
             },
-            Err(fault) => self.doubtful(only, fault).await,
-        };
-        Ok(vec![stored?])
+            Err(fault) => self.found_out(changes, fault).await,
+        }
     }
 
     fn request(&self, change: &Change, before: Before) -> Ask {
@@ -164,39 +165,16 @@ impl UpstreamStore {
         }
     }
 
-    fn removed(&self, change: &Change, told: Option<Version>) -> Stored {
+    pub(super) fn removed(&self, change: &Change, told: Option<Version>) -> Stored {
         let version = told.unwrap_or_else(|| change.facts(self.clock.now()).version);
         Stored { key: change.key.clone(), version, updated: self.clock.now(), content: None }
     }
 
     async fn read_back(&self, change: &Change) -> Result<Written, CommitError> {
-        match self.current(&change.key, &mut Round::default()).await? {
+        match self.current(&change.key, &mut Round::default()).await.map_err(unsure)? {
             Current::Live(taken) => as_decided(change, *taken),
             _ => Err(Fault::wrong("a record that was accepted is not there").into()),
         }
-    }
-
-    /// Nobody knows whether it was done: the record itself is asked. What is not there may still come, so it is not called undone.
-    async fn doubtful(&self, change: &Change, fault: Fault) -> Result<Written, CommitError> {
-        if let Fault::Busy(_) = fault {
-            return Err(fault.into());
-        }
-        tracing::warn!(%fault, record = %change.key, "a change ended in doubt; the record is asked");
-        let found = self.current(&change.key, &mut Round::default()).await;
-        let version = change.facts(self.clock.now()).version;
-        match found {
-            Ok(Current::Live(taken)) if self.is_this(change, &taken) => as_decided(change, *taken),
-            Ok(Current::Deleted(facts)) if change.content.is_none() && facts.version >= version => {
-                Ok((self.removed(change, Some(facts.version)), None))
-            }
-            _ => Err(fault.into()),
-        }
-    }
-
-    /// Under an address that nobody else knows there is nothing but what was sent.
-    fn is_this(&self, change: &Change, taken: &Taken) -> bool {
-        let same = |content| self.crossing.is_same(content, taken);
-        change.content.as_ref().is_some_and(|content| change.expected == Expected::Absent || same(content))
     }
 
     /// Several changes are one transaction of the server behind: all of them or none.
@@ -209,25 +187,31 @@ impl UpstreamStore {
             Ok(answer) if answer.status == 200 => answer,
             Ok(answer) if matches!(answer.status, 409 | 412) => return Err(CommitError::Stale),
             Ok(answer) => return Err(refused(answer.status)),
+            Err(fault) => return self.found_out(changes, fault).await,
+        };
+        // It was done, whatever becomes of the answer: what that does not tell is read.
+        let answers = match self.answers(peer, answer).await {
+            Ok(answers) if answers.len() == changes.len() => answers,
+            Ok(_) => return Err(Fault::wrong("a transaction that was answered with another number of entries").into()),
             Err(fault) => {
-                let first = changes.first().ok_or(CommitError::Stale)?;
-                self.doubtful(first, fault).await?;
-                return self.read_all(changes, Vec::new()).await;
+                tracing::warn!(%fault, "the answer to a transaction broke off; its records are read");
+                Vec::new()
             }
         };
+        self.read_all(changes, answers).await
+    }
+
+    async fn answers(&self, peer: &Peer, answer: Answer) -> Result<Vec<Arrived>, Fault> {
         let mut page = self.bundle(peer, answer, "")?;
-        let mut answers = Vec::with_capacity(changes.len());
+        let mut answers = Vec::new();
         while let Some(arrived) = page.entry().await? {
             answers.push(arrived);
         }
         page.close().await?;
-        if answers.len() != changes.len() {
-            return Err(Fault::wrong("a transaction that was answered with another number of entries").into());
-        }
-        self.read_all(changes, answers).await
+        Ok(answers)
     }
 
-    async fn read_all(&self, changes: &[Change], answers: Vec<crate::disclosure::Arrived>) -> Result<Vec<Written>, CommitError> {
+    async fn read_all(&self, changes: &[Change], answers: Vec<Arrived>) -> Result<Vec<Written>, CommitError> {
         let mut answers = answers.into_iter();
         let mut stored = Vec::with_capacity(changes.len());
         for change in changes {
@@ -262,7 +246,7 @@ impl UpstreamStore {
 }
 
 /// The server may add to a record, but not make it somebody else's.
-fn as_decided(change: &Change, taken: Taken) -> Result<Written, CommitError> {
+pub(super) fn as_decided(change: &Change, taken: Taken) -> Result<Written, CommitError> {
     let decided = |patient| change.patients.contains(patient);
     if !taken.facts.patients.iter().all(decided) {
         return Err(Fault::wrong("a record that was written belongs to somebody else than was decided").into());
@@ -270,14 +254,6 @@ fn as_decided(change: &Change, taken: Taken) -> Result<Written, CommitError> {
     let (version, updated, key) = (taken.facts.version, taken.facts.updated, change.key.clone());
     let marks = taken.facts.marks.clone();
     Ok((Stored { key, version, updated, content: taken.into_row().content }, Some(marks)))
-}
-
-/// An answer by something between, which does not know how it ended, is none.
-fn certain(answer: Result<Answer, Fault>) -> Result<Answer, Fault> {
-    match answer {
-        Ok(Answer { status: status @ (502 | 504), .. }) => Err(Fault::Status(status)),
-        other => other,
-    }
 }
 
 fn refused(status: u16) -> CommitError {

@@ -11,6 +11,7 @@
 mod abilities;
 mod commit;
 mod directory;
+mod doubt;
 mod fault;
 mod fetch;
 mod gate;
