@@ -125,11 +125,13 @@ impl Server {
         Self::configured(folder, clock, None, "Policy-all-normal", ("exposure = \"demo\"", ""), "")
     }
 
-    /// With `AMANAT_TEST_STORE=upstream` every gateway of the tests stands in front of a plain FHIR server.
+    /// With `AMANAT_TEST_STORE=upstream` every gateway of the tests stands in front of a plain FHIR server, but for those of which the
+    /// test says itself where their records are: these are the same wherever the others stand.
     fn made(implicit_policy: &str, issuer: &str, sections: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let clock = Clock::fixed(Instant::parse(MOMENT).unwrap());
-        let behind = stands_in_front().then(|| Plain::start(folder.path(), &clock));
+        let in_front = stands_in_front() && !sections.contains("[store]");
+        let behind = in_front.then(|| Plain::start(folder.path(), &clock));
         Self::served(folder, clock, behind, implicit_policy, issuer, sections)
     }
 

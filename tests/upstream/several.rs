@@ -1,4 +1,5 @@
 //! Several servers behind one gateway, each with types of its own: the same answers as over one store, nobody asked for what is not theirs.
+//! The servers are the test's own, so that it is the same wherever the other tests' gateways stand.
 
 use super::sameness::{QUERIES, records_of_two, told};
 use crate::support::{Behind, Plain, Server, records};
