@@ -72,7 +72,7 @@ impl Site {
                 Silence => said.sent(Manner::Silent),
             }
         });
-        let server = Server::before(behind, "Policy-all-normal", "answer_seconds = 1");
+        let server = Server::before(behind, "Policy-all-normal", "answer_seconds = 4");
         server.seed(&[records::patient("p1", "Ahmad")]);
         Self { server, next, kept, _folder: folder }
     }
