@@ -44,6 +44,9 @@ pub enum OpenError {
     /// What follows the trail.
     #[error("the trail cannot be followed: {0}")]
     Watch(crate::watch::KeeperError),
+    /// Nobody searches while records are loaded.
+    #[error("records are being loaded into its store by `amanat import`; it can serve when that has ended")]
+    BeingLoaded,
     /// What is stored cannot be taken up.
     #[error("the consents cannot be read: {}", .0.told().code)]
     Consents(Refusal),

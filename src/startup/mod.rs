@@ -116,6 +116,9 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running, StartError> 
     let (private, management) = listen(config.server.management_listen)?;
     let feeds = config.lab.mllp_listen.map(listen).transpose()?;
     let assembly = Arc::new(assemble(&config, &clock).await?);
+    if assembly.store.is_being_loaded() {
+        return Err(OpenError::BeingLoaded.into());
+    }
     let gateway = Arc::clone(&assembly.gateway);
     spool(&assembly.store, &config).await?;
     changes::tell(&gateway, &assembly.store, &config, &clock).await.map_err(OpenError::Store)?;

@@ -1,12 +1,16 @@
 //! `amanat import`: the same rows as the same records through the API.
 
-use super::{err, out};
-use crate::site::Site;
+use super::{err, free_address, out, until};
+use crate::site::{Site, command};
+use crate::support::postgres;
 use diesel::prelude::*;
 use diesel::sql_types::Text;
 use serde_json::{Value, json};
 use std::fs;
+use std::io::Write as _;
 use std::net::TcpListener;
+use std::path::PathBuf;
+use std::process::{Child, Output, Stdio};
 
 #[derive(QueryableByName)]
 struct Told {
@@ -131,4 +135,148 @@ fn what_cannot_be_imported_is_said_with_its_line_and_nothing_of_it_is_kept() {
     assert!(site.done(&["import", file.to_str().unwrap()]).contains("1 records taken in, 0 were there"));
     let _taken = TcpListener::bind(site.listen).unwrap();
     assert_eq!(site.amanat(&["import", file.to_str().unwrap()]).status.code(), Some(1));
+}
+
+/// A site with a database that is there already: in a file, and on a server where there is one to test with.
+struct Base {
+    site: Site,
+    server: Option<String>,
+}
+
+impl Base {
+    fn each() -> Vec<Self> {
+        let mut all = vec![Self { site: Site::prepare(""), server: None }];
+        if let Some(server) = postgres::server() {
+            let site = Site::prepare("");
+            let url = postgres::schema(site.folder.path(), &server);
+            let text = fs::read_to_string(site.settings()).unwrap();
+            fs::write(site.settings(), text.replace("sqlite:amanat.db", &url)).unwrap();
+            all.push(Self { site, server: Some(url) });
+        } else {
+            println!("on a server: skipped, AMANAT_TEST_POSTGRES names none");
+        }
+        for base in &all {
+            base.add_client("first");
+        }
+        all
+    }
+
+    /// A command that opens the store, writes to it and ends.
+    fn add_client(&self, id: &str) {
+        self.site.done(&["client", "add", id, "--scope", "system/*.rs", "--redirect-uri", "http://127.0.0.1:1/"]);
+    }
+
+    fn number(&self, sql: &str) -> i64 {
+        if let Some(url) = &self.server {
+            return postgres::ask(url, sql)[0].parse().unwrap();
+        }
+        let told: Vec<Told> =
+            diesel::sql_query(format!("SELECT CAST(({sql}) AS TEXT) AS told")).load(&mut self.site.database()).unwrap();
+        told[0].told.parse().unwrap()
+    }
+
+    /// Whether a load is on, alive or not.
+    fn is_loading(&self) -> bool {
+        self.number("SELECT count(*) FROM setting WHERE name = 'load'") == 1
+    }
+
+    /// An import of what is written to it; it has begun.
+    fn import(&self) -> Child {
+        let settings = self.site.settings();
+        let mut import = command();
+        import.args(["import", "-", "--config", settings.to_str().unwrap()]);
+        let import = import.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        until("the load is on", || self.is_loading());
+        import
+    }
+
+    /// The same settings for another address.
+    fn elsewhere(&self) -> PathBuf {
+        let mut text = fs::read_to_string(self.site.settings()).unwrap();
+        for address in [self.site.listen, self.site.management] {
+            text = text.replace(&address.to_string(), &free_address().to_string());
+        }
+        let file = self.site.folder.path().join("elsewhere.toml");
+        fs::write(&file, text).unwrap();
+        file
+    }
+
+    fn run_elsewhere(&self, words: &[&str]) -> Output {
+        let settings = self.elsewhere();
+        command().args(words).args(["--config", settings.to_str().unwrap()]).output().unwrap()
+    }
+
+    #[track_caller]
+    fn finds(&mut self, search: &str, count: u64) {
+        self.site.start();
+        let token = self.site.token("first");
+        assert_eq!(self.site.get(&token, search).expect(200).json()["total"], count, "{search}");
+        assert_eq!(self.site.stop(), Some(0));
+    }
+}
+
+#[test]
+fn whoever_opens_the_store_beside_an_import_leaves_it_alone() {
+    for mut base in Base::each() {
+        let mut import = base.import();
+        base.add_client("second");
+        assert_eq!(out(&base.site.amanat(&["client", "list"])).matches("second").count(), 1, "others go on");
+        let _ = base.site.amanat(&["doctor"]);
+        assert!(base.is_loading(), "it was not ended");
+        // Nobody serves what cannot be searched yet, at whatever address.
+        let served = base.run_elsewhere(&["serve"]);
+        assert_eq!(served.status.code(), Some(1), "{}", err(&served));
+        assert!(err(&served).contains("amanat import"), "{}", err(&served));
+        let file = base.site.folder.path().join("some.ndjson");
+        fs::write(&file, json!({"resourceType": "Patient", "id": "a"}).to_string()).unwrap();
+        let twice = base.run_elsewhere(&["import", file.to_str().unwrap()]);
+        assert_eq!(twice.status.code(), Some(1));
+        assert!(base.is_loading() && err(&twice).contains("import"), "{}", err(&twice));
+        let mut lines = import.stdin.take().unwrap();
+        for record in records() {
+            writeln!(lines, "{record}").unwrap();
+        }
+        drop(lines);
+        let ended = import.wait_with_output().unwrap();
+        assert_eq!(ended.status.code(), Some(0), "{}", err(&ended));
+        assert!(out(&ended).contains("180 records taken in"), "{}", out(&ended));
+        assert!(!base.is_loading());
+        base.finds("Observation?code=718-7&_summary=count", 150);
+    }
+}
+
+#[test]
+fn an_import_that_was_killed_is_finished_by_whoever_opens_the_store_next() {
+    for mut base in Base::each() {
+        let mut import = base.import();
+        let mut lines = import.stdin.take().unwrap();
+        // More than go into one transaction.
+        for at in 0..5_100 {
+            let tagged = json!({"tag": [{"system": "urn:tags", "code": format!("t{}", at % 2)}]});
+            writeln!(
+                lines,
+                "{}",
+                json!({"resourceType": "Basic", "id": format!("k{at}"), "meta": tagged, "code": {"text": "x"}})
+            )
+            .unwrap();
+        }
+        lines.flush().unwrap();
+        until("a transaction is done", || base.number("SELECT count(*) FROM load_token") >= 5_000);
+        import.kill().unwrap();
+        import.wait().unwrap();
+        // A server notices a moment later.
+        until("it is finished", || {
+            let _ = base.site.amanat(&["client", "list"]);
+            !base.is_loading()
+        });
+        base.finds("Basic?_tag=urn:tags|t1&_summary=count", 2_500);
+        // What came of it is left as it is, and the rest is taken in.
+        let file = base.site.folder.path().join("rest.ndjson");
+        let rest: Vec<String> = (4_900..5_100)
+            .map(|at| json!({"resourceType": "Basic", "id": format!("k{at}"), "code": {"text": "x"}}).to_string())
+            .collect();
+        fs::write(&file, rest.join("\n")).unwrap();
+        let told = base.site.done(&["import", file.to_str().unwrap()]);
+        assert!(told.contains("100 records taken in, 100 were there"), "{told}");
+    }
 }

@@ -4,7 +4,12 @@
 //! tables without an order; when it ends, they are sorted once and put in. Indexes of values that nothing reads meanwhile are made anew at
 //! the end. Everything else is written as always, by the same transactions, with the entries of the trail.
 //!
-//! A load that did not come to its end is finished when the store is opened the next time: until then nobody searches.
+//! A load that did not come to its end is finished when the store is opened the next time: until then nobody searches. One that goes on in
+//! another process is left alone ([`alive`]): whoever opened the store beside it neither searches nor changes records.
+
+mod alive;
+
+pub(super) use alive::Alive;
 
 use super::SqlStore;
 use super::connection::{Connection, WRITES_CACHED};
@@ -14,6 +19,7 @@ use super::writer::{Failing, Writer};
 use crate::store::StoreError;
 use diesel::prelude::*;
 use diesel::sql_types::{Binary, Text};
+use std::sync::PoisonError;
 
 /// The tables that are gathered, each with its gathering table and the columns of both, in the order of its key.
 const GATHERED: [(&str, &str, &str); 2] =
@@ -33,24 +39,31 @@ const REMADE: [&str; 7] = [
 /// Under which name the indexes that are to be made anew are kept, one statement a line. It is there while a load is on.
 const SETTING: &str = "load";
 
+/// Why records are neither searched nor changed by whoever opened the store beside a load.
+const LOADING: &str = "records are being loaded into this store (`amanat import`); wait until that has ended";
+
 impl SqlStore {
     /// Begins to gather. Until [`SqlStore::finish_load`], nobody may search.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn begin_load(&self) -> Result<(), StoreError> {
+        self.demand_whole()?;
         let begin = |writer: &mut Writer| {
             writer.seek_lead();
             if !writer.turn.seen().leads.load(std::sync::atomic::Ordering::Acquire) {
                 let why = "another node serves this store: stop it, since nobody may search while records are loaded";
                 return Err(StoreError::Unavailable(why.to_owned()));
             }
+            let alive = Alive::take(&mut writer.connection)?.ok_or_else(|| StoreError::Unavailable(LOADING.to_owned()))?;
             writer.writing();
             begin(&mut writer.connection)?;
             writer.loading = true;
-            Ok(())
+            Ok(alive)
         };
-        self.ledger.submit_failing(Failing::Early, 0, begin).await
+        let alive = self.ledger.submit_failing(Failing::Early, 0, begin).await?;
+        *self.alive.lock().unwrap_or_else(PoisonError::into_inner) = Some(alive);
+        Ok(())
     }
 
     /// Puts what was gathered in its place, and makes the indexes anew.
@@ -62,21 +75,44 @@ impl SqlStore {
             writer.writing();
             finish(&mut writer.connection)?;
             writer.loading = false;
-            Ok(())
+            // Whoever takes it now waits for its turn to write, and then finds nothing to finish.
+            Alive::give_back(&mut writer.connection)
         };
-        self.ledger.submit_failing(Failing::Early, 0, finish).await
+        self.ledger.submit_failing(Failing::Early, 0, finish).await?;
+        drop(self.alive.lock().unwrap_or_else(PoisonError::into_inner).take());
+        Ok(())
     }
 
-    /// Finishes a load that did not come to its end.
+    /// Finishes a load that did not come to its end, and leaves one alone that goes on.
     pub(super) fn finish_interrupted(writer: &mut Writer) -> Result<(), StoreError> {
         if state(&mut writer.connection)?.is_none() {
             return Ok(());
         }
+        let Some(_alive) = Alive::take(&mut writer.connection)? else {
+            tracing::info!("{LOADING}");
+            return Ok(());
+        };
         tracing::warn!("a load did not come to its end; what it gathered is put in its place now");
         writer.begin()?;
         finish(&mut writer.connection)?;
-        writer.finish()
+        writer.finish()?;
+        Alive::give_back(&mut writer.connection)
     }
+
+    /// Whether another process was loading records when this one opened the store: then it must not serve.
+    pub fn is_being_loaded(&self) -> bool {
+        self.being_loaded
+    }
+
+    /// Not for whoever opened the store beside a load.
+    pub(super) fn demand_whole(&self) -> Result<(), StoreError> {
+        if self.being_loaded { Err(StoreError::Unavailable(LOADING.to_owned())) } else { Ok(()) }
+    }
+}
+
+/// Whether a load is on: to be asked once the store is open, when an interrupted one is finished, so that it is of another process.
+pub(super) fn is_on(connection: &mut Connection) -> Result<bool, StoreError> {
+    Ok(state(connection)?.is_some())
 }
 
 fn state(connection: &mut Connection) -> QueryResult<Option<Vec<u8>>> {

@@ -80,7 +80,7 @@ use statement::Statement;
 use std::future::Future;
 use std::path::Path;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use writer::Failing;
 
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
@@ -109,6 +109,10 @@ impl Default for SqliteOptions {
 #[derive(Debug)]
 pub struct SqlStore {
     ledger: Arc<Ledger>,
+    /// The load that is on in this process.
+    alive: Mutex<Option<load::Alive>>,
+    /// A load was on in another process.
+    being_loaded: bool,
 }
 
 /// Connections for reads by key, of so many in all: a quarter.
@@ -126,7 +130,12 @@ impl SqlStore {
         migrate(&place)?;
         let (recent, node) = (options.recent, options.node.clone());
         let crew = Crew { readers: options.readers, peekers: 0, replicas: Vec::new(), recent, node };
-        Ok(Self { ledger: Arc::new(Ledger::start(Place::File(place), clock, &crew)?) })
+        Self::over(Ledger::start(Place::File(place), clock, &crew)?)
+    }
+
+    fn over(ledger: Ledger) -> Result<Self, StoreError> {
+        let being_loaded = ledger.peek_now(load::is_on)?;
+        Ok(Self { ledger: Arc::new(ledger), alive: Mutex::default(), being_loaded })
     }
 
     /// Connects to a database on a server, and brings its tables up to date. Blocks until then.
@@ -146,7 +155,7 @@ impl SqlStore {
         let connections = options.connections.max(FEWEST);
         let peekers = connections / PEEKERS;
         let crew = Crew { readers: connections - peekers - 1, peekers, replicas, recent: 0, node: options.node.clone() };
-        Ok(Self { ledger: Arc::new(Ledger::start(Place::Server(first), clock, &crew)?) })
+        Self::over(Ledger::start(Place::Server(first), clock, &crew)?)
     }
 
     /// What other nodes may do to this store; `None` for one that is this node's alone.
@@ -239,7 +248,10 @@ impl RecordStore for SqlStore {
         bounds: PageBounds,
     ) -> Answering<'a, SearchPage> {
         let (permit, query, from) = (permit.clone(), query.clone(), from.cloned());
-        Box::pin(self.ledger.read_anywhere(move |connection| search::page(connection, &permit, &query, from.as_ref(), bounds)))
+        Box::pin(async move {
+            self.demand_whole()?;
+            self.ledger.read_anywhere(move |connection| search::page(connection, &permit, &query, from.as_ref(), bounds)).await
+        })
     }
 
     fn history<'a>(
@@ -256,12 +268,18 @@ impl RecordStore for SqlStore {
     fn select<'a>(&'a self, permit: &'a Permit, need: Need, query: &'a SearchQuery, limit: u32) -> Answering<'a, Vec<Row>> {
         let (permit, query) = (permit.clone(), query.clone());
         let read = move |connection: &mut _| select::rows(connection, &permit, need, &query, limit);
-        Box::pin(self.ledger.read(move |connection| connection::snapshot(connection, read)))
+        Box::pin(async move {
+            self.demand_whole()?;
+            self.ledger.read(move |connection| connection::snapshot(connection, read)).await
+        })
     }
 
     fn commit(&self, commit: Commit) -> Answering<'_, Committed, CommitError> {
         let bytes = commit::bytes(&commit);
         Box::pin(async move {
+            if !commit.changes.is_empty() {
+                self.demand_whole()?;
+            }
             let applied = self.ledger.submit_failing(Failing::Early, bytes, move |writer| commit::apply(writer, commit)).await?;
             Ok(Committed { stored: applied.stored, receipt: Receipt::durable(applied.seq) })
         })

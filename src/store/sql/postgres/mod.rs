@@ -39,6 +39,8 @@ pub(super) enum Lock {
     Writes,
     /// Doing what only one should do. It is held by the writer's connection, and goes with it.
     Leads,
+    /// Loading very many records (`load`). It is held by the writer's connection, and goes with it.
+    Loads,
 }
 
 impl Lock {

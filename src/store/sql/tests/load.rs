@@ -117,6 +117,34 @@ async fn a_load_that_was_interrupted_is_finished_when_the_store_is_opened() {
 }
 
 #[tokio::test]
+async fn a_load_is_left_alone_by_whoever_opens_the_store_beside_it() {
+    let (whole, world) = (filled(false).await, World::new());
+    world.store.begin_load().await.unwrap();
+    world.store.commit(crowd(0..40)).await.unwrap();
+    let beside = open(world.folder.path(), &world.clock);
+    assert!(beside.is_being_loaded() && !world.store.is_being_loaded());
+    // It goes on, between what others write of their own.
+    world.store.commit(crowd(40..80)).await.unwrap();
+    beside.set_setting("other", vec![1]).await.unwrap();
+    assert_eq!(beside.setting("other").await.unwrap(), Some(vec![1]));
+    world.store.commit(crowd(80..120)).await.unwrap();
+    let told = |why: String| assert!(why.contains("amanat import"), "{why}");
+    told(beside.begin_load().await.unwrap_err().to_string());
+    told(beside.commit(Record::new("Observation/o1", &["p7"]).over(1).into_commit()).await.unwrap_err().to_string());
+    told(beside.select(&everything(), Need::Search, &with_word("other"), 2).await.unwrap_err().to_string());
+    told(beside.search(&everything(), &with_word("other"), None, BOUNDS).await.unwrap_err().to_string());
+    world.store.finish_load().await.unwrap();
+    assert_eq!(dump(&world).await, dump(&whole).await);
+    drop(beside);
+    let World { store, clock, folder } = world;
+    store.close();
+    let after = open(folder.path(), &clock);
+    assert!(!after.is_being_loaded());
+    after.begin_load().await.unwrap();
+    after.finish_load().await.unwrap();
+}
+
+#[tokio::test]
 async fn a_load_only_adds() {
     let world = filled(true).await;
     let changed = world.store.commit(Record::new("Observation/o1", &["p7"]).over(1).into_commit()).await;
