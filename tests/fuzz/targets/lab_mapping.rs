@@ -2,27 +2,11 @@
 #![no_main]
 
 use amanat::fhir::json::Document;
-use amanat::fhir::{Instant, shape};
-use amanat::lab::Namer;
-use amanat::lab::mapping::{Context, Matter, map, patients, testify};
-use amanat::lab::tables::{Sender, Tables};
+use amanat::fhir::shape;
+use amanat::lab::mapping::{Matter, map, patients, testify};
 use amanat::lab::v2::{Charset, Message};
+use amanat_fuzz::context;
 use libfuzzer_sys::fuzz_target;
-use std::sync::{Arc, LazyLock};
-
-static TABLES: LazyLock<Arc<Tables>> = LazyLock::new(|| Arc::new(Tables::built_in().expect("its own tables")));
-
-fn context() -> Context {
-    Context {
-        tables: Arc::clone(&TABLES),
-        sender: Sender::default(),
-        zone: jiff::tz::TimeZone::UTC,
-        namer: Namer::new(b"k", "c"),
-        message: "m1".to_owned(),
-        replay: 0,
-        received: Instant(0),
-    }
-}
 
 fn is_good(text: &str) {
     let document = Document::parse(text.as_bytes()).unwrap_or_else(|fault| panic!("{fault:?} in {text}"));
