@@ -126,6 +126,12 @@ impl Scopes {
         both
     }
 
+    /// Whether all that is asked for here is granted there, whole.
+    pub fn is_within(&self, held: &Self) -> bool {
+        self.contexts.iter().all(|one| held.contexts.contains(one))
+            && self.grants.iter().all(|asked| held.grants.iter().any(|grant| grant.implies(asked)))
+    }
+
     /// Who was told `fhirUser` may read the user's own record (SMART App Launch 2.2, "Scopes for requesting identity data"), and no other.
     pub fn open_own(&mut self, user: &crate::fhir::Key) {
         if ["openid", "fhirUser"].iter().all(|named| self.contexts.iter().any(|held| held == named)) {

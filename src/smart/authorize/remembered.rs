@@ -1,11 +1,11 @@
 //! What a person allowed an app, kept for a while because they wished not to be asked for the same again.
 
+use crate::access::Scopes;
 use crate::fhir::{Id, Instant};
 use crate::smart::client::{Client, ClientKind};
 use crate::smart::secret;
 use crate::smart::state::{Kind, Stored};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
 
 /// A consent that is remembered: of one person, for one app at one address, on one patient.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -43,13 +43,14 @@ impl Remembered {
         secret::kept(&[username, client, redirect_uri, patient].join("\n"))
     }
 
-    /// What is granted to the same question, or to one for no more than was allowed. `None`: the person is asked.
+    /// What is granted to the same question, or to one for no more than was allowed. `None`: the person is asked. Both are scopes that were
+    /// understood, and no others.
     pub fn grants<'a>(&'a self, asked: &'a str) -> Option<&'a str> {
-        let now = words(asked);
-        if now == words(&self.asked) {
+        let [now, then, granted] = [asked, &self.asked, &self.granted].map(Scopes::parse);
+        if now.is_within(&then) && then.is_within(&now) {
             return Some(&self.granted);
         }
-        now.is_subset(&words(&self.granted)).then_some(asked)
+        now.is_within(&granted).then_some(asked)
     }
 
     /// Whether a request of this app surely comes from it: it proves itself at the token endpoint, or its address is its own. Any other
@@ -57,10 +58,6 @@ impl Remembered {
     pub fn is_for(client: &Client, redirect_uri: &str) -> bool {
         client.kind != ClientKind::Public || redirect_uri.starts_with("https://")
     }
-}
-
-fn words(scope: &str) -> BTreeSet<&str> {
-    scope.split(' ').filter(|word| !word.is_empty()).collect()
 }
 
 #[cfg(test)]
@@ -74,11 +71,20 @@ mod tests {
 
     #[test]
     fn the_same_or_less_is_granted_and_more_is_asked() {
-        let known = remembered("openid patient/A.rs patient/B.rs", "openid patient/A.rs");
-        assert_eq!(known.grants("patient/B.rs openid patient/A.rs"), Some("openid patient/A.rs"), "the same, in any order");
-        assert_eq!(known.grants("patient/A.rs"), Some("patient/A.rs"));
-        for more in ["patient/B.rs", "openid patient/A.rs patient/C.rs", "patient/A.cruds", "offline_access openid patient/A.rs"]
-        {
+        let known = remembered("openid patient/Patient.rs patient/Observation.rs", "openid patient/Patient.rs");
+        assert_eq!(
+            known.grants("patient/Observation.rs openid patient/Patient.rs"),
+            Some("openid patient/Patient.rs"),
+            "the same, in any order"
+        );
+        assert_eq!(known.grants("patient/Patient.rs"), Some("patient/Patient.rs"));
+        assert_eq!(known.grants("patient/Patient.r"), Some("patient/Patient.r"), "fewer letters are less");
+        for more in [
+            "patient/Observation.rs",
+            "openid patient/Patient.rs patient/Condition.rs",
+            "patient/Patient.cruds",
+            "offline_access openid patient/Patient.rs",
+        ] {
             assert_eq!(known.grants(more), None, "{more}");
         }
     }
