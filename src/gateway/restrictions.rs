@@ -76,6 +76,19 @@ impl Restrictions {
         if self.live.load().iter().any(locked) { Err(Refusal::WriteLocked) } else { Ok(()) }
     }
 
+    /// Is anything taken from a client that sends from this address without a token?
+    pub(super) fn takes_from(&self, client: &str, address: &str, now: Instant) -> bool {
+        let meant = |one: &Restriction| match one.kind {
+            Restricted::Client => one.target == client,
+            Restricted::Address => one.target == address,
+            Restricted::Everybody => true,
+            Restricted::User | Restricted::Token => false,
+        };
+        let stops =
+            |one: &Restriction| matches!(one.effect, Effect::Suspend | Effect::WriteLock) && is_live(one, now) && meant(one);
+        !self.live.load().iter().any(stops)
+    }
+
     /// Is a client locked out, so that it gets no token either?
     pub(super) fn locks_out(&self, client: &str, now: Instant) -> bool {
         let out = |one: &Restriction| {

@@ -57,6 +57,34 @@ fn whose_writes_are_locked_files_nothing() {
     assert!(inbox(&server).is_empty());
 }
 
+#[test]
+fn who_is_locked_out_sends_over_mllp_in_vain_until_let_in_again() {
+    let server = laboratory();
+    let body = |control: &str| result(control, "F", "95", "20260501090000+0000");
+    let look = || server.inside(|gateway| async move { gateway.look_at_restrictions().await });
+    let rows = [
+        "'client', 'lab', 'suspend'",
+        "'client', 'lab', 'write-lock'",
+        "'everybody', '', 'suspend'",
+        "'everybody', '', 'write-lock'",
+        "'address', '127.0.0.1', 'suspend'",
+    ];
+    for (at, row) in rows.into_iter().enumerate() {
+        server.execute(&format!(
+            "INSERT INTO restriction (id, kind, target, effect, begins, ends, reason, by) VALUES ('r{at}', {row}, 0, 0, 'drill', 'officer')"
+        ));
+        look();
+        assert_eq!(Feed::open(&server).send(body("c1").as_bytes()), None, "{row}: neither taken nor refused");
+        assert!(inbox(&server).is_empty(), "{row}");
+        server.execute(&format!("UPDATE restriction SET lifted = 1 WHERE id = 'r{at}'"));
+    }
+    // Somebody else's is not this one's.
+    let other = "INSERT INTO restriction (id, kind, target, effect, begins, ends, reason, by) VALUES ('o', 'client', 'other', 'suspend', 0, 0, 'drill', 'officer')";
+    server.execute(other);
+    look();
+    assert_eq!(Feed::open(&server).told(body("c1")), ok("c1"), "it sends again what was not acknowledged");
+}
+
 fn bundle(id: &str, status: &str, value: f64, issued: &str) -> Value {
     let coding = json!([{"system": "http://loinc.org", "code": "2345-7"}]);
     json!({

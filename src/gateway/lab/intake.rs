@@ -272,6 +272,10 @@ impl Intake for Gateway {
             // Again for each message: the client may have been disabled since the connection was made.
             let feed = self.feed_of(arrival.peer.as_deref()).await?.ok_or(Trouble)?;
             // Not taken is better than taken and stuck: the sender keeps it and sends it again.
+            if !self.parts.restrictions.takes_from(&feed.client, &arrival.address, self.parts.clock.now()) {
+                tracing::warn!(client = feed.client, "a message of a laboratory is not taken: its sender is locked out");
+                return Err(Trouble);
+            }
             self.demand_room(&Found::default()).map_err(|_| Trouble)?;
             self.take_v2(feed, Door::Mllp, arrival).await
         })
