@@ -49,12 +49,12 @@ impl Fold {
         Self::paced(place, PACE)
     }
 
-    fn paced(place: &FilePlace, pace: Pace) -> Result<Self, StoreError> {
+    fn paced(place: &FilePlace, rhythm: Pace) -> Result<Self, StoreError> {
         let (nudge, nudged) = sync_channel(1);
         let connection = place.connect(Use::Fold)?;
         let thread = spawn("fold", move || serve(connection, &nudged))?;
         let log = Log { path: place.beside("-shm"), file: None };
-        Ok(Self { log, pace, turn: pace.long, nudge: Some(nudge), thread: Some(thread) })
+        Ok(Self { log, pace: rhythm, turn: rhythm.long, nudge: Some(nudge), thread: Some(thread) })
     }
 
     /// To be called between two batches, with the writer's connection.
