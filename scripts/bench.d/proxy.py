@@ -1,8 +1,9 @@
 """What a gateway in front of a FHIR server adds: Amanat with all layers on beside nginx as a plain TLS reverse proxy, both before the same
 server, and the server by itself.
 
-The server behind is nginx that serves FHIR answers from files, so that it costs next to nothing itself. It runs on the load generator's
-core: what is measured is the core of whoever stands in front.
+The server behind is nginx that serves FHIR answers from files, so that it costs next to nothing itself; or, with `--behind amanat`, a FHIR
+server: a second Amanat without its layers, in the clear. It runs on the load generator's core: what is measured is the core of whoever
+stands in front.
 """
 
 import json
@@ -10,7 +11,7 @@ import os
 import sys
 from statistics import median
 
-from contestants import LAYERS, MEDIA_TYPE, Gateway, ask, load_variables, probe
+from contestants import LAYERS, MEDIA_TYPE, Gateway, ask, load_variables, post_bundles, probe
 from load import measure
 from processes import LOAD_CORE, Server
 
@@ -73,6 +74,40 @@ class Behind:
     def start(self):
         command = ["nginx", "-p", str(self.folder), "-c", str(self.configuration)]
         return Server("the server behind", command, BEHIND, core=LOAD_CORE)
+
+
+class BehindAmanat(Gateway):
+    """The records in a second Amanat, which stands open on this machine alone."""
+
+    port = BEHIND
+
+    def __init__(self, material, binary, extra):
+        super().__init__(material, binary, extra, name="behind", at=0)
+        self.management = BEHIND + 1000
+        self.configuration.write_text(self._text(), encoding="utf-8")
+        server = self.start()
+        try:
+            post_bundles(material, self.port, None, self.base, "")
+        finally:
+            server.stop()
+
+    def _text(self):
+        return f"""
+[server]
+listen = "127.0.0.1:{self.port}"
+base_url = "http://127.0.0.1:{self.port}{self.base}"
+management_listen = "127.0.0.1:{self.management}"
+[store]
+url = "sqlite:amanat.db"
+[consent]
+implicit_policy = "Policy-all-normal"
+"""
+
+    def start(self):
+        command = [self.binary, "serve", "--config", str(self.configuration)]
+        environment = {"AMANAT_BENCH_LAYERS": "none", "AMANAT_LOG": "warn"}
+        log = str(self.material.folder / "behind.log")
+        return Server("the server behind", command, self.port, environment=environment, folder=self.folder, log=log, core=LOAD_CORE)
 
 
 def compact(value):
@@ -193,7 +228,7 @@ class Amanat:
 
 def compare(material, binary, options):
     """Rows of {server, workload, load, figures}: as fast as each can, then each at half of what the gateway can."""
-    behind = Behind(material)
+    behind = Behind(material) if options.behind == "files" else BehindAmanat(material, binary, options.config_extra)
     layers = options.layers.split(",") if options.layers != ",".join(LAYERS) else [LAYERS[-1]]
     rows, beneath = [], behind.start()
     try:
