@@ -103,13 +103,6 @@ impl FilePlace {
         self.open(purpose).map(Connection::Sqlite)
     }
 
-    /// What SQLite keeps beside the file under this ending.
-    pub(super) fn beside(&self, ending: &str) -> PathBuf {
-        let mut name = self.path.clone().into_os_string();
-        name.push(ending);
-        name.into()
-    }
-
     /// The file, opened.
     pub(super) fn open(&self, purpose: Use) -> Result<SqliteConnection, StoreError> {
         let name = self.path.to_str().ok_or_else(|| StoreError::Unavailable("the path is not UTF-8".into()))?;

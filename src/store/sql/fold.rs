@@ -9,9 +9,7 @@ use super::connection::{Connection, FilePlace, Use, number};
 use super::lane::spawn;
 use super::statement::Statement;
 use crate::store::StoreError;
-use std::fs::File;
-use std::io::{Read as _, Seek as _, SeekFrom};
-use std::path::PathBuf;
+use diesel::sql_types::BigInt;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -35,7 +33,6 @@ const REST: Duration = Duration::from_secs(1);
 
 /// The writer's side.
 pub(super) struct Fold {
-    log: Log,
     pace: Pace,
     /// The length at which the writer folds the rest itself, the next time.
     turn: u32,
@@ -53,13 +50,12 @@ impl Fold {
         let (nudge, nudged) = sync_channel(1);
         let connection = place.connect(Use::Fold)?;
         let thread = spawn("fold", move || serve(connection, &nudged))?;
-        let log = Log { path: place.beside("-shm"), file: None };
-        Ok(Self { log, pace: rhythm, turn: rhythm.long, nudge: Some(nudge), thread: Some(thread) })
+        Ok(Self { pace: rhythm, turn: rhythm.long, nudge: Some(nudge), thread: Some(thread) })
     }
 
     /// To be called between two batches, with the writer's connection.
     pub(super) fn look(&mut self, connection: &mut Connection) {
-        let Some(length) = self.log.length() else { return };
+        let Some(length) = length(connection) else { return };
         if length.pages < self.pace.long {
             self.turn = self.pace.long;
         }
@@ -126,36 +122,17 @@ impl Length {
     }
 }
 
-/// The log, measured by its index, which all connections share (<https://www.sqlite.org/walformat.html>): to ask SQLite would be to fold.
-struct Log {
-    path: PathBuf,
-    file: Option<File>,
-}
-
-/// Bytes of the index up to the number of pages that are folded: two copies of a header, and that number.
-const HEAD: usize = 100;
-/// Where the number of pages stands in the header.
-const PAGES: std::ops::Range<usize> = 16..20;
-/// Where the number of folded ones stands.
-const FOLDED: std::ops::Range<usize> = 96..100;
-
-impl Log {
-    /// `None` when there is no log, or it cannot be told: SQLite itself folds a log that becomes much longer.
-    fn length(&mut self) -> Option<Length> {
-        if self.file.is_none() {
-            self.file = File::open(&self.path).ok();
-        }
-        let mut head = [0; HEAD];
-        let file = self.file.as_mut()?;
-        file.seek(SeekFrom::Start(0)).and_then(|_| file.read_exact(&mut head)).ok()?;
-        let at = |range: std::ops::Range<usize>| head.get(range)?.try_into().ok().map(u32::from_ne_bytes);
-        Some(Length { pages: at(PAGES)?, folded: at(FOLDED)? })
-    }
+/// What SQLite says of the log when it is asked to fold none of it; `None` when there is no log or it does not say. The index of the log
+/// says it too, but a file that a process opens and closes beside SQLite takes SQLite's locks on it away.
+fn length(connection: &mut Connection) -> Option<Length> {
+    let asked = Statement::new("PRAGMA wal_checkpoint(NOOP)");
+    let (_, pages, folded) = asked.row::<(BigInt, BigInt, BigInt), (i64, i64, i64)>(connection).ok().flatten()?;
+    Some(Length { pages: u32::try_from(pages).ok()?, folded: u32::try_from(folded).ok()? })
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Fold, Length, Log, Pace};
+    use super::{Fold, Length, Pace, length};
     use crate::store::sql::connection::{Connection, FilePlace, Use, number};
     use crate::store::sql::statement::Statement;
 
@@ -185,7 +162,7 @@ mod tests {
         for at in 0..1_000 {
             some(&mut writer, at);
             fold.look(&mut writer);
-            let pages = fold.log.length().unwrap().pages;
+            let pages = length(&mut writer).unwrap().pages;
             anew += u32::from(pages < before);
             assert!(pages < 12_000, "{pages}");
             before = pages;
@@ -221,8 +198,7 @@ mod tests {
         }
         drop(fold);
         super::fold(&mut writer);
-        let mut log = Log { path: place.beside("-shm"), file: None };
-        assert_eq!(log.length().map(Length::left), Some(0), "nothing keeps it now");
+        assert_eq!(length(&mut writer).map(Length::left), Some(0), "nothing keeps it now");
         assert_eq!(count(&mut reader), Some(8_000));
     }
 }
