@@ -18,7 +18,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from processes import Failed, Server, output
+from processes import SERVER_CORE, Failed, Server, output
 
 WORKLOADS = ("read", "search", "create", "transaction")
 LAYERS = ("none", "token", "scopes", "consent", "trail")
@@ -204,6 +204,7 @@ class Gateway:
 
     port = 18443
     management = 19443
+    core = SERVER_CORE
     base = "/fhir"
     client = "hospital"
     scope = "system/*.cruds"
@@ -259,7 +260,8 @@ implicit_policy = "{self.policy}"
             self.port,
             environment={"AMANAT_BENCH_LAYERS": layers, "AMANAT_LOG": "warn"},  # as nginx, without an access log
             folder=self.folder,
-            log=str(self.material.folder / "amanat.log"),
+            log=str(self.material.folder / f"{self.folder.name}.log"),
+            core=self.core,
         )
 
     def load(self):

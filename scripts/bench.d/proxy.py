@@ -80,11 +80,11 @@ class BehindAmanat(Gateway):
     """The records in a second Amanat, which stands open on this machine alone."""
 
     port = BEHIND
+    management = BEHIND + 1000
+    core = LOAD_CORE
 
     def __init__(self, material, binary, extra):
-        super().__init__(material, binary, extra, name="behind", at=0)
-        self.management = BEHIND + 1000
-        self.configuration.write_text(self._text(), encoding="utf-8")
+        super().__init__(material, binary, extra, name="behind")
         server = self.start()
         try:
             post_bundles(material, self.port, None, self.base, "")
@@ -104,10 +104,7 @@ implicit_policy = "Policy-all-normal"
 """
 
     def start(self):
-        command = [self.binary, "serve", "--config", str(self.configuration)]
-        environment = {"AMANAT_BENCH_LAYERS": "none", "AMANAT_LOG": "warn"}
-        log = str(self.material.folder / "behind.log")
-        return Server("the server behind", command, self.port, environment=environment, folder=self.folder, log=log, core=LOAD_CORE)
+        return self.serve("none")
 
 
 def compact(value):
