@@ -25,10 +25,23 @@ pub(super) enum Bind {
     Blob(Vec<u8>),
     /// Nothing.
     Null,
+    /// Nothing in a column of this type: to PostgreSQL it is a value like others, so that the text of the statement stays the same.
+    Absent(Absent),
     /// Verdicts, for [`super::judge`], by their number.
     Verdicts(Verdicts, i64),
     /// Record content on its way in; `None` is null.
     Content(Option<Arc<SealedColumn>>),
+}
+
+/// The type of a column that may have nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Absent {
+    /// A whole number.
+    Number,
+    /// Text.
+    Text,
+    /// Bytes.
+    Bytes,
 }
 
 impl Bind {
@@ -41,6 +54,7 @@ impl Bind {
             (Self::Shared(a), Self::Shared(b)) => Arc::ptr_eq(a, b) || a == b,
             (Self::Blob(a), Self::Blob(b)) => a == b,
             (Self::Null, Self::Null) => true,
+            (Self::Absent(a), Self::Absent(b)) => a == b,
             _ => false,
         }
     }
@@ -99,6 +113,8 @@ impl From<Vec<u8>> for Bind {
 }
 
 static NULL: Option<i64> = None;
+static NO_TEXT: Option<String> = None;
+static NO_BYTES: Option<Vec<u8>> = None;
 
 pub(super) fn push<'b>(bind: &'b Bind, pass: &mut AstPass<'_, 'b, Sqlite>) -> QueryResult<()> {
     match bind {
@@ -108,7 +124,7 @@ pub(super) fn push<'b>(bind: &'b Bind, pass: &mut AstPass<'_, 'b, Sqlite>) -> Qu
         Bind::Shared(value) => pass.push_bind_param::<Text, str>(value),
         Bind::Blob(value) => pass.push_bind_param::<Binary, _>(value),
         Bind::Content(Some(value)) => pass.push_bind_param::<SealedContent, SealedColumn>(value),
-        Bind::Null | Bind::Content(None) => pass.push_bind_param::<Nullable<BigInt>, Option<i64>>(&NULL),
+        Bind::Null | Bind::Absent(_) | Bind::Content(None) => pass.push_bind_param::<Nullable<BigInt>, Option<i64>>(&NULL),
     }
 }
 
@@ -121,7 +137,10 @@ pub(super) fn push_postgres<'b>(bind: &'b Bind, pass: &mut AstPass<'_, 'b, Pg>) 
         Bind::Shared(value) => pass.push_bind_param::<Text, str>(value),
         Bind::Blob(value) => pass.push_bind_param::<Binary, _>(value),
         Bind::Content(Some(value)) => pass.push_bind_param::<SealedContent, SealedColumn>(value),
-        Bind::Null | Bind::Content(None) => {
+        Bind::Absent(Absent::Number) => pass.push_bind_param::<Nullable<BigInt>, Option<i64>>(&NULL),
+        Bind::Absent(Absent::Text) => pass.push_bind_param::<Nullable<Text>, Option<String>>(&NO_TEXT),
+        Bind::Absent(Absent::Bytes) | Bind::Content(None) => pass.push_bind_param::<Nullable<Binary>, Option<Vec<u8>>>(&NO_BYTES),
+        Bind::Null => {
             pass.push_sql("NULL");
             Ok(())
         }

@@ -3,17 +3,19 @@
 use super::before;
 use super::connection::Connection;
 use super::index::{self, Adding};
-use super::marks::mark_columns;
+use super::marks::{mark_columns, mark_values};
+use super::pending::Pending;
 use super::rows::{patients_column, patients_of, resource_type};
 use super::select;
 use super::statement::{Bind, Statement};
-use super::words::WordsInOrder;
 use super::writer::Writer;
 use crate::disclosure::{Change, Commit, Expected, Forwarded, Guard, SealedColumn, Stored};
 use crate::fhir::{Id, Instant, Key, ResourceType, Version};
 use crate::store::{CommitError, StoreError};
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Text};
+use std::borrow::Cow;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 impl From<diesel::result::Error> for CommitError {
@@ -59,13 +61,14 @@ pub(super) fn apply(writer: &mut Writer, commit: Commit) -> Result<Applied, Comm
         return Err(CommitError::Trail);
     }
     writer.writing();
+    writer.names.bound_places();
     let updated = writer.stamp();
     let changes = commit.changes.into_iter().zip(&met);
-    let mut in_order = WordsInOrder::default();
+    let mut additions = Additions::begin(writer.loading);
     let stored = changes
-        .map(|(change, current)| change_one(writer, change, current.as_ref(), updated, &mut in_order))
+        .map(|(change, current)| change_one(writer, change, current.as_ref(), updated, &mut additions))
         .collect::<Result<Vec<_>, _>>()?;
-    in_order.add(&mut writer.connection)?;
+    additions.finish(&mut writer.connection)?;
     let mut seq = None;
     for entry in &commit.entries {
         seq = Some(writer.enter(entry));
@@ -85,9 +88,10 @@ fn meet(writer: &mut Writer, changes: &[Change]) -> Result<Vec<Option<Current>>,
     if keys.windows(2).any(|pair| matches!(pair, [one, other] if one == other)) {
         return Err(CommitError::Stale);
     }
+    let mut found = currents(&mut writer.connection, changes)?;
     let mut met = Vec::with_capacity(changes.len());
     for change in changes {
-        let current = current(&mut writer.connection, &change.key)?;
+        let current = found.remove(&change.key);
         match (&current, change.expected) {
             (None, Expected::Absent) => {}
             (Some(current), Expected::Version(version)) if current.version == version => {}
@@ -114,25 +118,73 @@ struct Current {
     patients: Vec<Id>,
 }
 
-fn current(connection: &mut Connection, key: &Key) -> QueryResult<Option<Current>> {
-    let row = Statement::new("SELECT rid, version, deleted, patients FROM record WHERE type = ? AND id = ?")
-        .bind(i64::from(key.resource_type.code()))
-        .bind(key.id.as_str())
-        .row::<(BigInt, BigInt, BigInt, Text), (i64, i64, i64, String)>(connection)?;
-    Ok(row.map(|(rid, version, deleted, patients)| Current {
-        rid,
-        version: Version(version),
-        deleted: deleted != 0,
-        patients: patients_of(&patients).collect(),
-    }))
+const CURRENT: &str = "SELECT type, id, rid, version, deleted, patients FROM record WHERE (type = ? AND id = ?)";
+
+/// Rows asked for in one statement to a server.
+const ASKED: usize = 16;
+
+/// The rows that changes meet, by their keys.
+fn currents(connection: &mut Connection, changes: &[Change]) -> QueryResult<HashMap<Key, Current>> {
+    // Each statement to a server is a way there and back.
+    let at_once = if connection.dialect().is_postgres() { ASKED } else { 1 };
+    let mut all = HashMap::new();
+    for some in changes.chunks(at_once) {
+        let text = match some {
+            [_] => Cow::Borrowed(CURRENT),
+            more => Cow::Owned(format!("{CURRENT}{}", " OR (type = ? AND id = ?)".repeat(more.len() - 1))),
+        };
+        let bound = some.iter().fold(Statement::new(text), |statement, change| {
+            statement.bind(i64::from(change.key.resource_type.code())).bind(change.key.id.as_str())
+        });
+        let rows =
+            bound.rows::<(BigInt, Text, BigInt, BigInt, BigInt, Text), (i64, String, i64, i64, i64, String)>(connection)?;
+        for (of, id, rid, version, deleted, patients) in rows {
+            if let (Some(of), Some(id)) = (resource_type(of), Id::parse(&id)) {
+                let patients = patients_of(&patients).collect();
+                all.insert(Key::new(of, id), Current { rid, version: Version(version), deleted: deleted != 0, patients });
+            }
+        }
+    }
+    Ok(all)
 }
+
+/// What a commit adds to the tables, put in together.
+struct Additions {
+    records: Pending,
+    patients: Pending,
+    index: Adding,
+}
+
+impl Additions {
+    fn begin(gathered: bool) -> Self {
+        Self { records: Pending::heavy(RECORD, RECORD_COLUMNS, ""), patients: patients_pending(), index: Adding::begin(gathered) }
+    }
+
+    fn finish(self, connection: &mut Connection) -> QueryResult<()> {
+        self.records.finish(connection)?;
+        self.patients.finish(connection)?;
+        self.index.finish(connection)
+    }
+}
+
+/// Whose records are whose.
+fn patients_pending() -> Pending {
+    Pending::new("INSERT INTO record_patient (patient_no, type, rid) VALUES", 3, " ON CONFLICT DO NOTHING")
+}
+
+const RECORD: &str = concat!(
+    "INSERT INTO record (rid, type, id, version, updated, deleted, patients, created, change, ",
+    mark_columns!(""),
+    ", content) VALUES"
+);
+const RECORD_COLUMNS: usize = 19;
 
 fn change_one(
     writer: &mut Writer,
     change: Change,
     current: Option<&Current>,
     updated: Instant,
-    in_order: &mut WordsInOrder,
+    additions: &mut Additions,
 ) -> Result<Stored, CommitError> {
     writer.touch(&change.key);
     let version = current.map_or(Version::FIRST, |current| current.version.next());
@@ -142,42 +194,34 @@ fn change_one(
     let at = writer.next_change();
     let rid = match current {
         Some(current) => supersede(writer, current.rid, [version.0, updated.0, at], &change, content)?,
-        None => insert(writer, &change, [version.0, updated.0, at], content)?,
+        None => insert(writer, &change, [version.0, updated.0, at], content, &mut additions.records)?,
     };
     let before: &[Id] = current.filter(|current| !current.deleted).map_or(&[], |current| &current.patients);
     let after: &[Id] = if live { &change.patients } else { &[] };
-    move_patients(writer, (rid, &change.key), before, after)?;
+    move_patients(writer, (rid, &change.key), before, after, &mut additions.patients)?;
     before::remember(&mut writer.connection, rid, at, change.before)?;
     index::remove(&mut writer.connection, &mut writer.names, rid, change.remove)?;
-    let add = match current {
-        None => in_order.gather(rid, change.add),
-        Some(_) => change.add,
-    };
-    let adding = Adding { whole: current.is_none(), gathered: writer.loading };
-    index::add(&mut writer.connection, &mut writer.names, rid, add, adding)?;
+    additions.index.add(&mut writer.connection, &mut writer.names, rid, change.add, current.is_none())?;
     Ok(Stored { key: change.key, version, updated, content: sealed })
 }
 
-fn insert(writer: &mut Writer, change: &Change, of: [i64; 3], content: Option<SealedColumn>) -> QueryResult<i64> {
+fn insert(
+    writer: &mut Writer,
+    change: &Change,
+    of: [i64; 3],
+    content: Option<SealedColumn>,
+    records: &mut Pending,
+) -> QueryResult<i64> {
     let [version, updated, at] = of;
     let rid = writer.names.place(&mut writer.connection, change.key.resource_type, change.patients.first())?;
-    Statement::new(concat!(
-        "INSERT INTO record (rid, type, id, version, updated, deleted, patients, created, change, ",
-        mark_columns!(""),
-        ", content) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-    ))
-    .bind(rid)
-    .bind(i64::from(change.key.resource_type.code()))
-    .bind(change.key.id.as_str())
-    .bind(version)
-    .bind(updated)
-    .bind(i64::from(content.is_none()))
-    .bind(patients_column(&change.patients))
-    .bind(at)
-    .bind(at)
-    .bind_marks(&change.marks)
-    .bind(Bind::Content(content.map(Arc::new)))
-    .run(&mut writer.connection)?;
+    records.row(&mut writer.connection, |_, binds| {
+        binds.extend([rid.into(), i64::from(change.key.resource_type.code()).into(), change.key.id.as_str().into()]);
+        binds.extend([version.into(), updated.into(), i64::from(content.is_none()).into()]);
+        binds.extend([patients_column(&change.patients).into(), at.into(), at.into()]);
+        binds.extend(mark_values(&change.marks));
+        binds.push(Bind::Content(content.map(Arc::new)));
+        Ok::<_, diesel::result::Error>(())
+    })?;
     Ok(rid)
 }
 
@@ -227,22 +271,33 @@ pub(super) fn rehome(writer: &mut Writer, rid: i64, version: Version, patients: 
             .bind(rid)
             .run(&mut writer.connection)?;
         if deleted == 0 {
-            move_patients(writer, (rid, &Key::new(of, id)), &had, patients)?;
+            let mut joining = patients_pending();
+            move_patients(writer, (rid, &Key::new(of, id)), &had, patients, &mut joining)?;
+            joining.finish(&mut writer.connection)?;
         }
     }
     Ok(())
 }
 
-fn move_patients(writer: &mut Writer, (rid, key): (i64, &Key), before: &[Id], after: &[Id]) -> QueryResult<()> {
-    let leaves = before.iter().filter(|patient| !after.contains(patient));
-    let leaves = leaves.map(|patient| (patient, "DELETE FROM record_patient WHERE patient_no = ? AND type = ? AND rid = ?"));
-    let joins = after.iter().filter(|patient| !before.contains(patient));
-    let joins = joins
-        .map(|patient| (patient, "INSERT INTO record_patient (patient_no, type, rid) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"));
-    for (patient, text) in leaves.chain(joins) {
+fn move_patients(
+    writer: &mut Writer,
+    (rid, key): (i64, &Key),
+    before: &[Id],
+    after: &[Id],
+    joining: &mut Pending,
+) -> QueryResult<()> {
+    let of = i64::from(key.resource_type.code());
+    for patient in before.iter().filter(|patient| !after.contains(patient)) {
         let no = writer.names.patient(&mut writer.connection, patient.as_str())?;
-        let of = i64::from(key.resource_type.code());
+        let text = "DELETE FROM record_patient WHERE patient_no = ? AND type = ? AND rid = ?";
         Statement::new(text).bind(no).bind(of).bind(rid).run(&mut writer.connection)?;
+    }
+    for patient in after.iter().filter(|patient| !before.contains(patient)) {
+        let no = writer.names.patient(&mut writer.connection, patient.as_str())?;
+        joining.row(&mut writer.connection, |_, binds| {
+            binds.extend([no.into(), of.into(), rid.into()]);
+            Ok::<_, diesel::result::Error>(())
+        })?;
     }
     Ok(())
 }

@@ -2,8 +2,9 @@
 
 use super::connection::Connection;
 use super::names::Names;
+use super::pending::Pending;
 use super::statement::{Bind, Statement};
-use super::words;
+use super::words::{self, WordsInOrder};
 use crate::fhir::search::{IndexEntry, IndexValue};
 use diesel::prelude::*;
 
@@ -49,51 +50,57 @@ pub(super) fn tables() -> impl Iterator<Item = &'static str> {
     TABLES.iter().map(|table| table.name)
 }
 
-/// Rows in one statement at most. Each number up to it has a statement of its own, so that most records need one a table.
-const MOST: usize = 16;
-
 /// Records with several dates of one parameter, listed once more; none is taken out while it is there.
 const SEVERAL: &str = "INSERT INTO index_date_several (param, rid) SELECT param, rid FROM index_date WHERE rid = ? AND param = ? \
      GROUP BY rid, param HAVING count(*) > 1 ON CONFLICT DO NOTHING";
 
-/// How rows are put in.
-#[derive(Debug, Clone, Copy, Default)]
+/// Index rows of records, put in together, so that few statements serve many records.
+#[derive(Debug)]
 pub(super) struct Adding {
-    /// All that the record has of these parameters is among them.
-    pub(super) whole: bool,
-    /// A load gathers them.
-    pub(super) gathered: bool,
+    tables: [Pending; TABLES.len()],
+    words: WordsInOrder,
+    /// Records and parameters that may have several dates.
+    several: Vec<(i64, i32)>,
 }
 
-/// Puts index rows in.
-pub(super) fn add(
-    connection: &mut Connection,
-    names: &mut Names,
-    rid: i64,
-    entries: Vec<IndexEntry>,
-    adding: Adding,
-) -> QueryResult<()> {
-    let several = dates(&entries, adding.whole);
-    let mut rows: [Vec<Bind>; TABLES.len()] = Default::default();
-    for entry in entries {
-        if let IndexValue::Words(text) = entry.value {
-            words::add(connection, rid, entry.parameter, text)?;
-            continue;
-        }
-        let at = table_of(&entry.value);
-        let (Some(table), Some(binds)) = (TABLES.get(at), rows.get_mut(at)) else { continue };
-        values(connection, names, rid, entry, binds)?;
-        if binds.len() == MOST * table.columns {
-            table.insert(connection, std::mem::take(binds), adding.gathered)?;
+impl Adding {
+    /// Into the tables, or into the gathering ones of a load.
+    pub(super) fn begin(gathered: bool) -> Self {
+        Self {
+            tables: TABLES.each_ref().map(|table| table.pending(gathered)),
+            words: WordsInOrder::default(),
+            several: Vec::new(),
         }
     }
-    for (table, binds) in TABLES.iter().zip(rows).filter(|(_, binds)| !binds.is_empty()) {
-        table.insert(connection, binds, adding.gathered)?;
+
+    /// Adds the rows of a record. `whole`: all that it has of these parameters is among them.
+    pub(super) fn add(
+        &mut self,
+        connection: &mut Connection,
+        names: &mut Names,
+        rid: i64,
+        entries: Vec<IndexEntry>,
+        whole: bool,
+    ) -> QueryResult<()> {
+        self.several.extend(dates(&entries, whole).into_iter().map(|parameter| (rid, parameter)));
+        for entry in entries {
+            if let IndexValue::Words(words) = entry.value {
+                self.words.gather(rid, entry.parameter, words);
+            } else if let Some(table) = self.tables.get_mut(table_of(&entry.value)) {
+                table.row(connection, |connection, binds| values(connection, names, rid, entry, binds))?;
+            }
+        }
+        Ok(())
     }
-    for parameter in several {
-        Statement::new(SEVERAL).bind(rid).bind(i64::from(parameter)).run(connection)?;
+
+    /// Puts in what is left.
+    pub(super) fn finish(self, connection: &mut Connection) -> QueryResult<()> {
+        self.tables.into_iter().try_for_each(|table| table.finish(connection))?;
+        for (rid, parameter) in self.several {
+            Statement::new(SEVERAL).bind(rid).bind(i64::from(parameter)).run(connection)?;
+        }
+        self.words.finish(connection)
     }
-    Ok(())
 }
 
 /// The date parameters of which the record may have several values once these are in.
@@ -124,12 +131,12 @@ pub(super) fn remove(connection: &mut Connection, names: &mut Names, rid: i64, e
 }
 
 impl Table {
-    fn insert(&self, connection: &mut Connection, binds: Vec<Bind>, gathered: bool) -> QueryResult<()> {
-        if let Some(gather) = self.gather.filter(|_| gathered) {
-            return Statement::insert(gather, self.columns, "", binds).run(connection).map(drop);
+    fn pending(&self, gathered: bool) -> Pending {
+        match self.gather.filter(|_| gathered) {
+            Some(gather) => Pending::new(gather, self.columns, ""),
+            // A record may say the same thing twice; once is enough to find it.
+            None => Pending::new(self.insert, self.columns, " ON CONFLICT DO NOTHING"),
         }
-        // A record may say the same thing twice; once is enough to find it.
-        Statement::insert(self.insert, self.columns, " ON CONFLICT DO NOTHING", binds).run(connection).map(drop)
     }
 }
 

@@ -1,5 +1,6 @@
 //! The columns of marks, on their way in and out.
 
+use super::bind::Absent;
 use super::statement::{Bind, Statement};
 use crate::fhir::{Confidentiality, Dates, FactSet, Instant, Interval, Marks};
 use diesel::sql_types::{BigInt, Binary, Nullable, Text};
@@ -96,23 +97,32 @@ pub(super) fn raise(marks: &mut Marks, (conf, sens, handling): Raising) {
     }
 }
 
+/// The values of the columns, in their order.
+pub(super) fn mark_values(marks: &Marks) -> [Bind; 9] {
+    let (conf, ruleset) = (marks.confidentiality.rank().into(), marks.ruleset.into());
+    if marks.is_unread() {
+        let [sens, handling, dates, low, high] = [const { Bind::Absent(Absent::Number) }; 5];
+        return [conf, ruleset, sens, handling, dates, low, high, Bind::Absent(Absent::Text), Bind::Absent(Absent::Bytes)];
+    }
+    let (count, low, high, spans) = spread(&marks.dates);
+    [
+        conf,
+        ruleset,
+        marks.sensitivity.cast_signed().into(),
+        marks.handling.cast_signed().into(),
+        count.into(),
+        low.into(),
+        high.into(),
+        spans.map_or(Bind::Absent(Absent::Text), Bind::from),
+        marks.facts.bytes().to_vec().into(),
+    ]
+}
+
 impl Statement {
     /// With the values of the columns, in their order.
     #[must_use]
     pub(super) fn bind_marks(self, marks: &Marks) -> Self {
-        let labels = self.bind(marks.confidentiality.rank()).bind(marks.ruleset);
-        if marks.is_unread() {
-            return (0..7).fold(labels, |statement, _| statement.bind(Bind::Null));
-        }
-        let (count, low, high, spans) = spread(&marks.dates);
-        labels
-            .bind(marks.sensitivity.cast_signed())
-            .bind(marks.handling.cast_signed())
-            .bind(count)
-            .bind(low)
-            .bind(high)
-            .bind(spans.map_or(Bind::Null, Bind::from))
-            .bind(marks.facts.bytes().to_vec())
+        mark_values(marks).into_iter().fold(self, Self::bind)
     }
 }
 

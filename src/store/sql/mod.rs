@@ -28,6 +28,7 @@ mod ledger;
 mod load;
 mod marks;
 mod names;
+mod pending;
 mod point;
 mod postgres;
 mod queue;

@@ -44,6 +44,13 @@ impl Names {
         self.next.clear();
     }
 
+    /// Forgets where records lie when that is too much. Only while none waits to be put in: what is forgotten is read from the table.
+    pub(super) fn bound_places(&mut self) {
+        if self.next.len() >= REMEMBERED {
+            self.next.clear();
+        }
+    }
+
     /// Forgets all.
     pub(super) fn forget(&mut self) {
         *self = Self::default();
@@ -97,9 +104,6 @@ impl Names {
 
     fn next_in(&mut self, connection: &mut Connection, cluster: i64, of: ResourceType) -> QueryResult<Option<i64>> {
         let (base, end) = range(cluster, of);
-        if self.next.len() >= REMEMBERED {
-            self.next.clear();
-        }
         let rid = if let Some(&next) = self.next.get(&(cluster, of.code())) {
             next
         } else {

@@ -46,24 +46,26 @@ pub(super) fn after(connection: &mut Connection, of: ResourceType, place: i64) -
 
 /// Adds index rows to records that still have these versions.
 pub(super) fn add(writer: &mut Writer, records: Vec<(i64, Version, Vec<IndexEntry>)>) -> Result<(), StoreError> {
+    let mut adding = Adding::begin(false);
     for (rid, version, entries) in records {
         if is_current(writer, rid, version)? {
-            index::add(&mut writer.connection, &mut writer.names, rid, entries, Adding { whole: true, ..Adding::default() })?;
+            adding.add(&mut writer.connection, &mut writer.names, rid, entries, true)?;
         }
     }
-    Ok(())
+    Ok(adding.finish(&mut writer.connection)?)
 }
 
 /// Sees to it that records that still have these versions have these rows. Some of them are there: they are taken out first, so that
 /// each is there once.
 pub(super) fn anew(writer: &mut Writer, records: Vec<(i64, Version, Vec<IndexEntry>)>) -> Result<(), StoreError> {
+    let mut adding = Adding::begin(false);
     for (rid, version, entries) in records {
         if is_current(writer, rid, version)? {
             index::remove(&mut writer.connection, &mut writer.names, rid, entries.clone())?;
-            index::add(&mut writer.connection, &mut writer.names, rid, entries, Adding { whole: true, ..Adding::default() })?;
+            adding.add(&mut writer.connection, &mut writer.names, rid, entries, true)?;
         }
     }
-    Ok(())
+    Ok(adding.finish(&mut writer.connection)?)
 }
 
 fn is_current(writer: &mut Writer, rid: i64, version: Version) -> Result<bool, StoreError> {

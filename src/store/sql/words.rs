@@ -2,8 +2,9 @@
 
 use super::connection::Connection;
 use super::dialect::Dialect;
+use super::pending::Pending;
 use super::statement::Statement;
-use crate::fhir::search::{IndexEntry, IndexValue, ParameterId, Words};
+use crate::fhir::search::{ParameterId, Words};
 use diesel::prelude::*;
 
 /// The table that holds the words of a parameter.
@@ -31,24 +32,34 @@ pub(super) fn add(connection: &mut Connection, rid: i64, parameter: ParameterId,
 pub(super) struct WordsInOrder(Vec<(i64, ParameterId, String)>);
 
 impl WordsInOrder {
-    /// Takes the words of a record from among its entries; gives the others.
-    pub(super) fn gather(&mut self, rid: i64, entries: Vec<IndexEntry>) -> Vec<IndexEntry> {
-        let mut others = Vec::with_capacity(entries.len());
-        for entry in entries {
-            match entry.value {
-                IndexValue::Words(words) => self.0.push((rid, entry.parameter, words)),
-                value => others.push(IndexEntry { value, ..entry }),
-            }
-        }
-        others
+    /// Takes words of a new record.
+    pub(super) fn gather(&mut self, rid: i64, parameter: ParameterId, words: String) {
+        self.0.push((rid, parameter, words));
     }
 
     /// Puts them in.
-    pub(super) fn add(mut self, connection: &mut Connection) -> QueryResult<()> {
+    pub(super) fn finish(mut self, connection: &mut Connection) -> QueryResult<()> {
         self.0.sort_by_key(|(rid, ..)| *rid);
-        self.0.into_iter().try_for_each(|(rid, parameter, words)| add(connection, rid, parameter, words))
+        if !connection.dialect().is_postgres() {
+            return self.0.into_iter().try_for_each(|(rid, parameter, words)| add(connection, rid, parameter, words));
+        }
+        let mut tables = [Pending::new(NARRATIVE, 2, INDEXED), Pending::new(CONTENT, 2, INDEXED)];
+        let [narrative, content] = &mut tables;
+        for (rid, parameter, words) in self.0 {
+            let table = if is_narrative(parameter) { &mut *narrative } else { &mut *content };
+            table.row::<diesel::result::Error>(connection, |_, binds| {
+                binds.extend([rid.into(), words.into()]);
+                Ok(())
+            })?;
+        }
+        tables.into_iter().try_for_each(|table| table.finish(connection))
     }
 }
+
+/// How words are put in on a server, many at once.
+const NARRATIVE: &str = "INSERT INTO text_narrative (rid, words) SELECT n.rid, to_tsvector('simple', n.words) FROM (VALUES";
+const CONTENT: &str = "INSERT INTO text_content (rid, words) SELECT n.rid, to_tsvector('simple', n.words) FROM (VALUES";
+const INDEXED: &str = ") AS n (rid, words)";
 
 /// Takes the words of a record out.
 pub(super) fn remove(connection: &mut Connection, rid: i64, parameter: ParameterId) -> QueryResult<()> {
