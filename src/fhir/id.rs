@@ -4,14 +4,15 @@ use super::ResourceType;
 use std::fmt;
 use std::sync::Arc;
 
-/// A logical id: 1 to 64 characters of `[A-Za-z0-9\-.]` (R4 datatypes, `id`).
+/// A logical id: 1 to 64 characters of `[A-Za-z0-9\-.]` (R4 datatypes, `id`). `.` and `..` are none: no address can hold them, since whoever
+/// reads one takes them for steps in it (RFC 3986 § 5.2.4).
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Id(Arc<str>);
 
 impl Id {
     /// The id, when the text has the form of one.
     pub fn parse(text: &str) -> Option<Self> {
-        let fits = !text.is_empty() && text.len() <= 64;
+        let fits = !text.is_empty() && text.len() <= 64 && !matches!(text, "." | "..");
         let legal = text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'.');
         (fits && legal).then(|| Self(Arc::from(text)))
     }
