@@ -54,6 +54,9 @@ enum State {
     End,
 }
 
+/// Members that the root may have: a Bundle knows of a dozen, each with a companion for its extensions.
+const MEMBERS: usize = 100;
+
 /// Bytes of a string that are looked at one by one before the search for its end is left to the processor's wide registers.
 const SHORT: usize = 48;
 
@@ -162,6 +165,9 @@ impl Pieces {
             b'"' => {
                 if !self.names.insert(self.name.clone()) {
                     return Err(PiecesFault::Repeated);
+                }
+                if self.names.len() > MEMBERS {
+                    return Err(PiecesFault::TooLarge);
                 }
                 self.state = State::Colon;
                 Ok(())
@@ -352,6 +358,9 @@ mod tests {
         assert_eq!(pieces(b"{\"a\":1,\"a\":2}", 1), Err(PiecesFault::Repeated));
         let large = format!("{{\"a\":\"{}\"}}", "x".repeat(2000));
         assert_eq!(pieces(large.as_bytes(), 100), Err(PiecesFault::TooLarge));
+        let many = |so_many| format!("{{{}}}", (0..so_many).map(|at| format!("\"{at}\":1")).collect::<Vec<_>>().join(","));
+        assert!(pieces(many(100).as_bytes(), 50).is_ok());
+        assert_eq!(pieces(many(101).as_bytes(), 50), Err(PiecesFault::TooLarge), "names without end are too large as well");
     }
 
     /// The same with a guess before each item.
