@@ -5,7 +5,7 @@
 //! sends to fall under the same hash, and wins a comparison by that.
 
 use crate::fhir::partial::may_hold_labels;
-use crate::fhir::search::{IndexEntry, ParameterId};
+use crate::fhir::search::{IndexEntry, IndexValue, ParameterId};
 use crate::fhir::{Facts, Key};
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
@@ -16,6 +16,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 /// About what is known of a record takes, its text aside.
 const BYTES: usize = 1_000;
+
+/// About what an index value takes beside its text.
+const VALUE: usize = 100;
 
 /// A record of more than this part of all that may be kept is not.
 const PART: u64 = 64;
@@ -104,7 +107,9 @@ impl Known {
         }
         let values: Arc<[IndexEntry]> = compute().into();
         let mut kept = kept();
-        if self.kind != Kind::Other && kept.len() < SETS {
+        let room = self.came.len() + BYTES / 2;
+        let taken: usize = kept.iter().map(|(_, values)| size(values)).sum();
+        if self.kind != Kind::Other && kept.len() < SETS && taken + size(&values) <= room {
             kept.push((of.into(), Arc::clone(&values)));
         }
         values
@@ -112,9 +117,23 @@ impl Known {
 
     fn weight(&self) -> u64 {
         let own = if let Text::Own(text) = &self.text { text.len() } else { 0 };
-        // Values may take as much as the text once more.
+        // Values may take as much as the text once more, and half of what else is known of it.
         u64::try_from(2 * self.came.len() + own + BYTES).unwrap_or(u64::MAX)
     }
+}
+
+/// Bytes that index values take, about.
+fn size(values: &[IndexEntry]) -> usize {
+    let text = |entry: &IndexEntry| match &entry.value {
+        IndexValue::Text { folded, exact } => folded.len() + exact.len(),
+        IndexValue::Token { system, code: other } | IndexValue::Quantity { system, unit: other, .. } => {
+            system.len() + other.len()
+        }
+        IndexValue::Uri(text) | IndexValue::Words(text) => text.len(),
+        IndexValue::Reference { id, .. } => id.len(),
+        IndexValue::Date { .. } | IndexValue::Number { .. } => 0,
+    };
+    values.iter().map(|entry| VALUE + text(entry)).sum()
 }
 
 #[derive(Clone)]
@@ -198,5 +217,42 @@ impl Recall {
     /// The hash of what is asked.
     pub(super) fn asked(&self, place: &str) -> u64 {
         self.hash(Kind::Other, place.as_bytes())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Kind, Known};
+    use crate::fhir::search::{IndexEntry, IndexValue, ParameterId};
+    use crate::fhir::{Facts, Instant, Key, Marks, Version};
+
+    #[test]
+    fn no_more_values_are_kept_than_the_record_is_long() {
+        let key = Key::parse("Patient/p").unwrap();
+        let facts = Facts {
+            key,
+            version: Version(1),
+            updated: Instant(0),
+            deleted: false,
+            patients: Vec::new(),
+            marks: Marks::default(),
+        };
+        let known = Known::new(facts, Vec::new(), true, "{}").of(Kind::Record, 1, &[b' '; 1_000]);
+        let values = |so_many: usize| {
+            let value = IndexValue::Token { system: String::new(), code: "c".to_owned() };
+            vec![IndexEntry { parameter: ParameterId(1), group: 0, value }; so_many]
+        };
+        let computed = |id: i32, so_many: usize| {
+            let mut computed = false;
+            let found = known.values(&[ParameterId(id)], || {
+                computed = true;
+                values(so_many)
+            });
+            assert_eq!(found.len(), so_many);
+            computed
+        };
+        assert_eq!([computed(1, 5), computed(1, 5)], [true, false], "kept");
+        assert_eq!([computed(2, 50), computed(2, 50)], [true, true], "too many to be kept");
+        assert_eq!([computed(3, 5), computed(3, 5)], [true, false], "what is kept already stays");
     }
 }
