@@ -159,7 +159,9 @@ fn conditional(server: &Server, token: &str, value: &str) -> Reply {
 #[test]
 fn a_create_that_was_done_is_answered_as_done_and_sent_once() {
     let site = Site::new(false);
-    for (at, word) in [WORDS.as_slice(), &[Half, Status(500)]].concat().into_iter().enumerate() {
+    // Some that stand between say 503 when the server broke off in the middle, and some have words of their own.
+    let words = [WORDS.as_slice(), &[Half, Status(500), Status(503), Status(524)]].concat();
+    for (at, word) in words.into_iter().enumerate() {
         let (value, before) = (format!("n{at}"), site.changes().len());
         let reply = site.spoiled(Done, word, |server, token| server.post("Observation", token, &labelled(&value)));
         site.is_done(&reply, 201, "create");
@@ -179,6 +181,11 @@ fn a_create_that_was_not_done_is_in_doubt() {
         assert_eq!(site.changes().len(), before + 1, "{word:?}: it is not sent again by itself");
         assert!(site.found("Observation?identifier=urn:obs|n").is_empty());
     }
+    site.is_in_doubt(&site.spoiled(Undone, Status(524), |server, token| server.post("Observation", token, &labelled("n"))));
+    // One that has no time, and shows that it did nothing.
+    let reply = site.spoiled(Undone, Status(503), |server, token| server.post("Observation", token, &labelled("n")));
+    site.is_refused(&reply, 503, "AMANAT-UP-0003", "upstream:busy");
+    assert_eq!(reply.header("retry-after"), Some("5"));
     // A server that says itself that it failed, and shows that it did.
     let reply = site.spoiled(Undone, Status(500), |server, token| server.post("Observation", token, &labelled("n")));
     site.is_refused(&reply, 502, "AMANAT-UP-0002", "upstream:untrusted");

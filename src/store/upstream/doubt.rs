@@ -13,7 +13,8 @@ use crate::store::{CommitError, StoreError};
 /// An answer that does not say how it ended is none: of a proxy that lost the server, or of a server that lost its thread.
 pub(super) fn certain(answer: Result<Answer, Fault>) -> Result<Answer, Fault> {
     match answer {
-        Ok(Answer { status: status @ (500 | 502 | 504), .. }) => Err(Fault::Status(status)),
+        // From 520 on they are words of things between, for which there is no standard.
+        Ok(Answer { status: status @ (500 | 502 | 504 | 520..), .. }) => Err(Fault::Status(status)),
         other => other,
     }
 }
@@ -21,7 +22,7 @@ pub(super) fn certain(answer: Result<Answer, Fault>) -> Result<Answer, Fault> {
 /// What is told of a change that was sent, when its end cannot be found out.
 pub(super) fn unsure(fault: Fault) -> CommitError {
     match fault {
-        Fault::Unreachable(_) | Fault::Slow(_) | Fault::Status(502 | 504) => {
+        Fault::Unreachable(_) | Fault::Slow(_) | Fault::Status(502 | 504 | 520..) => {
             CommitError::Store(StoreError::InDoubt(fault.to_string()))
         }
         told => told.into(),

@@ -16,6 +16,9 @@ pub(super) enum Fault {
     /// It has too much to do, or failed so often that it is left alone for so many seconds.
     #[error("the upstream is busy or left alone for {0} seconds")]
     Busy(u32),
+    /// It, or something between, said of a change that it cannot be made now: come again after so many seconds.
+    #[error("the upstream turned a change away, for {0} seconds")]
+    Turned(u32),
     /// What it sent cannot be believed.
     #[error("the upstream sent something that cannot be used: {0}")]
     Wrong(String),
@@ -72,7 +75,7 @@ impl From<Fault> for StoreError {
     fn from(fault: Fault) -> Self {
         match fault {
             Fault::Cursor => Self::Cursor,
-            Fault::Busy(seconds) => Self::Busy(seconds),
+            Fault::Busy(seconds) | Fault::Turned(seconds) => Self::Busy(seconds),
             Fault::Slow(_) => Self::Slow(fault.to_string()),
             Fault::Wrong(_) | Fault::Status(_) => Self::Untrusted(fault.to_string()),
             Fault::Costly(bound) => Self::Costly(bound),

@@ -98,7 +98,7 @@ impl UpstreamStore {
     /// # Errors
     /// When its certificates or the gateway's own tables cannot be read.
     pub async fn open(options: UpstreamOptions, crossing: Crossing, ledger: Ledger, clock: Clock) -> Result<Self, StoreError> {
-        let peers = Peers::new(&options).map_err(StoreError::Unavailable)?;
+        let peers = Peers::new(&options, &clock).map_err(StoreError::Unavailable)?;
         let labels = Labels::load(ledger.labels.as_ref()).await?;
         let turns = Turns::new(ledger.turns, ledger.shared, &ledger.secret, options.queue);
         Ok(Self {

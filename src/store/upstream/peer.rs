@@ -3,6 +3,7 @@
 use super::abilities::Abilities;
 use super::settings::{Narrowing, UpstreamOptions};
 use super::wire::Wire;
+use crate::clock::Clock;
 use crate::fhir::{Key, ResourceType};
 use arc_swap::ArcSwap;
 use std::sync::Arc;
@@ -20,11 +21,11 @@ pub(super) struct Peer {
 
 impl Peer {
     /// Prepares the way; nothing is sent yet.
-    pub(super) fn new(options: &UpstreamOptions) -> Result<Self, String> {
+    pub(super) fn new(options: &UpstreamOptions, clock: &Clock) -> Result<Self, String> {
         Ok(Self {
             base: options.base.clone(),
             aliases: options.aliases.clone(),
-            wire: Wire::new(options)?,
+            wire: Wire::new(options, clock)?,
             abilities: ArcSwap::default(),
             narrowing: options.narrowing,
             demand_self_link: options.demand_self_link,
@@ -48,9 +49,9 @@ pub(super) struct Peers {
 }
 
 impl Peers {
-    pub(super) fn new(options: &UpstreamOptions) -> Result<Self, String> {
-        let other = |(types, options): &(Vec<ResourceType>, UpstreamOptions)| Ok((types.clone(), Peer::new(options)?));
-        Ok(Self { first: Peer::new(options)?, others: options.others.iter().map(other).collect::<Result<_, String>>()? })
+    pub(super) fn new(options: &UpstreamOptions, clock: &Clock) -> Result<Self, String> {
+        let other = |(types, options): &(Vec<ResourceType>, UpstreamOptions)| Ok((types.clone(), Peer::new(options, clock)?));
+        Ok(Self { first: Peer::new(options, clock)?, others: options.others.iter().map(other).collect::<Result<_, String>>()? })
     }
 
     /// The one that keeps a type.

@@ -41,6 +41,12 @@ impl Breaker {
         Ok(())
     }
 
+    /// An answer has begun: others may ask again. A failure that follows counts on from those before.
+    pub(in crate::store::upstream) fn begun(&self) {
+        let mut state = self.state();
+        (state.until, state.trying) = (None, false);
+    }
+
     /// Notes how a request ended.
     pub(in crate::store::upstream) fn note(&self, failed: bool, now: Instant) {
         let mut state = self.state();
@@ -98,5 +104,19 @@ mod tests {
         assert!(breaker.pass(later + SHORTEST * 2).is_ok());
         breaker.note(false, later);
         assert!(breaker.pass(later).is_ok() && !breaker.is_open());
+    }
+
+    #[test]
+    fn an_answer_that_begins_lets_others_ask_and_one_that_breaks_off_stops_them() {
+        let (breaker, start) = (Breaker::default(), Instant::now());
+        for _ in 0..FAILURES {
+            breaker.note(true, start);
+        }
+        let later = start + SHORTEST;
+        assert!(breaker.pass(later).is_ok() && breaker.pass(later).is_err());
+        breaker.begun();
+        assert!(breaker.pass(later).is_ok() && !breaker.is_open(), "it answers");
+        breaker.note(true, later);
+        assert!(breaker.pass(later + SHORTEST).is_err(), "and does not end: twice as long");
     }
 }

@@ -10,6 +10,8 @@ pub(super) use hands::passing;
 
 use super::UpstreamOptions;
 use super::fault::Fault;
+use crate::clock::Clock;
+use crate::fhir::Instant;
 use badge::Badge;
 use breaker::Breaker;
 use hands::{Body, Hands, Head};
@@ -21,7 +23,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant as Moment, sleep, timeout};
 
 /// How often a request that changes nothing is sent at most.
 const ATTEMPTS: u32 = 3;
@@ -29,6 +31,10 @@ const ATTEMPTS: u32 = 3;
 const PAUSE_MILLIS: u64 = 100;
 /// A server that asks for more patience than this is not asked again within the same request.
 const PATIENCE: u32 = 2;
+/// Seconds after which to ask again a server that is busy and does not say for how long.
+const UNTOLD: u32 = 5;
+/// Seconds that anybody is told to wait, at most.
+const LONGEST: i64 = 3_600;
 
 /// What is asked. The address is below the base, and made of parsed parts alone.
 #[derive(Debug, Clone)]
@@ -37,12 +43,20 @@ pub(super) struct Ask {
     place: String,
     body: Option<Bytes>,
     headers: Vec<(hyper::header::HeaderName, String)>,
+    /// Asked while another answer is being read, which has its turn already.
+    beside: bool,
 }
 
 impl Ask {
     /// Reads something: `Patient/p1`, `Observation?patient=p1`.
     pub(super) fn get(place: impl Into<String>) -> Self {
-        Self { method: Method::GET, place: place.into(), body: None, headers: Vec::new() }
+        Self { method: Method::GET, place: place.into(), body: None, headers: Vec::new(), beside: false }
+    }
+
+    /// The same, asked while another answer is being read. Those that wait for it must not keep it from its turn: it has turns of its own,
+    /// and whoever has one of these waits for nobody.
+    pub(super) fn beside(self) -> Self {
+        Self { beside: true, ..self }
     }
 
     /// A search, which the server must not answer without every parameter, nor from what it remembers.
@@ -98,13 +112,15 @@ pub(super) struct Answer {
     pub(super) headers: HeaderMap,
     body: Body,
     left: usize,
+    verdict: Verdict,
     _turn: OwnedSemaphorePermit,
 }
 
 impl Answer {
     /// The next bytes; `None` at the end.
     pub(super) async fn chunk(&mut self) -> Result<Option<Bytes>, Fault> {
-        let Some(piece) = self.body.next().await.transpose()? else { return Ok(None) };
+        let Some(piece) = self.body.next().await else { return Ok(None) };
+        let piece = piece.inspect_err(|_| self.verdict.failed = Some(true))?;
         self.left = self.left.checked_sub(piece.len()).ok_or_else(|| Fault::wrong("the answer is too large"))?;
         Ok(Some(piece))
     }
@@ -140,25 +156,30 @@ pub(super) struct Wire {
     base: String,
     hands: Hands,
     badge: Badge,
-    breaker: Breaker,
+    breaker: Arc<Breaker>,
     /// It has answered at least once what it was asked.
     answered: AtomicBool,
     turns: Arc<Semaphore>,
+    /// For what is asked while another answer is being read.
+    turns_beside: Arc<Semaphore>,
     queue: Duration,
+    clock: Clock,
     answer_bytes: usize,
 }
 
 impl Wire {
     /// Prepares; nothing is sent yet.
-    pub(super) fn new(options: &UpstreamOptions) -> Result<Self, String> {
+    pub(super) fn new(options: &UpstreamOptions, clock: &Clock) -> Result<Self, String> {
         Ok(Self {
             base: options.base.clone(),
             hands: Hands::start(options)?,
             badge: Badge::new(options.credentials.clone()),
-            breaker: Breaker::default(),
+            breaker: Arc::default(),
             answered: AtomicBool::new(false),
             turns: Arc::new(Semaphore::new(options.in_flight.max(1))),
+            turns_beside: Arc::new(Semaphore::new(options.in_flight.max(1))),
             queue: options.queue,
+            clock: clock.clone(),
             answer_bytes: options.answer_bytes,
         })
     }
@@ -175,44 +196,71 @@ impl Wire {
 
     /// Asks. What changes nothing is asked again, after a pause, when the server cannot be reached or says that it cannot answer now.
     pub(super) async fn ask(&self, ask: &Ask) -> Result<Answer, Fault> {
-        let turn = timeout(self.queue, Arc::clone(&self.turns).acquire_owned()).await;
+        let turns = if ask.beside { &self.turns_beside } else { &self.turns };
+        let turn = timeout(self.queue, Arc::clone(turns).acquire_owned()).await;
         let turn = turn.ok().and_then(Result::ok).ok_or(Fault::Busy(1))?;
         let mut attempt = 1;
-        let head = loop {
+        let (head, verdict) = loop {
             let outcome = self.attempt(ask).await;
-            let again = ask.method == Method::GET && attempt < ATTEMPTS && worth_repeating(&outcome);
-            if !again {
-                break outcome?;
-            }
+            let head = outcome.as_ref().map(|(head, _)| head);
+            let again = if ask.method == Method::GET && attempt < ATTEMPTS { self.patience(head) } else { None };
+            let Some(wished) = again else { break outcome? };
             metrics::counter!("amanat_upstream_retries_total").increment(1);
-            sleep(pause(attempt)).await;
+            sleep(pause(attempt).max(wished)).await;
             attempt += 1;
         };
-        if let 429 | 503 = head.status {
-            return Err(Fault::Busy(retry_after(&head.headers).unwrap_or(5)));
+        let seconds = self.retry_after(&head.headers).unwrap_or(UNTOLD).max(1);
+        match head.status {
+            // Something between says 503, too, when it has lost the server in the middle of a change.
+            503 if ask.method != Method::GET => return Err(Fault::Turned(seconds)),
+            429 | 503 => return Err(Fault::Busy(seconds)),
+            _ => {}
         }
         if (300..400).contains(&head.status) {
             return Err(Fault::wrong(format!("a redirect (status {}), which is never followed", head.status)));
         }
         let Head { status, version, headers, body } = head;
-        Ok(Answer { status, version, headers, body, left: self.answer_bytes, _turn: turn })
+        Ok(Answer { status, version, headers, body, left: self.answer_bytes, verdict, _turn: turn })
     }
 
-    async fn attempt(&self, ask: &Ask) -> Result<Head, Fault> {
-        self.breaker.pass(Instant::now())?;
-        let guard = Undecided(&self.breaker);
+    /// How long it wishes to be left alone before it is asked again; `None` when asking again makes no sense.
+    fn patience(&self, outcome: Result<&Head, &Fault>) -> Option<Duration> {
+        match outcome {
+            Ok(Head { status: 502 | 504, .. }) | Err(Fault::Unreachable(_)) => Some(Duration::ZERO),
+            Ok(Head { status: 429 | 503, headers, .. }) => {
+                let wished = self.retry_after(headers).unwrap_or(0);
+                (wished <= PATIENCE).then(|| Duration::from_secs(wished.into()))
+            }
+            _ => None,
+        }
+    }
+
+    /// Seconds of `Retry-After`, which is a number or a date (RFC 9110 § 10.2.3); an hour at most, whatever is said.
+    fn retry_after(&self, headers: &HeaderMap) -> Option<u32> {
+        let text = headers.get(RETRY_AFTER)?.to_str().ok().map(str::trim).filter(|text| !text.is_empty())?;
+        let seconds = if text.bytes().all(|byte| byte.is_ascii_digit()) {
+            text.parse().unwrap_or(i64::MAX)
+        } else {
+            Instant::parse_http_date(text)?.seconds().saturating_sub(self.clock.now().seconds())
+        };
+        u32::try_from(seconds.clamp(0, LONGEST)).ok()
+    }
+
+    async fn attempt(&self, ask: &Ask) -> Result<(Head, Verdict), Fault> {
+        self.breaker.pass(Moment::now())?;
+        let mut verdict = Verdict { breaker: Arc::clone(&self.breaker), failed: None };
         let outcome = self.exchange(ask).await;
-        std::mem::forget(guard);
-        let failed = match &outcome {
+        verdict.failed = Some(match &outcome {
             Ok(head) => matches!(head.status, 500 | 502..=504),
             Err(fault) => fault.counts(),
-        };
-        self.breaker.note(failed, Instant::now());
-        if let Ok(head) = &outcome {
-            metrics::counter!("amanat_upstream_answers_total", "http" => protocol(head.version)).increment(1);
-            self.answered.fetch_or(head.status < 400, Ordering::AcqRel);
+        });
+        let head = outcome?;
+        if verdict.failed == Some(false) {
+            self.breaker.begun();
         }
-        outcome
+        metrics::counter!("amanat_upstream_answers_total", "http" => protocol(head.version)).increment(1);
+        self.answered.fetch_or(head.status < 400, Ordering::AcqRel);
+        Ok((head, verdict))
     }
 
     async fn exchange(&self, ask: &Ask) -> Result<Head, Fault> {
@@ -242,12 +290,20 @@ impl Wire {
     }
 }
 
-/// A request that may be given up by whoever waits for it.
-struct Undecided<'b>(&'b Breaker);
+/// How a request ended, which the breaker hears when the whole of the answer has come, or is given up: a server that begins every answer and
+/// ends none has failed each time.
+struct Verdict {
+    breaker: Arc<Breaker>,
+    /// `None` for a request that was given up before it could tell anything.
+    failed: Option<bool>,
+}
 
-impl Drop for Undecided<'_> {
+impl Drop for Verdict {
     fn drop(&mut self) {
-        self.0.forget();
+        match self.failed {
+            Some(failed) => self.breaker.note(failed, Moment::now()),
+            None => self.breaker.forget(),
+        }
     }
 }
 
@@ -259,25 +315,9 @@ fn protocol(version: hyper::Version) -> &'static str {
     }
 }
 
-fn worth_repeating(outcome: &Result<Head, Fault>) -> bool {
-    match outcome {
-        Ok(head) => {
-            matches!(head.status, 502 | 504)
-                || (matches!(head.status, 429 | 503) && retry_after(&head.headers).unwrap_or(0) <= PATIENCE)
-        }
-        Err(fault) => matches!(fault, Fault::Unreachable(_)),
-    }
-}
-
 /// Between half and the whole of a time that doubles.
 fn pause(attempt: u32) -> Duration {
     let most = PAUSE_MILLIS << attempt.min(6);
     let jitter = uuid::Uuid::new_v4().as_u128() % u128::from(most / 2 + 1);
     Duration::from_millis(most / 2 + u64::try_from(jitter).unwrap_or(0))
-}
-
-/// Seconds of `Retry-After`; a date counts as a few.
-fn retry_after(headers: &HeaderMap) -> Option<u32> {
-    let text = headers.get(RETRY_AFTER)?.to_str().ok()?;
-    Some(text.trim().parse().unwrap_or(5))
 }
