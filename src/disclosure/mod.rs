@@ -53,7 +53,7 @@ pub use record::{Eye, found, show};
 pub use redact::Redaction;
 pub use released::{Answer, HeaderWord, Refused, Released};
 pub use sealed::{Row, Sealed};
-pub use taken::Taken;
+pub use taken::{Taken, joined};
 pub use terms::{code_system_of, index_of, parameter_of, value_set_of, values_under};
 pub use traits::{Traits, period_end, stay_end};
 pub use visit::Visit;

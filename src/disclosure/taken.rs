@@ -73,11 +73,7 @@ impl Taken {
 
     /// Takes over what the records that it belongs with say.
     pub fn join(&mut self, others: &[Facts]) {
-        self.facts.patients.extend(others.iter().flat_map(|one| one.patients.iter().cloned()));
-        self.facts.patients.sort();
-        self.facts.patients.dedup();
-        let own = std::mem::take(&mut self.facts.marks);
-        self.facts.marks = others.iter().fold(own, |marks, one| marks.joined_with(&self.facts.key, &one.marks));
+        self.facts = joined(&self.facts, others);
     }
 
     /// Takes over labels of other versions.
@@ -90,6 +86,17 @@ impl Taken {
     pub fn into_row(self) -> Row {
         Row { facts: self.facts, content: Some(Sealed::from_known(self.known)) }
     }
+}
+
+/// The facts of a record with what the records that it belongs with say.
+pub fn joined(own: &Facts, others: &[Facts]) -> Facts {
+    let mut facts = own.clone();
+    facts.patients.extend(others.iter().flat_map(|one| one.patients.iter().cloned()));
+    facts.patients.sort();
+    facts.patients.dedup();
+    let marks = std::mem::take(&mut facts.marks);
+    facts.marks = others.iter().fold(marks, |marks, one| marks.joined_with(&own.key, &one.marks));
+    facts
 }
 
 impl std::fmt::Debug for Taken {

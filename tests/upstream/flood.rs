@@ -65,6 +65,17 @@ const FLOODS: &[(&str, Says)] = &[
             json!({"resourceType": "Bundle", "link": [{"relation": "self", "url": url}], "entry": [one]}).to_string(),
         ))
     }),
+    ("entries of nothing", |heard| {
+        let head = format!(
+            "{{\"resourceType\":\"Bundle\",\"link\":[{{\"relation\":\"self\",\"url\":\"http://x{}\"}}],\"entry\":[",
+            heard.target
+        );
+        Some(Said::json(200, head + &"{},".repeat(1_300_000) + "{}]}"))
+    }),
+    ("names without end", |_| {
+        let names: Vec<String> = (0..400_000).map(|at| format!("\"{at}\":1")).collect();
+        Some(Said::json(200, format!("{{{}}}", names.join(","))))
+    }),
     ("headers", |heard| {
         let mut said = Said::json(200, bundle(heard));
         said.headers.extend((0..20_000).map(|at| (format!("X-{at}"), "y".repeat(1_000))));
@@ -92,7 +103,7 @@ fn whatever_a_server_sends_memory_stays_bounded() {
         std::thread::scope(|scope| {
             for _ in 0..8 {
                 scope.spawn(|| {
-                    for path in ["Observation", "Observation/o1"] {
+                    for path in ["Observation", "Observation/o1", "Observation/_history"] {
                         let reply = site.get(&token, path);
                         assert!(matches!(reply.status, 502..=504), "{what}, {path}: {} {}", reply.status, reply.body);
                         assert!(!reply.body.contains("Patient/p2"), "{what}");

@@ -7,13 +7,13 @@ use std::sync::{Arc, Mutex};
 type Script = Arc<Mutex<Box<dyn Fn(&Heard) -> Option<Said> + Send>>>;
 
 /// A gateway in front of something that follows the script, and has no consents and nobody who belongs to anything.
-struct Stage {
-    server: Server,
+pub(super) struct Stage {
+    pub(super) server: Server,
     script: Script,
 }
 
 impl Stage {
-    fn new(settings: &str) -> Self {
+    pub(super) fn new(settings: &str) -> Self {
         let script: Script = Arc::new(Mutex::new(Box::new(|_| None)));
         let lines = Arc::clone(&script);
         let behind = Behind::start(move |heard| {
@@ -23,37 +23,37 @@ impl Stage {
         Self { server: Server::before(behind, "Policy-all-normal", settings), script }
     }
 
-    fn says(&self, line: impl Fn(&Heard) -> Option<Said> + Send + 'static) {
+    pub(super) fn says(&self, line: impl Fn(&Heard) -> Option<Said> + Send + 'static) {
         *self.script.lock().unwrap() = Box::new(line);
     }
 
     /// One patient's app.
-    fn app(&self) -> String {
+    pub(super) fn app(&self) -> String {
         self.server.patient("p1", "patient/*.cruds")
     }
 
     #[track_caller]
-    fn untrusted(&self, path: &str) {
+    pub(super) fn untrusted(&self, path: &str) {
         let reply = self.server.get(path, &self.app());
         self.server.refused(&reply, 502, "AMANAT-UP-0002", "upstream:untrusted");
     }
 }
 
 /// A search set with an honest `self` link.
-fn bundle(heard: &Heard, records: &[Value]) -> Value {
+pub(super) fn bundle(heard: &Heard, records: &[Value]) -> Value {
     let url = format!("http://{}{}", heard.header("host").unwrap_or_default(), heard.target);
     let entries: Vec<Value> =
         records.iter().map(|record| json!({"resource": versioned(record), "search": {"mode": "match"}})).collect();
     json!({"resourceType": "Bundle", "type": "searchset", "total": 4711, "link": [{"relation": "self", "url": url}], "entry": entries})
 }
 
-fn versioned(record: &Value) -> Value {
+pub(super) fn versioned(record: &Value) -> Value {
     let mut record = record.clone();
     record["meta"] = json!({"versionId": "1", "lastUpdated": "2026-05-01T00:00:00Z"});
     record
 }
 
-fn is(heard: &Heard, of: &str) -> bool {
+pub(super) fn is(heard: &Heard, of: &str) -> bool {
     heard.below().0.split('/').next_back() == Some(of)
 }
 

@@ -1,11 +1,14 @@
 //! The gateway in front of a FHIR server: the same answers as over its own store, whatever the server does.
 
+mod asked;
 mod credentials;
 mod doubt;
 mod flood;
 mod hostile;
+mod lies;
 mod once;
 mod peers;
+mod probe;
 mod recall;
 mod rows;
 mod sameness;

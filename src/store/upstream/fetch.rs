@@ -24,6 +24,13 @@ pub(super) enum Current {
     Absent,
 }
 
+/// What the server says is under an address.
+enum Under {
+    Record(Box<Taken>),
+    Gone,
+    Nothing,
+}
+
 /// One version of a record.
 pub(super) struct Past {
     /// Its facts, its labels raised to those of every version.
@@ -35,18 +42,38 @@ pub(super) struct Past {
 impl UpstreamStore {
     /// The record under this address, as the server has it now.
     pub(super) async fn current(&self, key: &Key, round: &mut Round) -> Result<Current, Fault> {
-        let answer = self.peers.of(key.resource_type).wire.ask(&Ask::get(key.to_string())).await?;
-        match answer.status {
-            200 => {
-                answer.demand_json()?;
-                let taken = self.taken(&answer.whole(self.options.record_bytes).await?, key)?;
-                Ok(Current::Live(Box::new(self.settled(taken, round).await?)))
-            }
-            404 => Ok(Current::Absent),
-            410 => {
+        match self.under(key, false).await? {
+            Under::Record(taken) => Ok(Current::Live(Box::new(self.settled(*taken, round).await?))),
+            Under::Nothing => Ok(Current::Absent),
+            Under::Gone => {
                 let newest = self.versions(key, round).await?.into_iter().next();
                 Ok(newest.filter(|past| past.facts.deleted).map_or(Current::Absent, |past| Current::Deleted(past.facts)))
             }
+        }
+    }
+
+    /// The live record under this address by itself. `beside`: it is looked up while another answer of the server is being read.
+    pub(super) async fn there(&self, key: &Key, beside: bool) -> Result<Option<Taken>, Fault> {
+        match self.under(key, beside).await? {
+            Under::Record(mut taken) => {
+                self.raised(&mut taken);
+                Ok(Some(*taken))
+            }
+            Under::Gone | Under::Nothing => Ok(None),
+        }
+    }
+
+    async fn under(&self, key: &Key, beside: bool) -> Result<Under, Fault> {
+        let ask = Ask::get(key.to_string());
+        let ask = if beside { ask.beside() } else { ask };
+        let answer = self.peers.of(key.resource_type).wire.ask(&ask).await?;
+        match answer.status {
+            200 => {
+                answer.demand_json()?;
+                Ok(Under::Record(Box::new(self.taken(&answer.whole(self.options.record_bytes).await?, key)?)))
+            }
+            404 => Ok(Under::Nothing),
+            410 => Ok(Under::Gone),
             status => Err(Fault::Status(status)),
         }
     }
@@ -88,7 +115,13 @@ impl UpstreamStore {
             }
             let list = some.iter().map(Id::as_str).collect::<Vec<_>>().join(",");
             let mut next = Some(format!("{of}?_id={list}&_count={AT_ONCE}"));
+            let mut pages = 0;
             while let Some(place) = next.take() {
+                // Each has one of them at least, or leads nowhere.
+                pages += 1;
+                if pages > some.len() {
+                    return Err(Fault::wrong("pages that lead nowhere"));
+                }
                 let Some(mut page) = self.page(self.peers.of(of), &Ask::search(place.clone())).await? else { break };
                 while let Some(arrived) = page.entry().await? {
                     let wanted = arrived.record.filter(|taken| taken.key().resource_type == of && some.contains(&taken.key().id));
@@ -120,6 +153,7 @@ impl UpstreamStore {
         let mut next = Some(format!("{key}/_history?_count=100"));
         while let Some(place) = next.take() {
             let Some(mut page) = self.page(self.peers.of(key.resource_type), &Ask::get(place.clone())).await? else { break };
+            let before = arrived.len();
             while let Some(one) = next_version(&mut page, key).await? {
                 bytes += one.record.as_ref().map_or(0, Taken::bytes);
                 arrived.push(one);
@@ -128,6 +162,9 @@ impl UpstreamStore {
                 }
             }
             next = page.close().await?.next.filter(|next| *next != place);
+            if next.is_some() && arrived.len() == before {
+                return Err(Fault::wrong("pages that lead nowhere"));
+            }
         }
         self.told(key, arrived, round).await
     }

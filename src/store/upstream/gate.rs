@@ -2,14 +2,15 @@
 
 use super::UpstreamStore;
 use super::fault::Fault;
-use super::fetch::Current;
 use super::needle::{Needle, Silent, references};
-use super::round::Round;
+use super::round::{Alone, Round};
 use crate::access::{Look, Permit, Predicate};
-use crate::disclosure::Taken;
+use crate::disclosure::{Taken, joined};
 use crate::fhir::naming::belongs_to_patients;
 use crate::fhir::search::ParameterId;
 use crate::fhir::{Fact, Facts, Key, ResourceType};
+use std::collections::HashSet;
+use std::sync::Arc;
 
 impl UpstreamStore {
     /// Whether a record may be seen. `values` is the record itself when a condition on its values can hold: it is current and live.
@@ -34,18 +35,48 @@ impl UpstreamStore {
     /// A record that came, with what it owes to others: the patients of the records that it belongs with, and the labels that earlier
     /// versions of it are known to have had.
     pub(super) async fn settled(&self, mut taken: Taken, round: &mut Round) -> Result<Taken, Fault> {
-        if let Some(marks) = self.labels.of(taken.key()) {
-            taken.raise(&marks);
-        }
+        self.raised(&mut taken);
         if taken.with().is_empty() {
             return Ok(taken);
         }
-        let mut others = Vec::new();
-        for key in taken.with().to_vec() {
-            others.extend(self.facts_known(&key, round).await?);
-        }
+        let others = self.kin(taken.key(), taken.with(), round).await?;
         taken.join(&others);
         Ok(taken)
+    }
+
+    /// The facts of all with which a record belongs: of these, of those with which they belong, and so on, each once, whatever circles
+    /// they make and however long the way is.
+    async fn kin(&self, of: &Key, with: &[Key], round: &mut Round) -> Result<Vec<Facts>, Fault> {
+        let mut seen = HashSet::from([of.clone()]);
+        let (mut next, mut all) = (with.to_vec(), Vec::new());
+        while let Some(key) = next.pop() {
+            if !seen.insert(key.clone()) {
+                continue;
+            }
+            if seen.len() > self.options.hop_records {
+                return Err(Fault::Costly(TOO_MANY_KIN));
+            }
+            if let Some(alone) = self.alone(&key, round).await? {
+                next.extend_from_slice(&alone.1);
+                all.push(alone.0.clone());
+            }
+        }
+        Ok(all)
+    }
+
+    /// A live record by itself, looked up once a request.
+    async fn alone(&self, key: &Key, round: &mut Round) -> Result<Alone, Fault> {
+        if let Some(found) = round.found(key) {
+            return Ok(found);
+        }
+        let found = if self.is_own(key.resource_type) {
+            self.own.facts(std::slice::from_ref(key)).await?.pop().map(|facts| (facts, Vec::new()))
+        } else {
+            self.there(key, true).await?.map(|taken| (taken.facts.clone(), taken.with().to_vec()))
+        };
+        let found = found.map(Arc::new);
+        round.remember(key, found.clone(), self.options.looked_at)?;
+        Ok(found)
     }
 
     /// Which references of a record are silent to a caller, of those that these conditions listen to. A record that is not there counts as
@@ -86,18 +117,19 @@ impl UpstreamStore {
         if let Some(known) = round.known.get(key) {
             return Ok(known.clone());
         }
-        // A record that belongs with itself, by whatever detour, is looked up once.
-        round.known.insert(key.clone(), None);
-        let facts = if self.is_own(key.resource_type) {
-            self.own.facts(std::slice::from_ref(key)).await?.into_iter().next()
-        } else {
-            match Box::pin(self.current(key, round)).await? {
-                Current::Live(taken) => Some(taken.facts),
-                Current::Deleted(_) | Current::Absent => None,
-            }
+        let facts = match self.alone(key, round).await? {
+            Some(alone) => Some(joined(&alone.0, &self.kin(key, &alone.1, round).await?)),
+            None => None,
         };
         round.known.insert(key.clone(), facts.clone());
         Ok(facts)
+    }
+
+    /// Takes over the labels that earlier versions of a record are known to have had.
+    pub(super) fn raised(&self, taken: &mut Taken) {
+        if let Some(marks) = self.labels.of(taken.key()) {
+            taken.raise(&marks);
+        }
     }
 
     /// Types that the gateway keeps itself.
@@ -105,6 +137,8 @@ impl UpstreamStore {
         of == ResourceType::AuditEvent || self.options.own_types.contains(&of)
     }
 }
+
+const TOO_MANY_KIN: &str = "a record belongs with more others than can be looked up";
 
 /// Decides by what is known, and tells what else would have to be.
 fn decide(predicate: &Predicate, facts: &Facts, values: Option<&Taken>, round: &Round) -> (Option<bool>, Vec<Key>) {

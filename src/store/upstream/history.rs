@@ -6,6 +6,7 @@ use super::fetch::{Current, Past, is_deletion, told_version};
 use super::peer::Peer;
 use super::place::{self, Place, VersionPlace};
 use super::round::Round;
+use super::walk::{MORE, SLACK};
 use super::wire::Ask;
 use crate::access::{Permit, Predicate};
 use crate::disclosure::{Arrived, Row, Taken};
@@ -28,10 +29,10 @@ impl UpstreamStore {
         let bounds = PageBounds { count, ..bounds };
         match &query.scope {
             HistoryScope::Instance(key) => self.of_record(permit, key, query, from, bounds).await,
-            HistoryScope::Type(of) => self.of_many(permit, (self.peers.of(*of), &format!("{of}/")), query, from, bounds).await,
+            HistoryScope::Type(of) => self.of_many(permit, (self.peers.of(*of), Some(*of)), query, from, bounds).await,
             HistoryScope::System => {
                 let peer = self.peers.of_all(ResourceType::ALL.iter().copied()).ok_or(Fault::Asked(APART))?;
-                self.of_many(permit, (peer, ""), query, from, bounds).await
+                self.of_many(permit, (peer, None), query, from, bounds).await
             }
         }
     }
@@ -86,7 +87,7 @@ impl UpstreamStore {
     async fn of_many(
         &self,
         permit: &Permit,
-        (peer, path): (&Peer, &str),
+        (peer, of): (&Peer, Option<ResourceType>),
         query: &HistoryQuery,
         from: Option<&Cursor>,
         bounds: PageBounds,
@@ -96,16 +97,19 @@ impl UpstreamStore {
         let mut place = start.unwrap_or_default();
         let mut round = Round::default();
         let mut page = Filling::new(bounds);
+        let until = query.at.as_ref().map(|at| at.last);
         loop {
-            let address = place.page.clone().unwrap_or_else(|| address(path, query, bounds.count));
-            let (arrived, next) = self.history_entries(peer, &address, place.skip, bounds.bytes).await?;
+            let address = place.page.clone().unwrap_or_else(|| address(of, query, bounds.count));
+            let (arrived, next) = self.history_entries(peer, &address, place.skip, bounds).await?;
             let mut told = Told::default();
             let came = arrived.len();
             for (at, one) in arrived.into_iter().enumerate() {
                 round.looked += 1;
                 let Some((past, current)) = self.past(one, &mut told, &mut round).await? else { continue };
                 let predicate = permit.rows(past.facts.key.resource_type, Need::Search);
-                let wanted = query.since.is_none_or(|since| past.facts.updated >= since);
+                let wanted = of.is_none_or(|of| past.facts.key.resource_type == of)
+                    && query.since.is_none_or(|since| past.facts.updated >= since)
+                    && until.is_none_or(|until| past.facts.updated <= until);
                 if !wanted || !self.past_shown(&predicate, &past, current, &mut round).await? {
                     continue;
                 }
@@ -122,7 +126,7 @@ impl UpstreamStore {
                 return Err(Fault::wrong("pages that lead nowhere"));
             }
             place = Place { page: Some(next), skip: 0, ..place };
-            if round.looked >= self.options.looked_at {
+            if round.looked >= self.options.looked_at || round.lasted(self.options.whole) {
                 return Ok(HistoryPage { versions: page.rows, total: None, next: Some(place::write(&place)?) });
             }
         }
@@ -134,17 +138,21 @@ impl UpstreamStore {
         peer: &Peer,
         address: &str,
         skip: usize,
-        bytes: usize,
+        bounds: PageBounds,
     ) -> Result<(Vec<Arrived>, Option<String>), Fault> {
+        let most = usize::try_from(bounds.count).unwrap_or(usize::MAX).saturating_mul(MORE).saturating_add(SLACK);
         let Some(mut page) = self.page(peer, &Ask::get(address)).await? else { return Ok((Vec::new(), None)) };
         let (mut held, mut used, mut at) = (Vec::new(), 0_usize, 0);
         while let Some(arrived) = page.entry().await? {
             at += 1;
+            if at > most {
+                return Err(Fault::wrong("many more entries than were asked for"));
+            }
             if at <= skip {
                 continue;
             }
             used = used.saturating_add(arrived.record.as_ref().map_or(0, Taken::bytes));
-            if used > bytes.saturating_mul(2) {
+            if used > bounds.bytes.saturating_mul(2) {
                 return Err(Fault::Costly("the versions of one page are too large; ask for fewer with `_count`"));
             }
             held.push(arrived);
@@ -202,7 +210,8 @@ fn deleted_key(arrived: &Arrived) -> Option<Key> {
     Some(Key::new(ResourceType::parse(of)?, crate::fhir::Id::parse(id)?))
 }
 
-fn address(path: &str, query: &HistoryQuery, count: u32) -> String {
+fn address(of: Option<ResourceType>, query: &HistoryQuery, count: u32) -> String {
+    let path = of.map(|of| format!("{of}/")).unwrap_or_default();
     let mut parameters = vec![format!("_count={}", u64::from(count).saturating_add(1).min(1_000))];
     parameters.extend(query.since.map(|since| format!("_since={}", encode(&since.to_string()))));
     parameters.extend(query.at.as_ref().map(|at| format!("_at={}", encode(&at.text))));

@@ -34,8 +34,10 @@ fn noticed(what: &'static str, good: bool, seen: impl Into<String>) -> Noticed {
 
 /// An id that nobody gives a record.
 const NOBODY: &str = "amanat-probe-nobody";
-/// Bytes of a CapabilityStatement.
-const LARGEST: usize = 16 << 20;
+/// Bytes of a CapabilityStatement. Its tree takes several times as much.
+const LARGEST: usize = 8 << 20;
+/// Bytes of an answer to a question of which one record at most is expected.
+const FEW: usize = 2 << 20;
 
 impl UpstreamStore {
     /// Compares what each server says with what it does. `writes` tries conditional writes too.
@@ -99,7 +101,7 @@ impl UpstreamStore {
         if status != 200 {
             return Ok((status, 0, None));
         }
-        let bytes = answer.whole(self.options.answer_bytes).await?;
+        let bytes = answer.whole(FEW).await?;
         let bundle: Value = serde_json::from_slice(&bytes).map_err(|_| Fault::wrong("no JSON"))?;
         let list = |name: &str| bundle.get(name).and_then(Value::as_array).into_iter().flatten();
         let is_match = |entry: &&Value| entry.pointer("/search/mode").is_none_or(|mode| mode != "outcome");

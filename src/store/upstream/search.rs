@@ -170,11 +170,7 @@ impl UpstreamStore {
             return Err(Fault::Cursor);
         }
         let mut held = Held { left: bounds.bytes, ..Held::default() };
-        self.each(permit, hunts, round, |taken| {
-            held.add(sort::keys(sort, &taken), taken);
-            Ok(true)
-        })
-        .await?;
+        self.each(permit, hunts, round, |taken| held.add(sort::keys(sort, &taken), taken).map(|()| true)).await?;
         let counted = u64::try_from(held.order.len()).ok();
         held.order.sort_by(|a, b| sort::order(sort, (&a.0, &a.2), (&b.0, &b.2)));
         if let Some(start) = &start {
@@ -239,15 +235,25 @@ struct Held {
     order: Vec<Sorted>,
     taken: HashMap<Key, Taken>,
     left: usize,
+    /// Bytes of the keys.
+    keys: usize,
 }
 
+/// Bytes that the keys of an order may have together.
+const KEY_BYTES: usize = 16 << 20;
+
 impl Held {
-    fn add(&mut self, keys: Vec<SortedBy>, taken: Taken) {
+    fn add(&mut self, keys: Vec<SortedBy>, taken: Taken) -> Result<(), Fault> {
+        self.keys += keys.iter().map(SortedBy::bytes).sum::<usize>();
+        if self.keys > KEY_BYTES {
+            return Err(Fault::Costly("what this is sorted by is too long to be held for all that match; narrow it"));
+        }
         let key = taken.key().clone();
         self.order.push((keys, key.clone(), key.to_string()));
         if let Some(left) = self.left.checked_sub(taken.bytes()) {
             self.left = left;
             self.taken.insert(key, taken);
         }
+        Ok(())
     }
 }

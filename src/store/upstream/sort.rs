@@ -20,6 +20,11 @@ pub(super) enum SortedBy {
 }
 
 impl SortedBy {
+    /// Bytes that it takes beside itself.
+    pub(super) fn bytes(&self) -> usize {
+        if let Self::Text(text) = self { text.len() } else { 0 }
+    }
+
     fn compare(&self, other: &Self) -> Ordering {
         match (self, other) {
             (Self::Whole(a), Self::Whole(b)) => a.cmp(b),

@@ -21,8 +21,8 @@ const MANY: usize = 250;
 const PAGE: usize = 20;
 
 /// How many times as many entries as were asked for a page may have, and some beside: servers count in their own ways.
-const MORE: usize = 4;
-const SLACK: usize = 1_000;
+pub(super) const MORE: usize = 4;
+pub(super) const SLACK: usize = 1_000;
 /// Entries after which others who wait for this thread get a turn.
 const BREATH: usize = 32;
 
@@ -160,9 +160,19 @@ impl UpstreamStore {
             }
             first = false;
             from = Place { page: Some(next), skip: 0, ..from };
-            if round.looked >= self.options.looked_at {
-                return if one.walk.all { Err(Fault::Costly(TOO_MANY)) } else { Ok(Some(from)) };
+            if self.is_enough(one.walk, round)? {
+                return Ok(Some(from));
             }
+        }
+    }
+
+    /// Whether a walk has gone on for as long as one request may; an error where it must come to the end.
+    fn is_enough(&self, walk: &Walk<'_>, round: &Round) -> Result<bool, Fault> {
+        let many = round.looked >= self.options.looked_at;
+        match (many || round.lasted(self.options.whole), walk.all) {
+            (true, true) if many => Err(Fault::Costly(TOO_MANY)),
+            (true, true) => Err(Fault::Slow("one page after the other")),
+            (enough, _) => Ok(enough),
         }
     }
 
@@ -191,8 +201,8 @@ impl UpstreamStore {
             }
             let Some(next) = page.next else { return Ok(None) };
             from = Place { page: Some(next.0), skip: 0, ..from };
-            if round.looked >= self.options.looked_at {
-                return if one.walk.all { Err(Fault::Costly(TOO_MANY)) } else { Ok(Some(from)) };
+            if self.is_enough(one.walk, round)? {
+                return Ok(Some(from));
             }
         }
     }
