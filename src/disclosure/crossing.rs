@@ -6,8 +6,8 @@ use super::known::{Kind, Known, Recall};
 use super::taken::Taken;
 use super::{Change, Forwarded, Row};
 use crate::consent::Labelling;
-use crate::fhir::json::{Document, PiecesFault};
-use crate::fhir::rebase::Rebase;
+use crate::fhir::json::{Document, Element, PiecesFault};
+use crate::fhir::rebase::{Rebase, unescaped};
 use crate::fhir::{Facts, Id, Instant, Key, ResourceType, Version, belongs_with, patients_of};
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -21,6 +21,9 @@ pub enum CrossingFault {
     /// It is JSON and no record.
     #[error("it is no FHIR resource with a type and an id")]
     NoRecord,
+    /// It is a part of a record, which nobody asked for: what is not there decides, too.
+    #[error("it is a part of a record (SUBSETTED)")]
+    Part,
     /// It is no Bundle, or one that is damaged.
     #[error("it is no Bundle: {0}")]
     NoBundle(#[from] PiecesFault),
@@ -86,13 +89,28 @@ impl Crossing {
 
     /// What came, below the gateway's own base.
     pub(super) fn parsed(&self, bytes: &[u8]) -> Result<Document, CrossingFault> {
+        Document::parse(&self.inwards(bytes)).map_err(|error| CrossingFault::Json(error.to_string()))
+    }
+
+    /// A text below the gateway's own base, however the other one is written in it.
+    fn inwards<'t>(&self, bytes: &'t [u8]) -> Cow<'t, [u8]> {
         let mut text = Cow::Borrowed(bytes);
+        if let Some(plain) = unescaped(bytes).filter(|plain| self.inward.iter().any(|rebase| rebase.is_in(plain))) {
+            text = Cow::Owned(plain);
+        }
         for rebase in &self.inward {
             if let Cow::Owned(new) = rebase.apply(&text) {
                 text = Cow::Owned(new);
             }
         }
-        Document::parse(&text).map_err(|error| CrossingFault::Json(error.to_string()))
+        text
+    }
+
+    /// Whether content that is sent means the same when it comes back. An address of the other server in it would not: it would be told
+    /// below the gateway's own base, and lead to another record than was decided on.
+    pub fn keeps(&self, content: &Forwarded) -> bool {
+        let body = content.prepared.body().as_bytes();
+        *self.inwards(&self.outward.apply(body)) == *body
     }
 
     /// Computes from the content what can be known of it.
@@ -100,6 +118,9 @@ impl Crossing {
         let root = document.root();
         let of = root.text_at("resourceType").and_then(|name| ResourceType::parse(&name)).ok_or(CrossingFault::NoRecord)?;
         let id = root.text_at("id").and_then(|id| Id::parse(&id)).ok_or(CrossingFault::NoRecord)?;
+        if is_part(document) {
+            return Err(CrossingFault::Part);
+        }
         let key = Key::new(of, id);
         let meta = |name: &str| root.get("meta").and_then(|meta| meta.text_at(name));
         let updated = meta("lastUpdated").and_then(|text| Instant::parse(&text)).unwrap_or(Instant(0));
@@ -130,8 +151,9 @@ impl Crossing {
         sent.is_ok_and(|sent| is_echo(&sent, taken.document(), moved))
     }
 
-    /// A Bundle of type transaction that makes these changes, each only if the record still has the version that was decided on.
-    pub fn transaction(&self, changes: &[Change], updated: Instant) -> Vec<u8> {
+    /// A Bundle of type transaction that makes these changes, each only if the record still has this version, where there is one that the
+    /// other server knows by its number.
+    pub fn transaction(&self, changes: &[Change], conditions: &[Option<Version>], updated: Instant) -> Vec<u8> {
         let mut out = b"{\"resourceType\":\"Bundle\",\"type\":\"transaction\",\"entry\":[".to_vec();
         for (at, change) in changes.iter().enumerate() {
             out.extend_from_slice(if at == 0 { b"{" } else { b",{" });
@@ -144,8 +166,8 @@ impl Crossing {
                 }
                 None => "DELETE",
             };
-            let condition = match change.expected {
-                super::Expected::Version(version) if change.content.is_some() => format!(",\"ifMatch\":\"W/\\\"{version}\\\"\""),
+            let condition = match conditions.get(at) {
+                Some(Some(version)) if change.content.is_some() => format!(",\"ifMatch\":\"W/\\\"{version}\\\"\""),
                 _ => String::new(),
             };
             out.extend_from_slice(
@@ -166,4 +188,10 @@ impl Crossing {
         let known = Known::new(row.facts, Vec::new(), true, document.text());
         Ok(Taken::read(Arc::new(known), document, &self.base))
     }
+}
+
+/// R4 resource § 2.27.1.8: a server tags so what it has left elements out of.
+fn is_part(document: &Document) -> bool {
+    let tags = document.root().get("meta").and_then(|meta| meta.get("tag"));
+    tags.into_iter().flat_map(Element::flattened).any(|tag| tag.text_at("code").as_deref() == Some("SUBSETTED"))
 }

@@ -103,6 +103,11 @@ impl Forwarded {
         self.prepared.body().len()
     }
 
+    /// The content as this version of this moment, sealed for the answer.
+    pub fn told(&self, version: Version, updated: Instant) -> Sealed {
+        Sealed::from_wire(self.prepared.stamp(version, updated).into_bytes())
+    }
+
     /// Content for the store's own tests.
     #[cfg(test)]
     pub(crate) fn for_test(text: &str) -> Self {

@@ -21,6 +21,11 @@ impl Rebase {
         }
     }
 
+    /// Whether there is an address below the base in the text.
+    pub fn is_in(&self, text: &[u8]) -> bool {
+        matches!(self.apply(text), Cow::Owned(_))
+    }
+
     /// The text with every address below the base told anew. Only whole bases count: `https://a/fhir` is no base of `https://a/fhirx`.
     pub fn apply<'t>(&self, text: &'t [u8]) -> Cow<'t, [u8]> {
         let mut told = Cow::Borrowed(text);
@@ -31,6 +36,39 @@ impl Rebase {
         }
         told
     }
+}
+
+/// A JSON text with those characters as themselves that need no escape and have one: an address can be written so that nobody finds it, and
+/// means the same. `None` where there are none.
+pub fn unescaped(text: &[u8]) -> Option<Vec<u8>> {
+    if memchr::memmem::find(text, b"\\/").is_none() && memchr::memmem::find(text, b"\\u00").is_none() {
+        return None;
+    }
+    let (mut out, mut left) = (Vec::with_capacity(text.len()), text);
+    while let Some(at) = memchr::memchr(b'\\', left) {
+        let (before, escape) = left.split_at_checked(at)?;
+        out.extend_from_slice(before);
+        let (meant, length) = match escape {
+            [_, b'/', ..] => (b'/', 2),
+            [_, b'u', b'0', b'0', high, low, ..] => (printable(*high, *low).unwrap_or(b'\\'), 6),
+            _ => (b'\\', 2),
+        };
+        let length = length.min(escape.len());
+        match meant {
+            b'\\' => out.extend_from_slice(escape.get(..length)?),
+            meant => out.push(meant),
+        }
+        left = escape.get(length..)?;
+    }
+    out.extend_from_slice(left);
+    Some(out)
+}
+
+/// The ASCII character of two hexadecimal digits, when it can stand in a JSON string as itself.
+fn printable(high: u8, low: u8) -> Option<u8> {
+    let digits = [high, low];
+    let byte = u8::from_str_radix(std::str::from_utf8(&digits).ok()?, 16).ok()?;
+    (matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\')).then_some(byte)
 }
 
 fn replaced(finder: &Finder<'_>, to: &[u8], text: &[u8]) -> Option<Vec<u8>> {
@@ -58,7 +96,8 @@ fn replaced(finder: &Finder<'_>, to: &[u8], text: &[u8]) -> Option<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
-    use super::Rebase;
+    use super::{Rebase, unescaped};
+    use proptest::prelude::*;
     use std::borrow::Cow;
 
     fn told(text: &str) -> String {
@@ -87,6 +126,45 @@ mod tests {
         }
         let rebase = Rebase::new("http://a/fhir", "https://b/fhir");
         assert!(matches!(rebase.apply(b"{}"), Cow::Borrowed(_)));
+    }
+
+    #[test]
+    fn escapes_that_are_not_needed_hide_nothing() {
+        let plain = |text: &str| unescaped(text.as_bytes()).map(|text| String::from_utf8(text).unwrap());
+        for text in [r#"{"a":"b\"\n\\c\u1234"}"#, "{}", r#"["\u00"#] {
+            assert!(plain(text).is_none_or(|found| found == text), "{text}");
+        }
+        for (text, meant) in [
+            (r#""http:\/\u002fa\u002Ffhir""#, r#""http://a/fhir""#),
+            (r#""\u0068ttp://a/fhir\u0022\\u0068\u005c""#, r#""http://a/fhir\u0022\\u0068\u005c""#),
+            (r#""\u000a\u00e9\\/\/""#, r#""\u000a\u00e9\\//""#),
+        ] {
+            assert_eq!(plain(text).as_deref(), Some(meant));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_text_without_needless_escapes_means_the_same(text in "[ -~é\n]{0,20}", escapes in proptest::collection::vec(any::<bool>(), 20)) {
+            let mut written = String::from("\"");
+            for (at, letter) in text.chars().enumerate() {
+                let code = u32::from(letter);
+                match letter {
+                    _ if escapes[at % 20] => written.extend(format!("\\u{code:04x}").chars()),
+                    '"' | '\\' => written.extend(['\\', letter]),
+                    '\n' => written.push_str("\\n"),
+                    _ => written.push(letter),
+                }
+            }
+            written.push('"');
+            let told = unescaped(written.as_bytes()).unwrap_or_else(|| written.clone().into_bytes());
+            prop_assert_eq!(serde_json::from_slice::<String>(&told).unwrap(), text);
+        }
+
+        #[test]
+        fn any_bytes_are_read(bytes in proptest::collection::vec(prop_oneof![Just(b'\\'), Just(b'u'), Just(b'0'), Just(b'/'), any::<u8>()], 0..30)) {
+            drop(unescaped(&bytes));
+        }
     }
 
     #[test]

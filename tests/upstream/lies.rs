@@ -165,6 +165,27 @@ fn the_history_of_a_type_tells_of_no_other_and_of_no_other_time() {
 }
 
 #[test]
+fn a_part_of_a_record_is_not_taken_for_the_record() {
+    let stage = Stage::new("");
+    stage.says(|heard| {
+        let mut part = records::practitioner("d1", "House");
+        part["meta"] = json!({"versionId": "1", "lastUpdated": "2026-05-01T00:00:00Z",
+            "tag": [{"system": "http://terminology.hl7.org/CodeSystem/v3-ObservationValue", "code": "SUBSETTED"}]});
+        match heard.below().0 {
+            "Practitioner/d1" => Some(Said::json(200, part.to_string())),
+            "Practitioner" => {
+                let mut page = bundle(heard, &[]);
+                page["entry"] = json!([{"resource": part}]);
+                Some(Said::json(200, page.to_string()))
+            }
+            _ => None,
+        }
+    });
+    stage.untrusted("Practitioner/d1");
+    stage.untrusted("Practitioner");
+}
+
+#[test]
 fn how_long_to_wait_is_passed_on_as_seconds_and_never_as_years() {
     let stage = Stage::new("");
     for (said, told) in [
@@ -224,6 +245,33 @@ fn what_depends_on_other_records_needs_no_second_turn() {
     });
     assert_eq!(stage.server.get("Provenance?target=Observation/mine", &stage.app()).expect(200).keys(), ["Provenance/v"]);
     assert_eq!(stage.server.get("Observation/gone", &stage.app()).status, 410);
+}
+
+#[test]
+fn an_address_that_escapes_hide_is_found_all_the_same() {
+    let stage = Stage::new("");
+    stage.says(|heard| {
+        let host = heard.header("host").unwrap();
+        let address = match heard.below().0 {
+            "Observation/o1" => format!("\\u0068ttp:\\/\\u002f{host}/fhir\\u002FPatient/p2"),
+            "Observation/o2" => format!("http:\\/\\/{host}\\/fhir\\/Patient\\/p2"),
+            "Observation/o3" => format!("http:/\\/{host}/fhir/Patient/p2"),
+            _ => return None,
+        };
+        let mut said = records::observation(heard.below().0.rsplit('/').next().unwrap(), "p2", "laboratory");
+        said["note"] = json!([{"text": "a \\u0022 b \\/ \"c\""}]);
+        let text = versioned(&said).to_string().replacen("Patient/p2", &address, 1);
+        Some(Said::json(200, text))
+    });
+    let address = stage.server.behind.as_ref().unwrap().address.to_string();
+    for id in ["o1", "o2", "o3"] {
+        let reply = stage.server.get(&format!("Observation/{id}"), &stage.server.patient("p2", "patient/*.rs"));
+        stage.server.allowed(&reply, 200, "read", &["p2"]);
+        assert_eq!(reply.json()["subject"]["reference"], "https://localhost:8443/fhir/Patient/p2");
+        assert_eq!(reply.json()["note"][0]["text"], "a \\u0022 b \\/ \"c\"", "what is escaped for a reason means the same");
+        assert!(!reply.text().contains(&address), "{}", reply.text());
+        stage.server.refused(&stage.server.get(&format!("Observation/{id}"), &stage.app()), 404, "AMANAT-REC-0001", "not-found");
+    }
 }
 
 #[test]

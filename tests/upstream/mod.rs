@@ -1,5 +1,6 @@
 //! The gateway in front of a FHIR server: the same answers as over its own store, whatever the server does.
 
+mod acknowledged;
 mod asked;
 mod credentials;
 mod doubt;

@@ -16,7 +16,7 @@ use super::round::Round;
 use super::turns::Turn;
 use super::wire::{Answer, Ask};
 use crate::audit::{Entry, Receipt};
-use crate::disclosure::{Arrived, Change, Commit, Committed, Expected, Guard, Stored, Taken};
+use crate::disclosure::{Arrived, Change, Commit, Committed, Expected, Forwarded, Guard, Stored, Taken};
 use crate::fhir::{Key, Marks, Version};
 use crate::store::{CommitError, StoreError};
 use futures_util::future::join_all;
@@ -30,6 +30,7 @@ type Before = Option<(Version, bool, bool)>;
 const BOTH: &str = "a change that concerns records behind and records of the gateway's own store cannot be made all or nothing; send them one after the other";
 const APART: &str =
     "a change of records that different servers keep cannot be made all or nothing; send them one after the other";
+const ADDRESS: &str = "it names the address of the server that keeps the records, which means another record here than was decided on; refer to records by this base, or relative to it";
 const REFUSED: &str = "the server that keeps the records does not take this content or this change; its log says why";
 
 impl UpstreamStore {
@@ -47,6 +48,11 @@ impl UpstreamStore {
         let turn = self.turns.take(&wishes).await?;
         for guard in &commit.guards {
             self.recheck(guard).await?;
+        }
+        if own == 0
+            && commit.changes.iter().filter_map(|change| change.content.as_ref()).any(|content| !self.crossing.keeps(content))
+        {
+            return Err(CommitError::Store(StoreError::Rejected(ADDRESS)));
         }
         if own > 0 || commit.changes.is_empty() {
             return self.own.commit(Commit { guards: Vec::new(), ..commit }).await;
@@ -119,7 +125,7 @@ impl UpstreamStore {
 
     /// Sends the changes; gives what is there now, with the content that was read back.
     async fn send(&self, changes: &[Change], before: &[Before]) -> Result<Vec<Written>, CommitError> {
-        let [only] = changes else { return self.send_together(changes).await };
+        let [only] = changes else { return self.send_together(changes, before).await };
         let peer = self.peers.of(only.key.resource_type);
         let answer = peer.wire.ask(&self.request(only, before.first().copied().flatten())).await;
         match certain(answer) {
@@ -140,19 +146,19 @@ impl UpstreamStore {
             }
             None => Ask::delete(place),
         };
-        match before {
-            Some((version, false, true)) => ask.only_if(&version.etag()),
-            _ => ask,
+        match named(before) {
+            Some(version) => ask.only_if(&version.etag()),
+            None => ask,
         }
     }
 
     /// What a change that was accepted has made.
     async fn outcome(&self, change: &Change, answer: Answer) -> Result<Written, CommitError> {
         let told = answer.header("etag").and_then(Version::parse);
-        if change.content.is_none() {
-            return Ok((self.removed(change, told), None));
-        }
+        let Some(content) = &change.content else { return Ok((self.removed(change, told), None)) };
         let body = if answer.status == 204 || answer.demand_json().is_err() {
+            // Its turn ends with it: another one is needed in a moment.
+            drop(answer);
             None
         } else {
             answer.whole(self.options.record_bytes).await.ok().filter(|body| !body.is_empty())
@@ -160,8 +166,8 @@ impl UpstreamStore {
         // A server that answers with an OperationOutcome, or with nothing, is asked for the record.
         let taken = body.and_then(|body| self.crossing.record(&body).ok()).filter(|taken| *taken.key() == change.key);
         match taken {
-            Some(taken) => as_decided(change, taken),
-            None => self.read_back(change).await,
+            Some(taken) => as_decided(change, content, &taken),
+            None => self.read_back(change, content).await,
         }
     }
 
@@ -170,18 +176,27 @@ impl UpstreamStore {
         Stored { key: change.key.clone(), version, updated: self.clock.now(), content: None }
     }
 
-    async fn read_back(&self, change: &Change) -> Result<Written, CommitError> {
+    async fn read_back(&self, change: &Change, content: &Forwarded) -> Result<Written, CommitError> {
         match self.current(&change.key, &mut Round::default()).await.map_err(unsure)? {
-            Current::Live(taken) => as_decided(change, *taken),
+            Current::Live(taken) if self.is_after(change, content, &taken) => as_decided(change, content, &taken),
             _ => Err(Fault::wrong("a record that was accepted is not there").into()),
         }
     }
 
+    /// Whether a record is another version than the one before a change, or the same and the change changes nothing.
+    fn is_after(&self, change: &Change, content: &Forwarded, taken: &Taken) -> bool {
+        match change.expected {
+            Expected::Absent => true,
+            Expected::Version(before) => taken.facts.version > before || self.crossing.is_same(content, taken, false),
+        }
+    }
+
     /// Several changes are one transaction of the server behind: all of them or none.
-    async fn send_together(&self, changes: &[Change]) -> Result<Vec<Written>, CommitError> {
+    async fn send_together(&self, changes: &[Change], before: &[Before]) -> Result<Vec<Written>, CommitError> {
         let peer = self.peers.of_all(changes.iter().map(|change| change.key.resource_type));
         let peer = peer.ok_or(CommitError::Store(StoreError::Rejected(APART)))?;
-        let bundle = self.crossing.transaction(changes, self.clock.now());
+        let conditions: Vec<Option<Version>> = before.iter().map(|before| named(*before)).collect();
+        let bundle = self.crossing.transaction(changes, &conditions, self.clock.now());
         let answer = peer.wire.ask(&Ask::post("", bundle).prefer("return=representation")).await;
         let answer = match certain(answer) {
             Ok(answer) if answer.status == 200 => answer,
@@ -190,9 +205,10 @@ impl UpstreamStore {
             Err(fault) => return self.found_out(changes, fault).await,
         };
         // It was done, whatever becomes of the answer: what that does not tell is read.
-        let answers = match self.answers(peer, answer).await {
-            Ok(answers) if answers.len() == changes.len() => answers,
-            Ok(_) => return Err(Fault::wrong("a transaction that was answered with another number of entries").into()),
+        let answers = match self.answers(peer, answer, changes.len()).await {
+            Ok(answers) if answers.len() == changes.len() && answers.iter().all(is_done) => answers,
+            // All or nothing, it was: what it says now must show in the records.
+            Ok(_) => return self.found_out(changes, Fault::wrong("a transaction that was answered as done in part")).await,
             Err(fault) => {
                 tracing::warn!(%fault, "the answer to a transaction broke off; its records are read");
                 Vec::new()
@@ -201,11 +217,14 @@ impl UpstreamStore {
         self.read_all(changes, answers).await
     }
 
-    async fn answers(&self, peer: &Peer, answer: Answer) -> Result<Vec<Arrived>, Fault> {
+    /// The answers to so many entries; one more where there are more.
+    async fn answers(&self, peer: &Peer, answer: Answer, most: usize) -> Result<Vec<Arrived>, Fault> {
         let mut page = self.bundle(peer, answer, "")?;
         let mut answers = Vec::new();
         while let Some(arrived) = page.entry().await? {
-            answers.push(arrived);
+            if answers.len() <= most {
+                answers.push(arrived);
+            }
         }
         page.close().await?;
         Ok(answers)
@@ -217,14 +236,14 @@ impl UpstreamStore {
         for change in changes {
             let answer = answers.next();
             let told = answer.as_ref().and_then(super::fetch::told_version);
-            if change.content.is_none() {
+            let Some(content) = &change.content else {
                 stored.push((self.removed(change, told), None));
                 continue;
-            }
+            };
             let taken = answer.and_then(|answer| answer.record).filter(|taken| *taken.key() == change.key);
             stored.push(match taken {
-                Some(taken) => as_decided(change, taken)?,
-                None => self.read_back(change).await?,
+                Some(taken) => as_decided(change, content, &taken)?,
+                None => self.read_back(change, content).await?,
             });
         }
         Ok(stored)
@@ -245,15 +264,26 @@ impl UpstreamStore {
     }
 }
 
-/// The server may add to a record, but not make it somebody else's.
-pub(super) fn as_decided(change: &Change, taken: Taken) -> Result<Written, CommitError> {
+/// What a change made. The server may add to a record, but not make it somebody else's. Whoever wrote it is told their own words: what the
+/// server tells instead, nobody has decided on.
+pub(super) fn as_decided(change: &Change, content: &Forwarded, taken: &Taken) -> Result<Written, CommitError> {
     let decided = |patient| change.patients.contains(patient);
     if !taken.facts.patients.iter().all(decided) {
         return Err(Fault::wrong("a record that was written belongs to somebody else than was decided").into());
     }
     let (version, updated, key) = (taken.facts.version, taken.facts.updated, change.key.clone());
-    let marks = taken.facts.marks.clone();
-    Ok((Stored { key, version, updated, content: taken.into_row().content }, Some(marks)))
+    let told = Some(content.told(version, updated));
+    Ok((Stored { key, version, updated, content: told }, Some(taken.facts.marks.clone())))
+}
+
+/// The version that can be named in a condition.
+fn named(before: Before) -> Option<Version> {
+    before.and_then(|(version, deleted, numbered)| (numbered && !deleted).then_some(version))
+}
+
+/// Whether the answer to an entry says that it was done, or says nothing.
+fn is_done(answer: &Arrived) -> bool {
+    answer.status.as_deref().is_none_or(|status| status.starts_with('2'))
 }
 
 fn refused(status: u16) -> CommitError {

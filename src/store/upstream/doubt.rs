@@ -52,7 +52,7 @@ impl UpstreamStore {
     async fn made(&self, change: &Change) -> Option<Result<Written, CommitError>> {
         match (self.current(&change.key, &mut Round::default()).await, &change.content) {
             (Ok(Current::Live(taken)), Some(content)) if self.is_this(change, content, &taken) => {
-                Some(as_decided(change, *taken))
+                Some(as_decided(change, content, &taken))
             }
             // It was there before, and nobody else's turn to delete it. A server may not know any more that there ever was one.
             (Ok(Current::Deleted(facts)), None) => Some(Ok((self.removed(change, Some(facts.version)), None))),
