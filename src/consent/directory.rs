@@ -71,6 +71,13 @@ impl Directory {
         touched
     }
 
+    /// Lets whatever version is put next of this consent count, an older one too: who keeps it says that it is the current one.
+    pub fn reopen(&mut self, key: &Key) {
+        if let Some(placed) = self.placed.find(key).cloned() {
+            self.placed.insert(key.clone(), Placed { version: Version(i64::MIN), ..placed });
+        }
+    }
+
     /// Whether there is any consent of this patient.
     pub fn knows(&self, patient: &Id) -> bool {
         self.patients.find(patient).is_some()

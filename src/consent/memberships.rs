@@ -86,6 +86,18 @@ impl Memberships {
         self.records.iter().filter(|(_, placed)| placed.record.is_some()).map(|(key, placed)| (key, placed.version))
     }
 
+    /// The version of a record that is known, standing or not.
+    pub fn version_of(&self, key: &Key) -> Option<Version> {
+        self.records.find(key).map(|placed| placed.version)
+    }
+
+    /// Lets whatever version is put next of this record count, an older one too: who keeps it says that it is the current one.
+    pub fn reopen(&mut self, key: &Key) {
+        if let Some(placed) = self.records.find(key).cloned() {
+            self.records.insert(key.clone(), Placed { version: Version(i64::MIN), ..placed });
+        }
+    }
+
     /// Takes over a version of a record; `None` for its deletion. An older version than the one known, and a record of a type that
     /// does not matter, change nothing.
     pub fn put(&mut self, key: &Key, version: Version, document: Option<&Document>, site: &Site) {

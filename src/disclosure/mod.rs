@@ -46,8 +46,8 @@ pub use own::own_record;
 pub use parcel::{Part, unpack};
 pub use pending::{Pending, refuse, release, throttle};
 pub use policy::{
-    ConsentChange, Said, compiled, compiled_draft, consent_changes, consent_of, consent_problems, says_of, take_membership,
-    was_in_force,
+    ConsentChange, Said, compiled, compiled_draft, consent_changes, consent_of, consent_problems, print_of, says_of,
+    take_membership, was_in_force,
 };
 pub use record::{Eye, found, show};
 pub use redact::Redaction;

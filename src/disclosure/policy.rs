@@ -5,6 +5,7 @@ use super::{Row, Sealed};
 use crate::consent::{self, Compiled};
 use crate::fhir::json::Element;
 use crate::fhir::{Key, Problem, Refusal, ResourceType, Version};
+use std::hash::{DefaultHasher, Hasher as _};
 
 /// A current Consent, compiled.
 ///
@@ -37,6 +38,13 @@ pub fn take_membership(
         memberships.put(key, version, document.as_ref(), site);
     }
     Ok(())
+}
+
+/// By what a record that decisions are made with is known again: other content, another print.
+pub fn print_of(row: &Row) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    hasher.write(row.content.as_ref().map_or(&[], Sealed::bytes));
+    hasher.finish()
 }
 
 /// A change of the directory of consents: `None` removes.

@@ -5,13 +5,13 @@ use crate::consent::reference::{self, Trace};
 use crate::consent::{
     self, Actions, Compiled, Directory, Filing, Memberships, Question, Requester, Ruling, Site, Standing, Succession,
 };
-use crate::disclosure::{Draft, Stored, consent_changes, consent_of, consent_problems, take_membership};
+use crate::disclosure::{Draft, Stored, consent_changes, consent_of, consent_problems, print_of, take_membership};
 use crate::fhir::json::Document;
 use crate::fhir::{Facts, Id, Instant, Key, Problem, Refusal, ResourceType, Version};
 use crate::store::{RecordStore, Row};
 use arc_swap::ArcSwap;
 use quick_cache::sync::Cache;
-use std::collections::{BTreeSet, HashSet, VecDeque};
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex};
 
 /// Contexts whose verdicts are kept.
@@ -47,6 +47,8 @@ struct State {
     memberships: Memberships,
     /// The epoch that each change led to, and whom it concerned; the newest last.
     recent: VecDeque<(u64, Arc<BTreeSet<Id>>)>,
+    /// By what each record that was read is known again.
+    prints: Arc<HashMap<Key, u64>>,
 }
 
 /// A verified token and what is done with it. The address stands for the caller as long as [`Kept`] holds on to it; a grant belongs to
@@ -99,6 +101,17 @@ impl State {
     }
 }
 
+/// By what these are known again.
+fn prints(rows: &[Row]) -> HashMap<Key, u64> {
+    rows.iter().map(|row| (row.facts.key.clone(), print_of(row))).collect()
+}
+
+/// Whether this version of a record is to be taken over, of which a version was known before it was read, and is now: it is newer, or other
+/// than what was read the last time, and nothing came meanwhile. A server need not count versions, nor only upwards.
+fn is_news([before, now]: [Option<Version>; 2], version: Version, same: bool) -> bool {
+    now.is_none_or(|now| now < version) || (now == before && !same)
+}
+
 impl ConsentOffice {
     /// An office without consents yet.
     pub fn new(site: Site) -> Self {
@@ -119,16 +132,21 @@ impl ConsentOffice {
             directory.put(&row.facts.key, row.facts.version, Some(consent_of(row, &self.site)?));
         }
         let mut memberships = Memberships::default();
+        let mut prints = prints(&rows);
         for of in Memberships::TYPES {
-            for row in &store.current(of).await? {
+            let members = store.current(of).await?;
+            prints.extend(self::prints(&members));
+            for row in &members {
                 take_membership(&mut memberships, (&row.facts.key, row.facts.version), row.content.as_ref(), &self.site)?;
             }
         }
-        self.state.store(Arc::new(State { directory, memberships, recent: VecDeque::new() }));
+        let prints = Arc::new(prints);
+        self.state.store(Arc::new(State { directory, memberships, recent: VecDeque::new(), prints }));
         Ok(())
     }
 
-    /// Takes over what others have changed since: new versions, and what is no longer there. What changed meanwhile stays.
+    /// Takes over what others have changed since: what has another version or other content, and what is no longer there. What changed
+    /// meanwhile stays.
     pub(super) async fn reload(&self, store: &dyn RecordStore) -> Result<(), Refusal> {
         let before = self.state.load_full();
         let rows = store.consents().await?;
@@ -139,10 +157,16 @@ impl ConsentOffice {
         let _writing = self.writing.lock();
         let mut state = State::clone(&self.state.load());
         let mut there = HashSet::new();
+        let prints = [prints(&rows), prints(&members)].into_iter().flatten().collect();
+        let known = std::mem::replace(&mut state.prints, Arc::new(prints));
+        let same = |row: &Row| known.get(&row.facts.key) == Some(&print_of(row));
         for row in &rows {
-            there.insert(&row.facts.key);
-            if state.directory.version_of(&row.facts.key).is_none_or(|known| known < row.facts.version) {
-                state.put(&row.facts.key, row.facts.version, Some(consent_of(row, &self.site)?));
+            let (key, version) = (&row.facts.key, row.facts.version);
+            there.insert(key);
+            let versions = [before.directory.version_of(key), state.directory.version_of(key)];
+            if is_news(versions, version, same(row)) {
+                state.directory.reopen(key);
+                state.put(key, version, Some(consent_of(row, &self.site)?));
             }
         }
         for (key, version) in before.directory.standing().filter(|(key, _)| !there.contains(key)) {
@@ -151,8 +175,13 @@ impl ConsentOffice {
             }
         }
         for row in &members {
-            there.insert(&row.facts.key);
-            take_membership(&mut state.memberships, (&row.facts.key, row.facts.version), row.content.as_ref(), &self.site)?;
+            let (key, version) = (&row.facts.key, row.facts.version);
+            there.insert(key);
+            let versions = [before.memberships.version_of(key), state.memberships.version_of(key)];
+            if is_news(versions, version, same(row)) {
+                state.memberships.reopen(key);
+                take_membership(&mut state.memberships, (key, version), row.content.as_ref(), &self.site)?;
+            }
         }
         for (key, version) in before.memberships.standing_records().filter(|(key, _)| !there.contains(key)) {
             take_membership(&mut state.memberships, (key, version.next()), None, &self.site)?;

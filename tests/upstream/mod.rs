@@ -14,4 +14,5 @@ mod recall;
 mod rows;
 mod sameness;
 mod several;
+mod standing;
 mod writes;

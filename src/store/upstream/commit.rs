@@ -68,6 +68,7 @@ impl UpstreamStore {
         announced?;
         begun?;
         let stored = self.send(&changes, &before).await?;
+        self.standing.written(stored.iter().map(|(stored, _)| stored), &self.options.deciding);
         self.keep_labels(&changes, &stored).await?;
         if changes.iter().any(|change| self.options.deciding.contains(&change.key.resource_type)) {
             self.turns.tell().await?;

@@ -50,6 +50,7 @@ use crate::clock::Clock;
 use crate::disclosure::{Commit, Committed, Crossing};
 use crate::fhir::search::SearchQuery;
 use crate::fhir::{Facts, HistoryQuery, HistoryScope, Id, Key, Need, ResourceType, Version};
+use directory::Standing;
 use fault::Fault;
 use fetch::Current;
 use labels::Labels;
@@ -89,6 +90,7 @@ pub struct UpstreamStore {
     labels: Labels,
     locks: Locks,
     turns: Turns,
+    standing: Standing,
     clock: Clock,
 }
 
@@ -111,6 +113,7 @@ impl UpstreamStore {
             labels,
             locks: Locks::default(),
             turns,
+            standing: Standing::default(),
             clock,
         })
     }
