@@ -152,12 +152,12 @@ mod tests {
         (folder, place, writer)
     }
 
-    const PACE: Pace = Pace { beside: 100, long: 1_000, few: 30 };
+    const QUICK: Pace = Pace { beside: 100, long: 1_000, few: 30 };
 
     #[test]
     fn a_log_that_is_written_on_and_on_begins_anew() {
         let (_folder, place, mut writer) = opened();
-        let mut fold = Fold::paced(&place, PACE).unwrap();
+        let mut fold = Fold::paced(&place, QUICK).unwrap();
         let (mut before, mut anew) = (0, 0);
         for at in 0..1_000 {
             some(&mut writer, at);
@@ -166,7 +166,7 @@ mod tests {
             anew += u32::from(pages < before);
             assert!(pages < 12_000, "{pages}");
             before = pages;
-            if pages > PACE.long {
+            if pages > QUICK.long {
                 // On a busy machine the thread needs its time.
                 std::thread::sleep(std::time::Duration::from_millis(2));
             }
@@ -184,7 +184,7 @@ mod tests {
         Statement::new("BEGIN").run(&mut reader).unwrap();
         let count = |reader: &mut Connection| number(reader, Statement::new("SELECT count(*) FROM t")).unwrap();
         assert_eq!(count(&mut reader), Some(20));
-        let mut fold = Fold::paced(&place, PACE).unwrap();
+        let mut fold = Fold::paced(&place, QUICK).unwrap();
         for at in 1..200 {
             some(&mut writer, at);
             fold.look(&mut writer);
