@@ -20,6 +20,7 @@ use crate::store::StoreError;
 use diesel::prelude::*;
 use diesel::sql_types::{Binary, Text};
 use std::sync::PoisonError;
+use std::sync::atomic::Ordering;
 
 /// The tables that are gathered, each with its gathering table and the columns of both, in the order of its key.
 const GATHERED: [(&str, &str, &str); 2] =
@@ -48,10 +49,10 @@ impl SqlStore {
     /// # Errors
     /// When the database fails.
     pub async fn begin_load(&self) -> Result<(), StoreError> {
-        self.demand_whole()?;
+        self.demand_whole().await?;
         let begin = |writer: &mut Writer| {
             writer.seek_lead();
-            if !writer.turn.seen().leads.load(std::sync::atomic::Ordering::Acquire) {
+            if !writer.turn.seen().leads.load(Ordering::Acquire) {
                 let why = "another node serves this store: stop it, since nobody may search while records are loaded";
                 return Err(StoreError::Unavailable(why.to_owned()));
             }
@@ -99,14 +100,22 @@ impl SqlStore {
         Alive::give_back(&mut writer.connection)
     }
 
-    /// Whether another process was loading records when this one opened the store: then it must not serve.
+    /// Whether another process was loading records when this one opened the store, and is still as far as was asked: then this one must
+    /// not serve.
     pub fn is_being_loaded(&self) -> bool {
-        self.being_loaded
+        self.being_loaded.load(Ordering::Acquire)
     }
 
-    /// Not for whoever opened the store beside a load.
-    pub(super) fn demand_whole(&self) -> Result<(), StoreError> {
-        if self.being_loaded { Err(StoreError::Unavailable(LOADING.to_owned())) } else { Ok(()) }
+    /// Not for whoever opened the store beside a load, until that has ended.
+    pub(super) async fn demand_whole(&self) -> Result<(), StoreError> {
+        if !self.is_being_loaded() {
+            return Ok(());
+        }
+        if self.ledger.peek(is_on).await? {
+            return Err(StoreError::Unavailable(LOADING.to_owned()));
+        }
+        self.being_loaded.store(false, Ordering::Release);
+        Ok(())
     }
 }
 

@@ -81,6 +81,7 @@ use statement::Statement;
 use std::future::Future;
 use std::path::Path;
 use std::pin::Pin;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use writer::Failing;
 
@@ -112,8 +113,8 @@ pub struct SqlStore {
     ledger: Arc<Ledger>,
     /// The load that is on in this process.
     alive: Mutex<Option<load::Alive>>,
-    /// A load was on in another process.
-    being_loaded: bool,
+    /// A load was on in another process, when that was asked last.
+    being_loaded: AtomicBool,
 }
 
 /// Connections for reads by key, of so many in all: a quarter.
@@ -136,7 +137,7 @@ impl SqlStore {
 
     fn over(ledger: Ledger) -> Result<Self, StoreError> {
         let being_loaded = ledger.peek_now(load::is_on)?;
-        Ok(Self { ledger: Arc::new(ledger), alive: Mutex::default(), being_loaded })
+        Ok(Self { ledger: Arc::new(ledger), alive: Mutex::default(), being_loaded: AtomicBool::new(being_loaded) })
     }
 
     /// Connects to a database on a server, and brings its tables up to date. Blocks until then.
@@ -250,7 +251,7 @@ impl RecordStore for SqlStore {
     ) -> Answering<'a, SearchPage> {
         let (permit, query, from) = (permit.clone(), query.clone(), from.cloned());
         Box::pin(async move {
-            self.demand_whole()?;
+            self.demand_whole().await?;
             self.ledger.read_anywhere(move |connection| search::page(connection, &permit, &query, from.as_ref(), bounds)).await
         })
     }
@@ -270,7 +271,7 @@ impl RecordStore for SqlStore {
         let (permit, query) = (permit.clone(), query.clone());
         let read = move |connection: &mut _| select::rows(connection, &permit, need, &query, limit);
         Box::pin(async move {
-            self.demand_whole()?;
+            self.demand_whole().await?;
             self.ledger.read(move |connection| connection::snapshot(connection, read)).await
         })
     }
@@ -279,7 +280,7 @@ impl RecordStore for SqlStore {
         let bytes = commit::bytes(&commit);
         Box::pin(async move {
             if !commit.changes.is_empty() {
-                self.demand_whole()?;
+                self.demand_whole().await?;
             }
             let applied = self.ledger.submit_failing(Failing::Early, bytes, move |writer| commit::apply(writer, commit)).await?;
             Ok(Committed { stored: applied.stored, receipt: Receipt::durable(applied.seq) })

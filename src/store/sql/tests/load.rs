@@ -135,6 +135,10 @@ async fn a_load_is_left_alone_by_whoever_opens_the_store_beside_it() {
     told(beside.search(&everything(), &with_word("other"), None, BOUNDS).await.unwrap_err().to_string());
     world.store.finish_load().await.unwrap();
     assert_eq!(dump(&world).await, dump(&whole).await);
+    // Whoever waited goes on.
+    assert!(!beside.search(&everything(), &with_word("other"), None, BOUNDS).await.unwrap().matches.is_empty());
+    assert!(!beside.is_being_loaded());
+    beside.commit(Record::new("Observation/o1", &["p7"]).over(1).into_commit()).await.unwrap();
     drop(beside);
     let World { store, clock, folder } = world;
     store.close();
