@@ -1,19 +1,32 @@
 //! References inside a record: found, listed and replaced, by the structure table.
 //!
-//! A transaction gives records new addresses; whatever names the old ones is replaced: `Reference.reference` and every value of
-//! type uri, url, canonical, oid or uuid (R4 http § transaction), in contained resources and extensions too. Other strings and the
-//! narrative are never touched.
+//! A transaction gives records new addresses; whatever names the old ones is replaced: `Reference.reference`, every value of type uri, url,
+//! oid or uuid, and the links and images of the narrative (R4 http § transaction), in contained resources and extensions too. Canonicals,
+//! other strings and the words of the narrative are never touched.
 
 use super::ResourceType;
+mod markup;
+
 use super::definitions::{Content, Primitive, Shape, resource};
 use super::json::{Document, Element, Kind};
 use super::shape::Place;
+use markup::relinked;
 
 /// A value that may name another record.
 struct Named<'d> {
     value: Element<'d>,
-    /// Whether it is `Reference.reference`.
-    reference: bool,
+    by: Naming,
+}
+
+/// How a value names it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Naming {
+    /// `Reference.reference`
+    Reference,
+    /// An address of another type.
+    Address,
+    /// Links and images among words.
+    Narrative,
 }
 
 /// The document with each address for which `replace` knows another one replaced; every other byte stays.
@@ -21,9 +34,11 @@ struct Named<'d> {
 pub fn rewrite_references(document: &Document, replace: &dyn Fn(&str) -> Option<String>) -> Document {
     let mut replacements = Vec::new();
     visit(document, &mut |named, _| {
-        if let Some(new) = named.value.as_str().and_then(|old| replace(&old)) {
-            replacements.push((named.value, new));
-        }
+        let new = named.value.as_str().and_then(|old| match named.by {
+            Naming::Narrative => relinked(&old, replace),
+            Naming::Reference | Naming::Address => replace(&old),
+        });
+        replacements.extend(new.map(|new| (named.value, new)));
     });
     document.with_strings(&replacements)
 }
@@ -32,7 +47,7 @@ pub fn rewrite_references(document: &Document, replace: &dyn Fn(&str) -> Option<
 pub fn references(document: &Document) -> Vec<(String, String)> {
     let mut found = Vec::new();
     visit(document, &mut |named, place| {
-        if let Some(text) = named.value.as_str().filter(|_| named.reference) {
+        if let Some(text) = named.value.as_str().filter(|_| named.by == Naming::Reference) {
             found.push((place.to_string(), text.into_owned()));
         }
     });
@@ -72,8 +87,9 @@ fn object<'d>(value: Element<'d>, shape: &Shape, place: &Place<'_>, found: &mut 
 fn one<'d>(value: Element<'d>, content: Content, reference: bool, place: &Place<'_>, found: &mut Visitor<'_, 'd>) {
     match content {
         Content::Primitive(primitive) => {
-            if reference || is_address(primitive) {
-                found(&Named { value, reference }, place);
+            let by = if reference { Some(Naming::Reference) } else { naming(primitive) };
+            if let Some(by) = by {
+                found(&Named { value, by }, place);
             }
         }
         Content::Complex(_) => {
@@ -89,8 +105,12 @@ fn one<'d>(value: Element<'d>, content: Content, reference: bool, place: &Place<
     }
 }
 
-fn is_address(primitive: Primitive) -> bool {
-    matches!(primitive, Primitive::Uri | Primitive::Url | Primitive::Canonical | Primitive::Oid | Primitive::Uuid)
+fn naming(primitive: Primitive) -> Option<Naming> {
+    match primitive {
+        Primitive::Uri | Primitive::Url | Primitive::Oid | Primitive::Uuid => Some(Naming::Address),
+        Primitive::Xhtml => Some(Naming::Narrative),
+        _ => None,
+    }
 }
 
 #[cfg(test)]
@@ -112,7 +132,8 @@ mod tests {
                     r#""_status":{{"extension":[{{"url":"u","valueUrl":"{0}"}}]}},"subject":{{"reference":"{0}","display":"x"}},"#,
                     r#""extension":[{{"url":"u","extension":[{{"url":"v","valueReference":{{"reference":"{0}"}}}}]}}],"#,
                     r#""performer":[{{"reference":"Practitioner/1"}},{{"reference":"{0}"}}],"#,
-                    r#""instantiatesCanonical":"unknown here","valueQuantity":{{"value":1.50,"system":"{0}"}}}}"#
+                    r#""instantiatesCanonical":"unknown here","valueQuantity":{{"value":1.50,"system":"{0}"}},"#,
+                    r#""text":{{"status":"additional","div":"<div><a href=\"{0}\">urn:uuid:1</a> <img alt=\"x\" src='{0}'/></div>"}}}}"#
                 ),
                 address
             )
@@ -121,10 +142,10 @@ mod tests {
     }
 
     #[test]
-    fn other_strings_and_the_narrative_stay() {
+    fn other_strings_canonicals_and_the_words_of_the_narrative_stay() {
         let text = concat!(
             r#"{"resourceType":"Patient","text":{"status":"generated","div":"urn:uuid:1"},"identifier":[{"value":"urn:uuid:1"}],"#,
-            r#""extension":[{"url":"u","valueString":"urn:uuid:1"}],"contact":[{"organization":{"display":"urn:uuid:1"}}]}"#
+            r#""extension":[{"url":"u","valueString":"urn:uuid:1"},{"url":"v","valueCanonical":"urn:uuid:1"}],"meta":{"profile":["urn:uuid:1"]},"contact":[{"organization":{"display":"urn:uuid:1"}}]}"#
         );
         assert_eq!(rewritten(text), text);
     }
