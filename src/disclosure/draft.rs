@@ -4,7 +4,7 @@ use super::record::open;
 use super::{Change, Expected, Forwarded, Marking, Row, Sealed};
 use crate::access::{Look, Permit, may_write};
 use crate::fhir::json::{Document, Element, JsonFault};
-use crate::fhir::search::{IndexEntry, extract, order, ordered_before};
+use crate::fhir::search::{IndexEntry, ParameterId, extract, extract_some, order, ordered_before};
 use crate::fhir::stamp::prepare;
 use crate::fhir::{Facts, Id, Instant, Key, Need, Problem, Refusal, ResourceType, Version};
 use crate::fhir::{belongs_with, encode, patch, patients_of, rewrite, shape};
@@ -247,6 +247,16 @@ impl Draft {
         facts.patients.dedup();
         facts.marks = self.with.iter().fold(facts.marks, |marks, one| marks.joined_with(&facts.key, &one.marks));
         facts
+    }
+
+    /// The index values of the content.
+    pub fn values(&self, marking: &Marking<'_>) -> Vec<IndexEntry> {
+        extract(&self.document, self.resource_type, marking.base, marking.known)
+    }
+
+    /// Those of some parameters.
+    pub fn values_of(&self, marking: &Marking<'_>, parameters: &[ParameterId]) -> Vec<IndexEntry> {
+        extract_some(&self.document, self.resource_type, marking.base, marking.known, parameters)
     }
 
     /// The type of the content.

@@ -51,6 +51,11 @@ impl Part {
         self.entry.full_url.as_deref()
     }
 
+    /// The id that the content names.
+    pub fn id(&self) -> Option<Id> {
+        self.entry.resource.as_ref().and_then(|resource| resource.root().text_at("id")).and_then(|id| Id::parse(&id))
+    }
+
     /// The content as if it had come alone; for a PATCH the patch inside the Binary.
     ///
     /// # Errors

@@ -4,7 +4,8 @@ use super::Gateway;
 use super::write::Failed;
 use crate::access::Permit;
 use crate::disclosure::{Change, Draft, Guard};
-use crate::fhir::{Interaction, Key, Need, Problem, Refusal, Request, RouteOptions, interaction};
+use crate::fhir::search::SearchQuery;
+use crate::fhir::{Interaction, Key, Need, Problem, Refusal, Request, RouteOptions, interaction, pairs};
 use std::collections::HashMap;
 
 impl Gateway {
@@ -53,23 +54,33 @@ impl Gateway {
 
     /// The one record that the caller sees and the condition selects.
     pub(super) async fn resolve(&self, permit: &Permit, condition: &str, guards: &mut Vec<Guard>) -> Result<Key, Failed> {
-        let relative = condition.strip_prefix(&self.parts.base).map_or(condition, |rest| rest.trim_start_matches('/'));
-        let options = RouteOptions { base: &self.parts.base, now: self.parts.clock.now(), max_count: 2, known: self.known() };
-        let Interaction::Search(search) = interaction(&Request::get(relative), &options)? else {
-            return Err(unresolved(condition, "is no search").into());
-        };
-        if search.types.len() != 1 || search.criteria.is_empty() {
-            return Err(unresolved(condition, "names no type or no condition").into());
-        }
+        let search = self.condition_of(condition)?;
         let selected = self.selected(permit, Need::Search, &search).await?;
         let guard = selected.none_or_one(permit, &search).map_err(|_| unresolved(condition, "selects several records"))?;
         guards.push(guard);
         let found = selected.rows.first().ok_or_else(|| unresolved(condition, "selects no record"))?;
         Ok(found.facts.key.clone())
     }
+
+    /// The search that a conditional reference is: of one type, with nothing in it that says nothing.
+    pub(super) fn condition_of(&self, condition: &str) -> Result<Box<SearchQuery>, Refusal> {
+        let relative = condition.strip_prefix(&self.parts.base).map_or(condition, |rest| rest.trim_start_matches('/'));
+        let request = Request::get(relative);
+        let options = RouteOptions { base: &self.parts.base, now: self.parts.clock.now(), max_count: 2, known: self.known() };
+        let Interaction::Search(search) = interaction(&request, &options)? else {
+            return Err(unresolved(condition, "is no search"));
+        };
+        if search.types.len() != 1 || search.criteria.is_empty() {
+            return Err(unresolved(condition, "names no type or no condition"));
+        }
+        if pairs(&request.query).is_ok_and(|all| all.iter().any(|(_, value)| value.trim().is_empty())) {
+            return Err(unresolved(condition, "has a parameter without a value"));
+        }
+        Ok(search)
+    }
 }
 
-fn unresolved(condition: &str, reason: &str) -> Refusal {
+pub(super) fn unresolved(condition: &str, reason: &str) -> Refusal {
     let text = format!("the conditional reference `{condition}` {reason}: it must select exactly one record that you can see");
     Refusal::Unprocessable(vec![Problem::of("not-found", text)])
 }

@@ -1,14 +1,22 @@
 //! transaction (<https://hl7.org/fhir/R4/http.html#trules>): all or nothing, in the order DELETE, POST, PUT and PATCH, GET.
 
+mod among;
+mod links;
+mod reads;
+
 use super::batch::entry_visit;
-use super::update::demand;
+use super::update::{demand, means};
 use super::write::{Failed, creates, is_patch, new_id, until_settled, version_made};
 use super::{Errand, Gateway};
 use crate::access::{Caller, Permit};
 use crate::audit::Entry;
 use crate::disclosure::{Change, Commit, Draft, Guard, Part, Pending, Row, deletion, found, patched, responses, written};
 use crate::fhir::search::SearchQuery;
-use crate::fhir::{Facts, Id, Interaction, Key, Need, Problem, Refusal, Rendering, ResourceType, Return, WriteCondition};
+use crate::fhir::{
+    Facts, Id, Interaction, Key, Need, Problem, Refusal, Rendering, ResourceType, Return, Version, WriteCondition,
+};
+use among::Among;
+use links::Links;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
@@ -50,10 +58,19 @@ struct Plan {
     change_of: HashMap<usize, usize>,
     /// Conditional references seen so far.
     resolved: HashMap<String, Key>,
+    /// What they see of the transaction itself.
+    among: Among,
     /// The entry that is being looked at.
     at: usize,
     /// Entries that make a record because their condition selected none, each with the condition.
     made: Vec<(usize, SearchQuery)>,
+}
+
+/// All entries of a transaction, and what they call each other.
+struct Whole<'w> {
+    parts: &'w [Part],
+    steps: &'w [Step],
+    links: Links,
 }
 
 impl Gateway {
@@ -69,10 +86,10 @@ impl Gateway {
             steps.push(self.step(caller, part, &mut plan, errand).await.map_err(|failed| at_entry(failed, at))?);
         }
         each_once(&steps)?;
-        let targets = targets(parts, &steps);
+        let whole = Whole { parts, steps: &steps, links: Links::between(parts, &steps) };
         for phase in [is_delete, is_create, is_replacement, is_attached] {
             for (at, (part, step)) in parts.iter().zip(&steps).enumerate().filter(|(_, (_, step))| phase(&step.act)) {
-                let change = self.change(part, step, &targets, &mut plan, errand).await.map_err(|failed| at_entry(failed, at))?;
+                let change = self.change(part, step, &whole, &mut plan, errand).await.map_err(|failed| at_entry(failed, at))?;
                 let visit = entry_visit(part, Some(step.permit.interaction()), &errand.visit);
                 plan.entries.push(visit.concluded(change.patients.clone(), vec![version_made(&change)]));
                 plan.change_of.insert(at, plan.changes.len());
@@ -80,6 +97,7 @@ impl Gateway {
             }
         }
         made_once(&plan)?;
+        self.demand_readable(&steps, &plan, errand.visit.now).await?;
         self.settle(caller, parts, &steps, plan, errand).await
     }
 
@@ -135,7 +153,7 @@ impl Gateway {
             }
             Interaction::Update(key, condition) => self.plan_update(&permit, key.clone(), *condition, true).await?,
             Interaction::ConditionalUpdate(query, condition) => {
-                self.plan_conditional_update(&permit, query, *condition, plan).await?
+                self.plan_conditional_update(&permit, (query, part.id()), *condition, plan).await?
             }
             Interaction::Patch(key, condition) => {
                 Act::Patch { old: self.standing(&permit, Need::Update, key, *condition).await? }
@@ -184,7 +202,7 @@ impl Gateway {
     async fn plan_conditional_update(
         &self,
         permit: &Permit,
-        query: &SearchQuery,
+        (query, named): (&SearchQuery, Option<Id>),
         condition: WriteCondition,
         plan: &mut Plan,
     ) -> Result<Act, Failed> {
@@ -192,11 +210,16 @@ impl Gateway {
         let selected = self.selected(permit, Need::Search, query).await?;
         plan.guards.push(selected.none_or_one(permit, query)?);
         if let Some(found) = selected.rows.first() {
+            means(&found.facts.key, named.as_ref())?;
             return self.plan_update(permit, found.facts.key.clone(), condition, false).await;
         }
         demand(condition, None)?;
         plan.made.push((plan.at, query.clone()));
-        Ok(Act::Update { key: Key::new(*resource_type, selected.id()), old: None, named: false })
+        let (key, old) = match named {
+            Some(id) => self.chosen(permit, Key::new(*resource_type, id)).await?,
+            None => (Key::new(*resource_type, selected.id()), None),
+        };
+        Ok(Act::Update { key, old, named: false })
     }
 
     async fn plan_delete(&self, permit: &Permit, key: &Key, condition: WriteCondition) -> Result<Act, Failed> {
@@ -221,7 +244,7 @@ impl Gateway {
         &self,
         part: &Part,
         step: &Step,
-        targets: &HashMap<String, String>,
+        whole: &Whole<'_>,
         plan: &mut Plan,
         errand: &Errand,
     ) -> Result<Change, Failed> {
@@ -240,27 +263,21 @@ impl Gateway {
             Act::Patch { old } => (patched(&part.body()?, old)?, Need::Update, &old.facts.key, Some(old)),
             Act::Found(_) | Act::Nothing | Act::Read => return Err(Refusal::Internal.into()),
         };
-        let draft = self.linked(&step.permit, draft, targets, plan).await?;
+        let draft = self.linked(&step.permit, draft, whole, plan).await?;
         self.directed(&step.permit, &draft, old.filter(|row| !row.facts.deleted), errand.visit.now)?;
         Ok(draft.change(&step.permit, need, key.clone(), old, &self.marking(), errand.visit.now)?)
     }
 
     /// References to other entries become `Type/id`; conditional ones what they select.
-    async fn linked(
-        &self,
-        permit: &Permit,
-        draft: Draft,
-        targets: &HashMap<String, String>,
-        plan: &mut Plan,
-    ) -> Result<Draft, Failed> {
+    async fn linked(&self, permit: &Permit, draft: Draft, whole: &Whole<'_>, plan: &mut Plan) -> Result<Draft, Failed> {
         let draft = self.about(permit, draft, &mut plan.guards).await?;
         for condition in draft.conditional_references() {
             if !plan.resolved.contains_key(&condition) {
-                let key = self.resolve(permit, &condition, &mut plan.guards).await?;
+                let key = self.resolve_among(permit, &condition, whole, plan).await?;
                 plan.resolved.insert(condition, key);
             }
         }
-        let replace = |url: &str| targets.get(url).cloned().or_else(|| plan.resolved.get(url).map(ToString::to_string));
+        let replace = |url: &str| whole.links.address(url).or_else(|| plan.resolved.get(url).map(ToString::to_string));
         self.settled(draft.rewritten(&replace), &plan.changes).await
     }
 }
@@ -302,11 +319,14 @@ impl Act {
         }
     }
 
-    /// The record that references to the entry mean.
-    fn means(&self) -> Option<&Key> {
+    /// The record that references to the entry mean, and its version when all is done.
+    fn means(&self) -> Option<(&Key, Version)> {
         match self {
-            Self::Found(row) => Some(&row.facts.key),
-            other => other.changes(),
+            Self::Found(row) => Some((&row.facts.key, row.facts.version)),
+            Self::Update { old: Some(old), .. } | Self::Patch { old } | Self::Delete { old } => {
+                Some((&old.facts.key, old.facts.version.next()))
+            }
+            other => other.changes().map(|key| (key, Version::FIRST)),
         }
     }
 }
@@ -339,22 +359,6 @@ fn made_once(plan: &Plan) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// What references to entries become: by `fullUrl`, and by the relative form of a `fullUrl` whose entry gets a new id.
-fn targets(parts: &[Part], steps: &[Step]) -> HashMap<String, String> {
-    let mut targets = HashMap::new();
-    for (part, step) in parts.iter().zip(steps) {
-        let (Some(full_url), Some(key)) = (part.full_url(), step.act.means()) else { continue };
-        targets.insert(full_url.to_owned(), key.to_string());
-        let mut tail = full_url.rsplitn(3, '/');
-        if let (Some(id), Some(name)) = (tail.next(), tail.next())
-            && let (Some(resource_type), Some(id)) = (ResourceType::parse(name), Id::parse(id))
-        {
-            targets.insert(Key::new(resource_type, id).to_string(), key.to_string());
-        }
-    }
-    targets
-}
-
 /// Entries of a transaction answer without content unless the caller asks for it: a large bundle is not sent back whole.
 fn entry_rendering(part: &Part, errand: &Errand) -> Rendering {
     let prefer = part.request.headers.prefer_return.or(errand.rendering.prefer).unwrap_or(Return::Minimal);
@@ -375,7 +379,10 @@ fn at_entry(failed: Failed, at: usize) -> Failed {
 fn located(problem: Problem, at: usize) -> Problem {
     let expression = problem.expression.map_or_else(
         || format!("Bundle.entry[{at}]"),
-        |inner| format!("Bundle.entry[{at}].resource.ofType({})", inner.replacen('.', ").", 1).trim_end_matches(')')),
+        |inner| match inner.split_once('.') {
+            Some((of, rest)) => format!("Bundle.entry[{at}].resource.ofType({of}).{rest}"),
+            None => format!("Bundle.entry[{at}].resource.ofType({inner})"),
+        },
     );
     Problem { expression: Some(expression), text: format!("entry {at}: {}", problem.text), ..problem }
 }

@@ -6,7 +6,7 @@ use super::{Errand, Gateway};
 use crate::access::{Permit, Predicate};
 use crate::disclosure::{Draft, Guard, Pending, Row};
 use crate::fhir::search::SearchQuery;
-use crate::fhir::{Key, Need, Refusal, ResourceType, WriteCondition};
+use crate::fhir::{Id, Key, Need, Problem, Refusal, ResourceType, WriteCondition};
 
 impl Gateway {
     pub(super) async fn update(
@@ -94,30 +94,34 @@ impl Gateway {
     ) -> Result<Pending, Failed> {
         let selected: Selected = self.selected(permit, Need::Search, query).await?;
         let guards = vec![selected.none_or_one(permit, query)?];
-        let mut old = match selected.rows.first() {
+        let old = match selected.rows.first() {
             Some(found) => Some(self.parts.store.read(permit, Need::Update, &found.facts.key).await?.ok_or(Refusal::NotFound)?),
             None => None,
         };
         demand(condition, old.as_ref())?;
         let (draft, named) = Draft::read_with_optional_id(&errand.body, resource_type)?;
-        let key = match (&old, named) {
-            (Some(old), Some(id)) if old.facts.key.id != id => return Err(Refusal::VersionMismatch.into()),
-            (Some(old), _) => old.facts.key.clone(),
-            (None, Some(id)) => {
-                let key = Key::new(resource_type, id);
-                old = self.parts.store.read(permit, Need::Update, &key).await?.filter(|row| row.facts.deleted);
-                if old.is_none() {
-                    self.may_create_at(permit, &key).await?;
-                }
-                key
+        let (key, old) = match (old, named) {
+            (Some(old), named) => {
+                means(&old.facts.key, named.as_ref())?;
+                (old.facts.key.clone(), Some(old))
             }
-            (None, None) => Key::new(resource_type, selected.id()),
+            (None, Some(id)) => self.chosen(permit, Key::new(resource_type, id)).await?,
+            (None, None) => (Key::new(resource_type, selected.id()), None),
         };
         self.replace(permit, key, draft, old.as_ref(), guards, errand).await
     }
 }
 
 impl Gateway {
+    /// The address that a conditional update chooses for what it makes, and what was deleted there.
+    pub(super) async fn chosen(&self, permit: &Permit, key: Key) -> Result<(Key, Option<Row>), Refusal> {
+        let old = self.parts.store.read(permit, Need::Update, &key).await?.filter(|row| row.facts.deleted);
+        if old.is_none() {
+            self.may_create_at(permit, &key).await?;
+        }
+        Ok((key, old))
+    }
+
     /// The current record that a change is about, as the condition demands it; a deleted one is gone.
     pub(super) async fn standing(
         &self,
@@ -132,6 +136,18 @@ impl Gateway {
         }
         demand(condition, Some(&old))?;
         Ok(old)
+    }
+}
+
+/// An id in the content of a conditional update is that of the record that the condition selects (R4 http § conditional update).
+pub(super) fn means(found: &Key, named: Option<&Id>) -> Result<(), Refusal> {
+    match named {
+        Some(id) if *id != found.id => {
+            let text =
+                "the id in the body is not that of the record that the condition selects: leave it out, or name that record";
+            Err(Refusal::Invalid(vec![Problem::at("invalid", format!("{}.id", found.resource_type), text)]))
+        }
+        _ => Ok(()),
     }
 }
 

@@ -56,7 +56,7 @@ fn a_conditional_update_with_an_id_must_mean_the_record_that_it_selects() {
     let server = ward();
     let all = server.system(ALL);
     let reply = server.put("Observation?identifier=urn:obs|o1", &all, &observation("o9", "p1", "laboratory"));
-    server.refused(&reply, 412, "AMANAT-REC-0003", "input:version");
+    server.refused(&reply, 400, "AMANAT-IN-0002", "input:invalid");
     // An id that is taken by a record that the condition does not select.
     let reply = server.put("Observation?identifier=urn:obs|none", &all, &observation("o1", "p1", "laboratory"));
     server.refused(&reply, 404, "AMANAT-REC-0001", "not-found");

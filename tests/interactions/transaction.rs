@@ -139,6 +139,9 @@ fn one_refused_entry_refuses_the_whole_and_nothing_is_done() {
         (request("GET", "Observation?pateint=p1"), 400, "AMANAT-IN-0002", "input:invalid"),
         (request("GET", "Condition/c1"), 403, "AMANAT-SCOPE-0001", "scope"),
         (request("GET", "Observation/$stats"), 404, "AMANAT-IN-0008", "input:not-supported"),
+        (request("GET", "Observation/nope"), 404, "AMANAT-REC-0001", "not-found"),
+        (request("GET", "Observation/o2"), 404, "AMANAT-REC-0001", "not-found"),
+        (request("GET", "Observation/o1/_history/7"), 404, "AMANAT-REC-0001", "not-found"),
         (
             json!({"request": {"method": "PUT", "url": "Observation/o1", "ifMatch": "W/\"4\""}, "resource": observation("o1", "p1", "laboratory")}),
             412,
@@ -149,6 +152,10 @@ fn one_refused_entry_refuses_the_whole_and_nothing_is_done() {
         for entries in [[good(), entry.clone()], [entry.clone(), good()]] {
             let reply = transaction(&server, &app, &entries);
             server.refused(&reply, status, code, reason);
+            if status == 422 {
+                let places = reply.json()["issue"][0]["expression"].to_string();
+                assert!(places.ends_with("].resource.ofType(Observation).colour\"]"), "{places}");
+            }
             assert_eq!(server.trail_of(&reply)[0]["event"]["word"], "transaction");
         }
         assert_eq!(counted(&server), before, "{entry}");
@@ -170,9 +177,132 @@ fn hidden_and_absent_refuse_a_transaction_alike() {
         server.refused(&ask("o2"), 404, "AMANAT-REC-0001", "not-found");
         assert_eq!(ask("o2").masked(), ask("nope").masked());
     }
-    // A read of what is hidden is an entry's own answer.
     let ask = |id: &str| transaction(&server, &app, &[request("GET", &format!("Observation/{id}"))]);
+    server.refused(&ask("o2"), 404, "AMANAT-REC-0001", "not-found");
     assert_eq!(ask("o2").masked(), ask("nope").masked());
+}
+
+#[test]
+fn a_read_of_what_the_transaction_deletes_refuses_the_whole() {
+    let server = ward();
+    let all = server.system(ALL);
+    let before = counted(&server);
+    let reply = transaction(&server, &all, &[request("GET", "Observation/o1"), request("DELETE", "Observation/o1")]);
+    server.refused(&reply, 410, "AMANAT-REC-0002", "deleted");
+    assert_eq!(counted(&server), before);
+    // What it makes can be read, and its new version.
+    let reads = [
+        put(observation("o1", "p1", "laboratory")),
+        request("GET", "Observation/o1/_history/2"),
+        put(observation("fresh", "p1", "laboratory")),
+        request("GET", "Observation/fresh"),
+    ];
+    let entries = transaction(&server, &all, &reads).expect(200).json()["entry"].clone();
+    assert!(
+        entries.as_array().unwrap().iter().all(|entry| entry["response"]["status"].as_str().unwrap().starts_with('2')),
+        "{entries}"
+    );
+}
+
+#[test]
+fn links_of_the_narrative_and_versions_follow_and_canonicals_stay() {
+    let server = ward();
+    let all = server.system(ALL);
+    let (made, kept) = ("urn:uuid:0c3151bd-1cbf-4d64-b04d-cd9187a4c6e0", "https://elsewhere.example/Observation/o1");
+    let mut result = observation("x", "p1", "laboratory");
+    result["derivedFrom"] = json!([{"reference": "https://elsewhere.example/Observation/o1/_history/9"}, {"reference": made}]);
+    result["hasMember"] = json!([{"reference": format!("{made}/_history/4")}, {"reference": "Observation/v1/_history/1"}]);
+    result["extension"] = json!([{"url": "urn:x", "extension": [{"url": "u", "valueUri": made}, {"url": "c", "valueCanonical": made}, {"url": "m", "valueMarkdown": made}]}]);
+    let narrative = |one: &str, other: &str| {
+        format!(
+            "<div xmlns=\"http://www.w3.org/1999/xhtml\"><a href=\"{one}\">{made}</a><img src='{other}' alt=\"{made}\"/></div>"
+        )
+    };
+    result["text"] = json!({"status": "generated", "div": narrative(made, kept)});
+    let mut amended = put(observation("o1", "p1", "laboratory"));
+    amended["fullUrl"] = json!(kept);
+    let entries = [
+        create("urn:uuid:11111111-1cbf-4d64-b04d-cd9187a4c6e0", result),
+        create(made, observation("y", "p1", "laboratory")),
+        amended,
+    ];
+    let reply = transaction(&server, &all, &entries).expect(200).json();
+    let id = |at: usize| reply["entry"][at]["response"]["location"].as_str().unwrap().rsplit('/').nth(2).unwrap().to_owned();
+    let new = format!("Observation/{}", id(1));
+    let stored = server.get(&format!("Observation/{}", id(0)), &all).expect(200).json();
+    assert_eq!(stored["derivedFrom"], json!([{"reference": "Observation/o1/_history/2"}, {"reference": new}]));
+    assert_eq!(
+        stored["hasMember"],
+        json!([{"reference": format!("{new}/_history/1")}, {"reference": "Observation/v1/_history/1"}])
+    );
+    let inner = &stored["extension"][0]["extension"];
+    assert_eq!(
+        (&inner[0]["valueUri"], &inner[1]["valueCanonical"], &inner[2]["valueMarkdown"]),
+        (&json!(new), &json!(made), &json!(made))
+    );
+    assert_eq!(stored["text"]["div"], narrative(&new, "Observation/o1"));
+}
+
+#[test]
+fn conditional_references_see_what_the_transaction_makes() {
+    let server = ward();
+    let all = server.system(ALL);
+    let about = |condition: &str| {
+        let mut result = observation("x", "p1", "laboratory");
+        result["subject"]["reference"] = json!(condition);
+        create(&format!("urn:uuid:{condition}"), result)
+    };
+    let fresh = |id: &str| create(&format!("urn:uuid:{id}"), patient(id, "New"));
+    let id = |reply: &Reply, at: usize| {
+        reply.json()["entry"][at]["response"]["location"].as_str().unwrap().rsplit('/').nth(2).unwrap().to_owned()
+    };
+    // It stands before what makes the record.
+    let reply =
+        transaction(&server, &all, &[about("Patient?identifier=urn:mrn|mrn-new"), fresh("new"), about("Patient?name=new")])
+            .expect(200);
+    for at in [0, 2] {
+        let stored = server.get(&format!("Observation/{}", id(&reply, at)), &all).json();
+        assert_eq!(stored["subject"]["reference"], format!("Patient/{}", id(&reply, 1)));
+    }
+    // One that is there, and one that is made, are several; so are two that are made.
+    let before = counted(&server);
+    for entries in [
+        vec![about("Patient?identifier=urn:mrn|mrn-p1"), fresh("p1")],
+        vec![
+            about("Patient?name=twin"),
+            create("urn:uuid:1", patient("t1", "Twin")),
+            create("urn:uuid:2", patient("t2", "Twin")),
+        ],
+        vec![about("Patient?identifier=urn:mrn|other"), fresh("new2")],
+    ] {
+        server.refused(&transaction(&server, &all, &entries), 422, "AMANAT-IN-0003", "input:content");
+    }
+    assert_eq!(counted(&server), before);
+    // What is changed counts as what it becomes, and what is deleted no more.
+    let renamed = put(patient("p2", "Renamed"));
+    let reply = transaction(&server, &all, &[renamed, about("Patient?family=renamed")]).expect(200);
+    let stored = server.get(&format!("Observation/{}", id(&reply, 1)), &all).json();
+    assert_eq!(stored["subject"]["reference"], "Patient/p2");
+    let gone = [request("DELETE", "Observation/v1"), {
+        let mut linked = observation("x", "p1", "laboratory");
+        linked["hasMember"] = json!([{"reference": "Observation?identifier=urn:obs|v1"}]);
+        create("urn:uuid:3", linked)
+    }];
+    server.refused(&transaction(&server, &all, &gone), 422, "AMANAT-IN-0003", "input:content");
+}
+
+#[test]
+fn a_conditional_update_inside_minds_the_id_in_its_content() {
+    let server = ward();
+    let all = server.system(ALL);
+    let update = |id: &str, identifier: &str| json!({"resource": observation(id, "p1", "laboratory"), "request": {"method": "PUT", "url": format!("Observation?identifier=urn:obs|{identifier}")}});
+    server.refused(&transaction(&server, &all, &[update("o9", "o1")]), 400, "AMANAT-IN-0002", "input:invalid");
+    let reply = transaction(&server, &all, &[update("o1", "o1"), update("mine", "mine")]).expect(200).json();
+    let location = |at: usize| reply["entry"][at]["response"]["location"].as_str().unwrap().to_owned();
+    assert!(
+        location(0).ends_with("Observation/o1/_history/2") && location(1).ends_with("Observation/mine/_history/1"),
+        "{reply}"
+    );
 }
 
 #[test]
