@@ -47,19 +47,21 @@ pub fn searchset(
     let mut bundle = Frame::open("searchset", frame);
     bundle.expect(page.0.iter().chain(page.1), base);
     let mut shown = Shown::default();
-    for (rows, need, mode) in [(page.0, Need::Search, "match"), (page.1, Need::Read, "include")] {
+    // The list of elements does not apply to what is included (R4 search § 3.1.1.5.9).
+    let beside = Rendering { elements: Vec::new(), ..rendering.clone() };
+    for (rows, need, mode, how) in [(page.0, Need::Search, "match", rendering), (page.1, Need::Read, "include", &beside)] {
         let inside = frame.contained.as_ref().filter(|contained| contained.shows_contained && need == Need::Search);
         let mut look = SecondLook::new(permit, need, base);
         for row in rows.iter().filter(|row| look.passes(row)) {
             let Some(content) = &row.content else { continue };
             shown.add(row);
             if let Some(contained) = inside {
-                bundle.contained((permit, need, redaction), row, contained, rendering)?;
+                bundle.contained((permit, need, redaction), row, contained, how)?;
                 continue;
             }
             bundle.entry(|out| {
                 full_url(out, base, row);
-                out.resource(&rendered((permit, need, redaction), &row.facts, content, rendering)?);
+                out.resource(&rendered((permit, need, redaction), &row.facts, content, how)?);
                 for part in [",\"search\":{\"mode\":\"", mode, "\"}"] {
                     out.raw(part);
                 }
