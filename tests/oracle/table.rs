@@ -104,7 +104,7 @@ Observation component-code token component.code/CodeableConcept
 Observation component-code-value-quantity composite component=code+value-quantity
 Observation component-value-quantity quantity component.valueQuantity/Quantity
 Observation data-absent-reason token dataAbsentReason/CodeableConcept
-Observation date date effectiveDateTime/date,effectivePeriod/Period,effectiveInstant/date,effectiveTiming.event/date
+Observation date date effectiveDateTime/date,effectivePeriod/Period,effectiveInstant/date,effectiveTiming/Timing
 Observation derived-from reference derivedFrom/Reference DocumentReference,ImagingStudy,Media,QuestionnaireResponse,Observation,MolecularSequence
 Observation encounter reference encounter/Reference Encounter
 Observation has-member reference hasMember/Reference Observation,MolecularSequence,QuestionnaireResponse

@@ -63,6 +63,7 @@ impl Proposed {
         let paths = paths(resource_type, &mine);
         let elements: Elements<'_> = paths.iter().map(|(path, types)| (path.as_str(), types.borrowed())).collect();
         let program = compile(&mine, "", &elements).map_err(|reason| format!("`expression`: {reason}"))?;
+        let values = Values::Of(program);
         let parameter = SearchParameter {
             id: ParameterId(number * NUMBERS),
             resource_type,
@@ -72,8 +73,9 @@ impl Proposed {
             components: Vec::new(),
             url: self.url.clone(),
             implied_system: None,
+            ignores_case: values.ignores_case(kind),
         };
-        Ok(Defined(Definition { parameter, values: Values::Of(program) }))
+        Ok(Defined(Definition { parameter, values }))
     }
 }
 

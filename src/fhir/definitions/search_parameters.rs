@@ -39,6 +39,13 @@ pub(crate) enum Values {
     Position(Program),
 }
 
+impl Values {
+    /// Whether case does not count in the values of a parameter of this type.
+    pub(crate) fn ignores_case(&self, parameter_type: ParameterType) -> bool {
+        parameter_type == ParameterType::Token && matches!(self, Self::Of(program) if program.reaches_texts())
+    }
+}
+
 struct Table {
     /// By the code of the type; each list sorted by name.
     types: Vec<Vec<Definition>>,
@@ -183,6 +190,7 @@ impl Row<'_> {
             components: components.collect(),
             url: self.url.to_owned(),
             implied_system: self.system.map(str::to_owned),
+            ignores_case: values.ignores_case(parameter_type),
         };
         Ok(Some(Definition { parameter, values }))
     }

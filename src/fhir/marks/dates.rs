@@ -4,7 +4,7 @@ use super::{Dates, Interval};
 use crate::fhir::definitions::{Values, definitions};
 use crate::fhir::json::{Document, Element};
 use crate::fhir::search::expression::Reached;
-use crate::fhir::search::{ElementType, ParameterType, interval};
+use crate::fhir::search::{ElementType, Inside, ParameterType, interval};
 use crate::fhir::{Instant, ResourceType};
 use jiff::Timestamp;
 use jiff::civil::DateTime;
@@ -30,7 +30,7 @@ pub(super) fn dates(document: &Document, of: ResourceType, zone: &TimeZone, mome
             continue;
         }
         if let Values::Of(program) = &definition.values {
-            program.each(document.root(), document.root(), &mut |reached| reader.value(reached, &mut found));
+            program.each(&Inside::default(), document.root(), document.root(), &mut |reached| reader.value(reached, &mut found));
         }
     }
     Dates::At(found.into_iter().collect())

@@ -31,11 +31,11 @@ pub enum IndexValue {
         /// As written.
         exact: String,
     },
-    /// Of a reference to a local record: version stripped, own base stripped.
+    /// Of a reference to a local record: version stripped, own base stripped; or to a resource that the same record contains.
     Reference {
         /// Type.
         resource_type: ResourceType,
-        /// Id.
+        /// Id; of a contained resource `#` and its id, which is no id of a record.
         id: String,
     },
     /// Of a reference to elsewhere, of a canonical (stored with and without `|version`), or of a uri.

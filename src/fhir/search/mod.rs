@@ -34,6 +34,7 @@ pub use query::{
     Circle, Contained, Criterion, DateValue, Include, Modifier, NumberValue, Prefix, QuantityValue, ReferenceValue, ResultShape,
     SearchQuery, Sort, SortKey, SystemMatch, TokenValue, Total, Value,
 };
+pub(crate) use reference::Inside;
 pub use reference::Pointer;
 pub use sorted::{OrderKey, OrderKind, OrderedBefore, ordered_before};
 pub use words::{Words, words_of};

@@ -98,6 +98,8 @@ pub struct SearchParameter {
     pub url: String,
     /// The system of its codes, where its elements are of type `code`: records do not spell it out, queries may.
     pub implied_system: Option<String>,
+    /// A token whose elements are of type `string`: case does not count (R4 search § 3.1.1.4.10).
+    pub ignores_case: bool,
 }
 
 /// A component of a composite.

@@ -1,6 +1,8 @@
 //! What the text of a reference points at.
 
+use crate::fhir::json::Element;
 use crate::fhir::{Id, ResourceType};
+use std::collections::HashMap;
 
 /// Where a reference leads.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,6 +26,27 @@ impl Pointer {
         let unversioned = below.split_once("/_history/").map_or(below, |(before, _)| before);
         let parts = unversioned.split_once('/').and_then(|(name, id)| Some((ResourceType::parse(name)?, Id::parse(id)?)));
         parts.map_or_else(|| Self::Elsewhere(text.to_owned()), |(resource_type, id)| Self::Local(resource_type, id))
+    }
+}
+
+/// The resources that a record contains, by what refers to them (`#id`).
+#[derive(Debug, Default)]
+pub(crate) struct Inside(HashMap<String, ResourceType>);
+
+impl Inside {
+    /// Those of a record.
+    pub(crate) fn of(record: Element<'_>) -> Self {
+        let each = record.get("contained").into_iter().flat_map(Element::items);
+        let named = |one: Element<'_>| {
+            let id = one.text_at("id").filter(|id| Id::parse(id).is_some())?;
+            Some((id.into_owned(), ResourceType::parse(&one.text_at("resourceType")?)?))
+        };
+        Self(each.filter_map(named).collect())
+    }
+
+    /// The type of what this text refers to, when it is contained.
+    pub(crate) fn type_of(&self, reference: &str) -> Option<ResourceType> {
+        reference.strip_prefix('#').and_then(|id| self.0.get(id)).copied()
     }
 }
 

@@ -62,6 +62,8 @@ pub(super) fn anew(writer: &mut Writer, records: Vec<(i64, Version, Vec<IndexEnt
     for (rid, version, entries) in records {
         if is_current(writer, rid, version)? {
             index::remove(&mut writer.connection, &mut writer.names, rid, entries.clone())?;
+            // Dates are found by the record: those that this release makes no more go.
+            Statement::new("DELETE FROM index_date WHERE rid = ?").bind(rid).run(&mut writer.connection)?;
             adding.add(&mut writer.connection, &mut writer.names, rid, entries, true)?;
         }
     }

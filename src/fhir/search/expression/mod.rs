@@ -9,6 +9,7 @@ mod compile;
 pub(crate) use compile::{Elements, Types, compile};
 
 use super::element_type::ElementType;
+use super::reference::Inside;
 use crate::fhir::ResourceType;
 use crate::fhir::json::{Element, Kind};
 
@@ -63,23 +64,36 @@ pub(crate) struct Reached<'d> {
 }
 
 impl Program {
-    /// Calls `take` with each element reached from `context`. `resource` is where `%resource` starts.
-    pub(crate) fn each<'d>(&self, resource: Element<'d>, context: Element<'d>, take: &mut dyn FnMut(Reached<'d>)) {
+    /// Calls `take` with each element reached from `context`. `resource` is where `%resource` starts; `inside` is what its record contains.
+    pub(crate) fn each<'d>(
+        &self,
+        inside: &Inside,
+        resource: Element<'d>,
+        context: Element<'d>,
+        take: &mut dyn FnMut(Reached<'d>),
+    ) {
         for branch in &self.branches {
             let start = if branch.from_resource { resource } else { context };
-            branch.each(start, take);
+            branch.each(inside, start, take);
         }
+    }
+}
+
+impl Program {
+    /// Whether elements of type `string` are among what it reaches.
+    pub(crate) fn reaches_texts(&self) -> bool {
+        self.branches.iter().any(|branch| branch.steps.iter().rev().find_map(Step::reaches_texts) == Some(true))
     }
 }
 
 impl Branch {
     /// Calls `take` with each element reached from `start`.
-    pub(crate) fn each<'d>(&self, start: Element<'d>, take: &mut dyn FnMut(Reached<'d>)) {
-        walk(&self.steps, Reached { element: start, element_type: ElementType::Resource }, take);
+    pub(crate) fn each<'d>(&self, inside: &Inside, start: Element<'d>, take: &mut dyn FnMut(Reached<'d>)) {
+        walk(inside, &self.steps, Reached { element: start, element_type: ElementType::Resource }, take);
     }
 }
 
-fn walk<'d>(steps: &[Step], at: Reached<'d>, take: &mut dyn FnMut(Reached<'d>)) {
+fn walk<'d>(inside: &Inside, steps: &[Step], at: Reached<'d>, take: &mut dyn FnMut(Reached<'d>)) {
     let Some((step, rest)) = steps.split_first() else {
         return take(at);
     };
@@ -91,7 +105,7 @@ fn walk<'d>(steps: &[Step], at: Reached<'d>, take: &mut dyn FnMut(Reached<'d>)) 
     let bound = if only_first { 1 } else { usize::MAX };
     let mut go = |value: Element<'d>, element_type: ElementType| {
         for item in value.flattened().filter(|item| item.kind() != Kind::Null).take(bound) {
-            walk(rest, Reached { element: item, element_type }, take);
+            walk(inside, rest, Reached { element: item, element_type }, take);
         }
     };
     match step {
@@ -117,19 +131,28 @@ fn walk<'d>(steps: &[Step], at: Reached<'d>, take: &mut dyn FnMut(Reached<'d>)) 
             }
         }
         condition => {
-            if condition.holds(at.element) {
-                walk(rest, at, take);
+            if condition.holds(inside, at.element) {
+                walk(inside, rest, at, take);
             }
         }
     }
 }
 
 impl Step {
+    /// For the steps that lead on: whether to elements of type `string`.
+    fn reaches_texts(&self) -> Option<bool> {
+        match self {
+            Self::Member(_, element_type) => Some(*element_type == ElementType::String),
+            Self::Choice(variants) => Some(variants.iter().any(|(_, element_type)| *element_type == ElementType::String)),
+            _ => None,
+        }
+    }
+
     /// For the steps that only let some elements pass: whether this one does.
-    fn holds(&self, element: Element<'_>) -> bool {
+    fn holds(&self, inside: &Inside, element: Element<'_>) -> bool {
         match self {
             Self::Where(name, text) => element.text_at(name).is_some_and(|found| found == text.as_str()),
-            Self::Refers(resource_type) => refers_to(element, *resource_type),
+            Self::Refers(resource_type) => refers_to(inside, element, *resource_type),
             Self::HasExtension(url) => extensions(element, url).next().is_some(),
             Self::First | Self::Member(..) | Self::Choice(_) | Self::Extension(_) => true,
         }
@@ -141,13 +164,14 @@ fn extensions<'d>(element: Element<'d>, url: &str) -> impl Iterator<Item = Eleme
     all.filter(move |extension| extension.text_at("url").is_some_and(|found| found == url))
 }
 
-/// `resolve() is T`, decided without resolving: by the type in the reference's text, or by its `type`. Nothing is fetched.
-fn refers_to(element: Element<'_>, wanted: ResourceType) -> bool {
+/// `resolve() is T`, decided without resolving: by the type in the reference's text, of what is contained, or by its `type`. Nothing is
+/// fetched.
+fn refers_to(inside: &Inside, element: Element<'_>, wanted: ResourceType) -> bool {
     if let Some(resource_type) = element.text_at("resourceType") {
         return resource_type == wanted.name();
     }
     let text = element.text_at("reference").or_else(|| element.as_str());
-    let named = text.as_deref().and_then(type_in_reference);
+    let named = text.as_deref().and_then(|text| type_in_reference(text).or_else(|| inside.type_of(text)));
     named.map_or_else(|| element.text_at("type").is_some_and(|name| name == wanted.name()), |found| found == wanted)
 }
 

@@ -18,6 +18,7 @@ use super::folding::fold;
 use super::globe::Globe;
 use super::index::{IndexEntry, IndexValue};
 use super::parameter::{ParameterId, ParameterType, SearchParameter};
+use super::reference::Inside;
 use super::words::{content, narrative};
 use crate::fhir::definitions::{Definition, Values, definitions};
 use crate::fhir::json::{Document, Element};
@@ -26,19 +27,20 @@ use crate::fhir::{Instant, ResourceType};
 
 /// Which values are extracted, as a number that grows whenever that changes: records that were stored before are then indexed again, in the
 /// background, with the first start of the new release.
-pub const EXTRACTION: i64 = 2;
+pub const EXTRACTION: i64 = 3;
 
 /// Every value of every search parameter of the record, without repetition, except `_id` and `_lastUpdated`, which the record
 /// store keeps by itself. `base` is the server's own base URL: references below it are local ones.
 ///
-/// A reference to a contained resource makes no entry. Nor does an element with an inline security
+/// A reference to a contained resource makes an entry with its `#id`, which is no id of a record. No entry makes an element with an inline security
 /// label: who may not see it must not find the record by it (`consent` L9), and an index knows no callers.
 ///
 /// Beside them, the values of what it contains (`_contained`), each under the numbers of [`ParameterId::inside`].
 pub fn extract(document: &Document, resource_type: ResourceType, base: &str, known: &CustomParameters) -> Vec<IndexEntry> {
     in_the_open(document, |root| {
-        let mut entries = values(root, resource_type, base, known, &|_| true);
-        entries.append(&mut contained::values(root, base, known));
+        let from = Source { base, known, inside: &Inside::of(root) };
+        let mut entries = values(root, resource_type, from, &|_| true);
+        entries.append(&mut contained::values(root, from));
         entries
     })
 }
@@ -51,7 +53,10 @@ pub fn extract_some(
     known: &CustomParameters,
     parameters: &[ParameterId],
 ) -> Vec<IndexEntry> {
-    in_the_open(document, |root| values(root, resource_type, base, known, &|id| parameters.contains(&id)))
+    in_the_open(document, |root| {
+        let from = Source { base, known, inside: &Inside::of(root) };
+        values(root, resource_type, from, &|id| parameters.contains(&id))
+    })
 }
 
 /// The record without what only some may see of it.
@@ -63,16 +68,24 @@ fn in_the_open<T>(document: &Document, read: impl FnOnce(Element<'_>) -> T) -> T
     read(open.as_ref().unwrap_or(document).root())
 }
 
+/// What the values of a resource depend on beside itself.
+#[derive(Clone, Copy)]
+struct Source<'s> {
+    base: &'s str,
+    known: &'s CustomParameters,
+    /// What its record contains.
+    inside: &'s Inside,
+}
+
 /// The values of one resource, of the parameters that are wanted.
 fn values(
     resource: Element<'_>,
     resource_type: ResourceType,
-    base: &str,
-    known: &CustomParameters,
+    from: Source<'_>,
     wanted: &dyn Fn(ParameterId) -> bool,
 ) -> Vec<IndexEntry> {
-    let mut collector = Collector { base, entries: Vec::with_capacity(64) };
-    for definition in definitions(resource_type).iter().chain(known.extracted(resource_type)) {
+    let mut collector = Collector { base: from.base, inside: from.inside, entries: Vec::with_capacity(64) };
+    for definition in definitions(resource_type).iter().chain(from.known.extracted(resource_type)) {
         if wanted(definition.parameter.id) && !matches!(definition.parameter.code.as_str(), "_id" | "_lastUpdated") {
             let from = collector.entries.len();
             collector.parameter(definition, resource);
@@ -82,9 +95,9 @@ fn values(
     collector.entries
 }
 
-/// The values of one parameter of a resource, which may be a part of a document.
+/// The values of one parameter of a resource, which may be a part of a document; what it contains is not referred to.
 pub(crate) fn values_of(definition: &Definition, resource: Element<'_>, base: &str) -> Vec<IndexEntry> {
-    let mut collector = Collector { base, entries: Vec::new() };
+    let mut collector = Collector { base, inside: &Inside::default(), entries: Vec::new() };
     collector.parameter(definition, resource);
     collector.entries
 }
@@ -100,6 +113,7 @@ struct Place<'p> {
 
 struct Collector<'b> {
     base: &'b str,
+    inside: &'b Inside,
     entries: Vec<IndexEntry>,
 }
 
@@ -110,7 +124,7 @@ impl Collector<'_> {
             Values::Composite(bases) => self.composite(&definition.parameter, bases, resource),
             Values::Narrative => self.words(&definition.parameter, narrative(resource)),
             Values::Content => self.words(&definition.parameter, content(resource)),
-            Values::Position(program) => program.each(resource, resource, &mut |reached| {
+            Values::Position(program) => program.each(self.inside, resource, resource, &mut |reached| {
                 self.position(&definition.parameter, reached.element);
             }),
         }
@@ -120,21 +134,23 @@ impl Collector<'_> {
         let place = Place { id: parameter.id, group: 0, targets: &parameter.targets };
         if program.yields == Yields::Presence {
             let mut present = false;
-            program.each(resource, resource, &mut |reached| present |= reached.element.as_bool() != Some(false));
+            program.each(self.inside, resource, resource, &mut |reached| present |= reached.element.as_bool() != Some(false));
             return self.token(place, "", if present { "true" } else { "false" });
         }
-        program.each(resource, resource, &mut |reached| self.value(place, parameter.parameter_type, reached));
+        program.each(self.inside, resource, resource, &mut |reached| self.value(place, parameter.parameter_type, reached));
     }
 
     /// Components of one element share a group number; elements are numbered from 1.
     fn composite(&mut self, parameter: &SearchParameter, bases: &[(Branch, Vec<Program>)], resource: Element<'_>) {
         let mut group = 0;
         for (branch, programs) in bases {
-            branch.each(resource, &mut |context| {
+            branch.each(self.inside, resource, &mut |context| {
                 group += 1;
                 for (component, program) in parameter.components.iter().zip(programs) {
                     let place = Place { id: component.id, group, targets: &component.targets };
-                    program.each(resource, context.element, &mut |reached| self.value(place, component.parameter_type, reached));
+                    program.each(self.inside, resource, context.element, &mut |reached| {
+                        self.value(place, component.parameter_type, reached);
+                    });
                 }
             });
         }
@@ -203,20 +219,25 @@ impl Collector<'_> {
     }
 
     fn dates(&mut self, place: Place<'_>, reached: Reached<'_>) {
-        let intervals = match reached.element_type {
-            ElementType::Date => reached.element.as_str().and_then(|text| date::interval(&text)).into_iter().collect(),
-            ElementType::Period => period(reached.element).into_iter().collect(),
-            ElementType::Timing => {
-                let events = reached.element.get("event").into_iter().flat_map(Element::flattened);
-                let bounds = reached.element.get("repeat").and_then(|repeat| repeat.get("boundsPeriod")).and_then(period);
-                events.filter_map(Element::as_str).filter_map(|text| date::interval(&text)).chain(bounds).collect()
-            }
-            _ => Vec::new(),
+        let interval = match reached.element_type {
+            ElementType::Date => reached.element.as_str().and_then(|text| date::interval(&text)),
+            ElementType::Period => period(reached.element),
+            ElementType::Timing => timing(reached.element),
+            _ => None,
         };
-        for (low, high) in intervals {
+        if let Some((low, high)) = interval {
             self.push(place, IndexValue::Date { low, high });
         }
     }
+}
+
+/// The outer limits of a Timing, which are all of it that matters (R4 search § 3.1.1.4.7): those of its events and of the period that
+/// bounds it. A duration is bound to no time.
+fn timing(element: Element<'_>) -> Option<(Instant, Instant)> {
+    let events = element.get("event").into_iter().flat_map(Element::flattened);
+    let bounds = element.get("repeat").and_then(|repeat| repeat.get("boundsPeriod")).and_then(period);
+    let all = events.filter_map(Element::as_str).filter_map(|text| date::interval(&text)).chain(bounds);
+    all.reduce(|(low, high), (from, to)| (low.min(from), high.max(to)))
 }
 
 /// The interval of a Period; an end that is missing is open, a Period with neither is nothing.

@@ -35,7 +35,13 @@ impl Collector<'_> {
         match Pointer::read(text, self.base) {
             Pointer::Local(resource_type, id) => self.record(place, resource_type, &id),
             Pointer::Elsewhere(url) => self.uri(place, &url),
-            Pointer::Inside => {}
+            // What is contained has no address: it stands under what refers to it, for chains that lead inside.
+            Pointer::Inside => {
+                let resource_type = self.inside.type_of(text).filter(|of| place.targets.is_empty() || place.targets.contains(of));
+                if let Some(resource_type) = resource_type {
+                    self.push(place, IndexValue::Reference { resource_type, id: text.to_owned() });
+                }
+            }
         }
     }
 

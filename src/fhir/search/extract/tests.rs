@@ -52,6 +52,31 @@ fn a_choice_element_is_read_by_the_type_in_its_name() {
 }
 
 #[test]
+fn of_a_timing_the_outer_limits_matter() {
+    use ResourceType::Observation;
+    let of = |timing: &str| {
+        let text = format!(r#"{{"resourceType":"Observation","effectiveTiming":{timing}}}"#);
+        at(&entries(Observation, &text), id(Observation, "date"))
+    };
+    let moment = |text: &str| Instant::parse(&format!("{text}T00:00:00Z")).unwrap();
+    let date = |low: &str, high: &str| IndexValue::Date { low: moment(low), high: moment(high) };
+    assert_eq!(of(r#"{"event":["2013-03-24","2013-01-31"]}"#), [date("2013-01-31", "2013-03-25")]);
+    assert_eq!(of(r#"{"repeat":{"boundsPeriod":{"start":"2013-01","end":"2013-03-24"}}}"#), [date("2013-01-01", "2013-03-25")]);
+    let both = of(r#"{"event":["2013-02-01"],"repeat":{"boundsPeriod":{"start":"2013-03-01"}}}"#);
+    assert_eq!(both, [IndexValue::Date { low: moment("2013-02-01"), high: Instant(i64::MAX) }]);
+    assert!(of(r#"{"repeat":{"boundsDuration":{"value":3,"code":"d"}}}"#).is_empty());
+}
+
+#[test]
+fn texts_that_are_tokens_are_found_in_any_case() {
+    let sets = entries(ResourceType::ValueSet, r#"{"resourceType":"ValueSet","version":"1.0-Draft"}"#);
+    assert_eq!(at(&sets, id(ResourceType::ValueSet, "version")), [token("", "1.0-Draft"), token("", "1.0-draft")]);
+    assert!(search_parameter(ResourceType::ValueSet, "version").unwrap().ignores_case);
+    assert!(!search_parameter(ResourceType::ValueSet, "status").unwrap().ignores_case);
+    assert!(!search_parameter(ResourceType::Patient, "identifier").unwrap().ignores_case);
+}
+
+#[test]
 fn components_of_one_element_share_a_group() {
     use ResourceType::Observation;
     let found = entries(

@@ -36,6 +36,11 @@ impl Collector<'_> {
             // The system of a contact point (phone, email, ...) stands where a code system would.
             ElementType::ContactPoint => self.pair(place, element, "value"),
             ElementType::Boolean => self.token(place, "", if element.as_bool() == Some(true) { "true" } else { "false" }),
+            ElementType::String => element.as_str().into_iter().for_each(|text| {
+                // Case does not count: it is found in lower case, too.
+                self.token(place, "", &text);
+                self.token(place, "", &text.to_lowercase());
+            }),
             _ => element.as_str().into_iter().for_each(|code| self.token(place, "", &code)),
         }
     }

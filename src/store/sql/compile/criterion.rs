@@ -112,8 +112,9 @@ impl Sql {
         }
         self.say(&format!(" AND {by}.target_type IN ("));
         self.list(types.map(|of| i64::from(of.code())));
+        // What the record contains is shown with it.
         self.say(&format!(
-            ") AND CASE WHEN {to}.rid IS NULL THEN EXISTS (SELECT 1 FROM record_patient {of} WHERE {of}.rid = {}",
+            ") AND substr({by}.target_id, 1, 1) <> '#' AND CASE WHEN {to}.rid IS NULL THEN EXISTS (SELECT 1 FROM record_patient {of} WHERE {of}.rid = {}",
             on.rid
         ));
         self.say(&format!(" AND {of}.patient_no IN (SELECT no FROM patient_no WHERE id IN (SELECT {one}.value FROM "));
@@ -229,7 +230,33 @@ impl Sql {
             sql.say(&format!(" AND {to}.type = {by}.target_type AND {to}.id = {by}.target_id AND {to}.deleted + 0 = 0 AND "));
             sql.criterion(eyes, criterion, On::record(&rid, Some(*of)));
             sql.say(" AND ").visible(permit, *of, &rid).say(")");
+            sql.chain_inside(eyes, parameter, (*of, criterion), on);
         });
+    }
+
+    /// ` OR` the reference leads to a resource that the record contains, and that satisfies the criterion: it is shown with the record
+    /// (R4 search § 3.1.1.5.5).
+    fn chain_inside(
+        &mut self,
+        eyes: Eyes<'_>,
+        parameter: &SearchParameter,
+        (of, criterion): (ResourceType, &Criterion),
+        on: On<'_>,
+    ) {
+        let Some(ids) = search_parameter(of, "_id") else { return };
+        let (by, to) = (self.alias(), self.alias());
+        self.say(&format!(
+            " OR EXISTS (SELECT 1 FROM index_reference {by} CROSS JOIN index_token {to} WHERE {by}.rid = {}",
+            on.rid
+        ));
+        self.say(&format!(" AND {by}.param = ")).value(on.rows(parameter.id)).end();
+        on.own(self, &by);
+        self.say(&format!(" AND {by}.target_type + 0 = ")).value(i64::from(of.code())).end();
+        self.say(&format!(" AND substr({by}.target_id, 1, 1) = '#' AND {to}.param = ")).value(i64::from(ids.id.inside().0)).end();
+        self.say(&format!(" AND {to}.code = substr({by}.target_id, 2) AND {to}.rid = {} AND ", on.rid)).end();
+        let group = format!("{to}.grp");
+        self.criterion(eyes, criterion, On { rid: on.rid, of: Some(of), inside: Some(&group) });
+        self.say(")").end();
     }
 }
 

@@ -4,6 +4,7 @@
 use super::super::names::type_of;
 use super::{Sql, beside};
 use crate::fhir::ResourceType;
+use crate::fhir::definitions::search_parameter;
 use crate::fhir::search::{Criterion, Modifier, SearchParameter, Value};
 
 impl Sql {
@@ -79,6 +80,18 @@ impl Sql {
         Some(sql)
     }
 
+    /// ` UNION ALL` what refers to a resource of this type that it contains itself.
+    fn referring_inside(&mut self, parameter: &SearchParameter, of: ResourceType) {
+        let Some(ids) = search_parameter(of, "_id") else { return };
+        let (c, f) = (self.alias(), self.alias());
+        self.say(&format!(
+            " UNION ALL SELECT {f}.rid AS rid FROM index_token {c} CROSS JOIN index_reference {f} WHERE {c}.param = "
+        ));
+        self.value(i64::from(ids.id.inside().0)).say(&format!(" AND {f}.rid = {c}.rid AND {f}.param = "));
+        self.value(i64::from(parameter.id.0)).say(&format!(" AND {f}.target_type + 0 = ")).value(i64::from(of.code()));
+        self.say(&format!(" AND {f}.target_id = '#' || {c}.code")).end();
+    }
+
     /// What refers to records that satisfy the criterion for their type.
     fn referring(&self, parameter: &SearchParameter, targets: &[(ResourceType, Criterion)]) -> Option<Self> {
         let mut union = self.part();
@@ -93,6 +106,7 @@ impl Sql {
             // The sum keeps PostgreSQL from reading every record of the type instead.
             union.value(i64::from(of.code())).say(&format!(" AND {f}.param = ")).value(i64::from(parameter.id.0));
             union.say(&format!(" AND {f}.target_type = {t}.type AND {f}.target_id = {t}.id"));
+            union.referring_inside(parameter, *of);
         }
         (!targets.is_empty()).then_some(union)
     }

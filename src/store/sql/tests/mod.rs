@@ -270,6 +270,7 @@ static PARAMETERS: LazyLock<Parameters> = LazyLock::new(|| {
         components: Vec::new(),
         url: format!("http://test/{code}"),
         implied_system: None,
+        ignores_case: false,
     };
     let mut code_value = of(8, "code-value", P::Composite);
     let component = |n, parameter_type| Component { parameter_type, id: code_value.id.component(n), targets: Vec::new() };
