@@ -45,7 +45,7 @@ pub fn interaction(request: &Request, options: &RouteOptions<'_>) -> Result<Inte
     }
     match segments.as_slice() {
         [] => route.base(),
-        ["metadata"] => route.only_get(Interaction::Capabilities),
+        ["metadata"] => route.capabilities(),
         ["_history"] => route.history(HistoryScope::System),
         ["_search"] => route.form_search(&[], None),
         [name] => route.of_type(resource_type(name)?),
@@ -148,6 +148,15 @@ impl Route<'_> {
         Ok(interaction)
     }
 
+    /// Which part of the statement is asked for makes no difference (R4 http § capabilities: `mode` may be ignored).
+    fn capabilities(&self) -> Result<Interaction, Refusal> {
+        if !self.reads() {
+            return Err(self.no_such_method());
+        }
+        self.no_others(&["mode"])?;
+        Ok(Interaction::Capabilities)
+    }
+
     /// Refuses parameters that the interaction does not have, but for `handling=lenient`.
     fn no_others(&self, allowed: &[&str]) -> Result<(), Refusal> {
         let unknown = |name: &str| !GENERAL.contains(&name) && !allowed.contains(&name);
@@ -204,9 +213,7 @@ impl Route<'_> {
         let condition = condition.trim_start_matches('?');
         let condition =
             pairs(condition).map_err(|pair| invalid(&format!("`If-None-Exist`: `{pair}` is not valid percent-encoded UTF-8")))?;
-        self.query(&[resource_type], None, &condition)
-            .and_then(with_criteria)
-            .map(|query| Interaction::Create(resource_type, Some(query)))
+        self.selection(resource_type, &condition).map(|query| Interaction::Create(resource_type, Some(query)))
     }
 
     fn instance(&self, key: Key) -> Result<Interaction, Refusal> {
@@ -248,7 +255,23 @@ impl Route<'_> {
     }
 
     fn condition(&self, resource_type: ResourceType) -> Result<Box<SearchQuery>, Refusal> {
-        self.query(&[resource_type], None, &self.parameters).and_then(with_criteria)
+        self.selection(resource_type, &self.parameters)
+    }
+
+    /// What decides which record is changed: all of it is understood, and none of it is left out.
+    fn selection(&self, resource_type: ResourceType, parameters: &[(String, String)]) -> Result<Box<SearchQuery>, Refusal> {
+        if let Some((name, _)) = parameters.iter().find(|(_, value)| value.trim().is_empty()) {
+            return Err(invalid(&format!("`{name}` has no value: a conditional interaction leaves out no parameter")));
+        }
+        let query = self.query(&[resource_type], None, parameters)?;
+        if let Some(name) = query.ignored.first() {
+            return Err(invalid(&format!("`{name}` is not understood: a conditional interaction leaves out no parameter")));
+        }
+        // A condition that selects everything is a mistake, not a condition.
+        if query.criteria.is_empty() {
+            return Err(invalid("a conditional interaction needs at least one search parameter"));
+        }
+        Ok(query)
     }
 
     fn compartment(&self, owner: Key, member: &str, form: bool) -> Result<Interaction, Refusal> {
@@ -312,6 +335,10 @@ impl Route<'_> {
             return Err(self.no_such_method());
         }
         self.no_others(&["_count", "_since", "_at"])?;
+        let times = |name: &str| self.parameters.iter().filter(|(key, _)| key == name).count();
+        if let Some(name) = ["_count", "_since", "_at"].into_iter().find(|name| times(name) > 1) {
+            return Err(invalid(&format!("`{name}` may come once")));
+        }
         let span = |name: &str| {
             let value = self.parameters.iter().find(|(key, _)| key == name).map(|(_, value)| value.replace(' ', "+"));
             let wrong = || invalid(&format!("`{name}` must be a date or an instant, such as 2026-01-31 or 2026-01-31T12:00:00Z"));
@@ -332,13 +359,3 @@ impl Route<'_> {
         }))
     }
 }
-
-/// A condition that selects everything is a mistake, not a condition.
-fn with_criteria(query: SearchQueryBox) -> Result<SearchQueryBox, Refusal> {
-    if query.criteria.is_empty() {
-        return Err(invalid("a conditional interaction needs at least one search parameter"));
-    }
-    Ok(query)
-}
-
-type SearchQueryBox = Box<SearchQuery>;

@@ -74,7 +74,8 @@ fn asked(query: &[(String, String)]) -> Result<(usize, String), Refusal> {
     let invalid = |text: &str| Refusal::Invalid(vec![Problem::of("invalid", text)]);
     let mut max = None;
     let mut search = Vec::new();
-    for (name, value) in query {
+    let query: Vec<&(String, String)> = query.iter().filter(|(_, value)| !value.trim().is_empty()).collect();
+    for (name, value) in &query {
         if name == "max" {
             let number = value.parse::<usize>().ok().filter(|number| (1..=MOST).contains(number) && max.is_none());
             max = Some(number.ok_or_else(|| invalid(&format!("`max` comes once and is a number from 1 to {MOST}")))?);

@@ -31,6 +31,10 @@ fn the_statement_takes_no_other_method_and_no_parameter() {
         let reply = server.call(method, "metadata").send();
         server.refused(&reply, 401, "AMANAT-AUTH-0001", "token:missing");
     }
+    let whole = server.get("metadata", "").expect(200);
+    for mode in ["full", "normative", "terminology"] {
+        assert_eq!(server.get(&format!("metadata?mode={mode}"), "").expect(200).body, whole.body);
+    }
     server.refused(&server.get("metadata?patient=p1", &server.system(ALL)), 400, "AMANAT-IN-0002", "input:invalid");
     server.refused(&server.get("metadata?_format=xml", &server.system(ALL)), 406, "AMANAT-IN-0005", "input:format");
 }

@@ -40,6 +40,8 @@ fn what_a_history_does_not_know_is_refused() {
     for path in [
         "Observation/o1/_history?_since=yesterday",
         "Observation/_history?_count=many",
+        "Observation/_history?_count=1&_count=2",
+        "_history?_since=2020&_since=2021",
         "_history?patient=p1",
         "_history?_at=2026-13-01T00:00:00Z",
     ] {

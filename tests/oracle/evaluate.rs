@@ -299,6 +299,11 @@ fn string(element: &Value, datatype: &str, modifier: &str, wanted: &str) -> bool
 }
 
 fn interval(element: &Value, datatype: &str) -> Option<(i64, i64)> {
+    if datatype == "Timing" {
+        // § 3.1.1.4.7: only the outer limits matter.
+        let events = elements(element, "event").into_iter().filter_map(|event| moment(text(event)));
+        return events.reduce(|all, one| (all.0.min(one.0), all.1.max(one.1)));
+    }
     if datatype != "Period" {
         return moment(text(element));
     }
@@ -324,8 +329,9 @@ fn quantity(element: &Value, wanted: &str) -> bool {
 
 fn uri(element: &Value, datatype: &str, modifier: &str, wanted: &str) -> bool {
     let (found, wanted) = (text(element), plain(wanted));
+    // § 3.1.1.4.9: the one left-matches the other; of URNs there is no above and below.
     let below = |long: &str, short: &str| {
-        long.strip_prefix(short).is_some_and(|rest| rest.is_empty() || rest.starts_with('/') || short.ends_with('/'))
+        long == short || (long.starts_with(short) && !long.starts_with("urn:") && !short.starts_with("urn:"))
     };
     match modifier {
         "below" => below(found, &wanted),

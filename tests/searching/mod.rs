@@ -8,6 +8,7 @@ mod filters;
 mod hidden;
 mod includes;
 mod lastn;
+mod letter;
 mod terms;
 mod words;
 

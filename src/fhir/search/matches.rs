@@ -218,9 +218,12 @@ fn is_version_below(canonical: &str, above: &str) -> bool {
     canonical.strip_prefix(above).is_some_and(|rest| rest.is_empty() || (above.contains('|') && rest.starts_with('.')))
 }
 
-/// Whether a URI is another one or lies below it, by whole path segments.
+/// Whether a URI is another one or lies below it: begins with it, when both are URLs (R4 search § 3.1.1.4.9). Below a version of a canonical
+/// are its own versions alone.
 fn is_below(uri: &str, above: &str) -> bool {
-    uri.strip_prefix(above).is_some_and(|rest| rest.is_empty() || rest.starts_with('/') || above.ends_with('/'))
+    let names = |text: &str| text.starts_with("urn:");
+    uri == above
+        || if above.contains('|') { is_version_below(uri, above) } else { !names(uri) && !names(above) && uri.starts_with(above) }
 }
 
 #[cfg(test)]

@@ -61,7 +61,8 @@ impl Records {
             Criterion::Chain { parameter, targets } => {
                 entries.iter().filter(|entry| entry.parameter == parameter.id).any(|entry| {
                     let IndexValue::Reference { resource_type, id } = &entry.value else { return false };
-                    let target = Key::new(*resource_type, Id::parse(id).unwrap());
+                    // What is contained is no record.
+                    let Some(target) = Id::parse(id).map(|id| Key::new(*resource_type, id)) else { return false };
                     let Some(found) = self.0.get(resource_type).and_then(|records| records.get(id)) else { return false };
                     targets.iter().any(|(wanted, inner)| wanted == resource_type && self.holds(inner, &target, found))
                 })
@@ -152,12 +153,20 @@ fn values_of_a_composite_come_from_one_component() {
 }
 
 #[test]
-fn uris_lie_above_and_below_by_whole_segments() {
+fn a_url_lies_above_what_begins_with_it() {
     for (uri, above, expected) in [
         ("http://a/b/c", "http://a/b", true),
         ("http://a/b", "http://a/b", true),
-        ("http://a/bc", "http://a/b", false),
+        ("http://a/bc", "http://a/b", true),
         ("http://a/b/", "http://a/", true),
+        ("http://a", "http://a/b", false),
+        ("http://A/b", "http://a", false),
+        ("urn:oid:1.2", "urn:oid:1", false),
+        ("urn:oid:1.2", "urn:oid:1.2", true),
+        ("urn:oid:1.2", "urn", false),
+        ("http://a|1.2", "http://a|1", true),
+        ("http://a|10", "http://a|1", false),
+        ("http://a|1", "http://a", true),
     ] {
         assert_eq!(super::is_below(uri, above), expected, "{uri} {above}");
     }

@@ -14,7 +14,8 @@ impl Search<'_> {
 
     fn contained_of(&mut self, pairs: &[(String, String)]) -> Result<Option<Contained>, Fault> {
         let one = |wanted: &str| {
-            let mut all = pairs.iter().filter(|(name, _)| name == wanted).map(|(_, value)| value.as_str());
+            let given = pairs.iter().filter(|(name, value)| name == wanted && !value.trim().is_empty());
+            let mut all = given.map(|(_, value)| value.as_str());
             match (all.next(), all.next()) {
                 (found, None) => Ok(found),
                 _ => Err(Fault::wrong(format!("`{wanted}` may come once"))),

@@ -1,7 +1,7 @@
 //! One parameter of a query: name, modifier, chain, reverse chain.
 
 use super::escapes::split;
-use super::{Fault, modifiers, naming};
+use super::{Fault, broad, modifiers, naming};
 use crate::fhir::search::custom::CustomParameters;
 use crate::fhir::search::parameter::{ParameterType, SearchParameter};
 use crate::fhir::search::query::{Criterion, Modifier, Value};
@@ -133,8 +133,11 @@ impl<'o> Reader<'o> {
         }
         let modifier = modifier.map_or(Ok(Modifier::Plain), |name| modifiers::read(parameter, name))?;
         let texts = self.list(value)?;
+        if let Some(found) = broad::read(self.known, parameter, &modifier, &texts) {
+            return Ok(found);
+        }
         let values = texts.into_iter().map(|text| self.value(parameter, &modifier, text)).collect::<Result<_, Fault>>()?;
-        Ok(Criterion::Match { parameter, modifier, values })
+        Ok(Criterion::Match { parameter, modifier, values: broad::in_any_case(parameter, values) })
     }
 
     fn near(&mut self, parameter: &'static SearchParameter, modifier: Option<&str>, value: &str) -> Result<Criterion, Fault> {

@@ -3,6 +3,7 @@
 //! Strict: what is not understood is a problem, and all problems are told at once. Under `handling=lenient` an unknown parameter
 //! is ignored and named, unless it may have been meant to narrow whose records are asked for.
 
+mod broad;
 mod contained;
 mod criteria;
 mod escapes;
@@ -71,7 +72,8 @@ pub fn parse_search(
     let mut search = Search::new(types, compartment, options);
     search.narrow_types(pairs, types.is_empty());
     search.read_contained(pairs);
-    for (name, value) in pairs {
+    // A parameter without a value is no error, and says nothing (R4 search § 3.1.1.3).
+    for (name, value) in pairs.iter().filter(|(name, value)| name.is_empty() || !value.trim().is_empty()) {
         match search.pair(name, value) {
             Ok(()) => search.query.applied.push((name.clone(), value.clone())),
             Err(Fault::Unknown(_)) if options.lenient && !naming::may_narrow(name) => search.query.ignored.push(name.clone()),
@@ -79,6 +81,7 @@ pub fn parse_search(
         }
     }
     search.settle_contained();
+    search.settle_summary(options.lenient);
     if search.problems.is_empty() { Ok(search.query) } else { Err(search.problems) }
 }
 
@@ -109,7 +112,7 @@ impl<'o> Search<'o> {
 
     /// `_type` decides what the other parameters mean, so it is read before them.
     fn narrow_types(&mut self, pairs: &[(String, String)], whole_system: bool) {
-        for (_, value) in pairs.iter().filter(|(name, _)| name == "_type") {
+        for (_, value) in pairs.iter().filter(|(name, value)| name == "_type" && !value.trim().is_empty()) {
             if !whole_system || !self.query.types.is_empty() {
                 let text = "`_type` may come once, in a search of the whole server";
                 self.problems.push(Problem::of("invalid", text));
@@ -128,9 +131,6 @@ impl<'o> Search<'o> {
     fn pair(&mut self, name: &str, value: &str) -> Result<(), Fault> {
         if name.is_empty() {
             return Err(Fault::wrong("A parameter has no name"));
-        }
-        if value.trim().is_empty() {
-            return Err(Fault::wrong(format!("`{name}` has no value; leave it out, or use `:missing`")));
         }
         if self.result_parameter(name, value)? {
             return Ok(());

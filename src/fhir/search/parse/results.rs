@@ -180,6 +180,25 @@ impl Search<'_> {
 }
 
 impl Search<'_> {
+    /// Nothing is included beside texts: `_include` and `_revinclude` cannot be mixed with `_summary=text` (R4 search § 3.1.1.5.8).
+    pub(super) fn settle_summary(&mut self, lenient: bool) {
+        let shape = &mut self.query.shape;
+        if self.query.rendering.summary != Some(Summary::Text) || (shape.includes.is_empty() && shape.reverse_includes.is_empty())
+        {
+            return;
+        }
+        if !lenient {
+            let text = "`_include` and `_revinclude` cannot be mixed with `_summary=text`; use one of them";
+            return self.problems.push(Fault::wrong(text).problem());
+        }
+        shape.includes.clear();
+        shape.reverse_includes.clear();
+        let included = |(name, _): &(String, String)| matches!(naming::base(name), "_include" | "_revinclude");
+        let (ignored, applied) = std::mem::take(&mut self.query.applied).into_iter().partition(included);
+        self.query.applied = applied;
+        self.query.ignored.extend(Vec::into_iter(ignored).map(|(name, _)| name));
+    }
+
     fn references(&self, source: ResourceType) -> Vec<ParameterId> {
         reference_parameters(self.reader.known, source).map(|one| one.id).collect()
     }

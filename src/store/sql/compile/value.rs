@@ -141,23 +141,32 @@ fn begins(sql: &mut Sql, column: &str, text: &str) {
     sql.say(&format!("{column} >= ")).value(text).say(&format!(" AND {column} < ")).value(format!("{text}{LAST}"));
 }
 
-/// Above and below go by whole path segments.
+/// Below a URL is what begins with it, and above it what it begins with; names (`urn:`) have neither. Of canonicals see [`canonical_is`].
 fn uri_is(sql: &mut Sql, a: &str, uri: &str, modifier: &Modifier) {
     let column = format!("{a}.value");
     match modifier {
-        Modifier::Below if uri.ends_with('/') => begins(sql, &column, uri),
+        Modifier::Above | Modifier::Below if uri.starts_with(NAME) => sql.say(&format!("{column} = ")).key(uri).end(),
+        Modifier::Below if uri.contains('|') => canonical_is(sql, a, uri, modifier),
         Modifier::Below => {
-            sql.say(&format!("({column} = ")).key(uri).say(" OR ");
-            begins(sql, &column, &format!("{uri}/"));
+            sql.say("(");
+            begins(sql, &column, uri);
+            if NAME.starts_with(uri) {
+                sql.say(" AND NOT (");
+                begins(sql, &column, NAME);
+                sql.say(")");
+            }
             sql.say(")");
         }
         Modifier::Above => {
             let all: Vec<String> = above(uri).map(|one| sql.dialect().key(one).into_owned()).collect();
-            sql.say(&format!("{column} IN (")).list(all).say(")").end();
+            sql.say(&format!("{column} IN (SELECT value FROM ")).each_text(all.iter().map(String::as_str)).say(")").end();
         }
         _ => sql.say(&format!("{column} = ")).key(uri).end(),
     }
 }
+
+/// What names begin with that say nothing of a place.
+const NAME: &str = "urn:";
 
 /// Above and below a canonical are its versions: `url|1.2.3` is below `url|1.2`.
 fn canonical_is(sql: &mut Sql, a: &str, canonical: &str, modifier: &Modifier) {
@@ -178,11 +187,19 @@ fn canonical_is(sql: &mut Sql, a: &str, canonical: &str, modifier: &Modifier) {
     }
 }
 
+/// Bytes of a URI of which each beginning is looked for; of a longer one, only whole segments of its path are.
+const SHORT: usize = 128;
+
 /// A URI and all those that it lies below.
 fn above(uri: &str) -> impl Iterator<Item = &str> {
-    let cuts = uri.char_indices().filter(|(_, c)| *c == '/').flat_map(|(at, _)| [at, at + 1]);
-    let parents = cuts.filter(move |at| *at < uri.len()).filter_map(move |at| uri.get(..at));
-    parents.chain([uri])
+    let version = uri.find('|').unwrap_or(uri.len());
+    let cut = move |(at, c): &(usize, char)| match c {
+        _ if *at == version => true,
+        '.' => *at > version || *at < SHORT,
+        '/' => *at < version,
+        _ => *at < SHORT && *at < version,
+    };
+    uri.char_indices().filter(cut).map(|(at, _)| at).chain([uri.len()]).filter(|at| *at > 0).filter_map(move |at| uri.get(..at))
 }
 
 /// Compares an interval `[low, high)`. `short` is added to the SQL of `high` to make it the end: a moment `u` is `[u, u + 1)`.
