@@ -121,7 +121,8 @@ impl Range {
             let value = value.trim().trim_matches('"');
             match name.trim().to_ascii_lowercase().as_str() {
                 "q" => wanted &= value.parse::<f32>().is_ok_and(|weight| weight > 0.0),
-                "fhirversion" => wanted &= value == "4.0",
+                // R4 names publication and major version; some clients name the whole.
+                "fhirversion" => wanted &= value == "4.0" || value.starts_with("4.0."),
                 _ => {}
             }
         }
@@ -206,6 +207,7 @@ mod tests {
             "text/html, application/*;q=0.5",
             "application/fhir+xml, application/fhir+json;q=0.9",
             "application/fhir+json; fhirVersion=4.0",
+            "application/fhir+json; fhirVersion=4.0.1",
             "Application/FHIR+JSON",
             "text/xml, */*;q=0.001",
         ];
@@ -216,6 +218,7 @@ mod tests {
             "*/*;q=0",
             "application/*;q=0.0, text/html",
             "application/fhir+json;fhirVersion=3.0",
+            "application/fhir+json;fhirVersion=4.3",
             "application/jsonx",
             "application/fhir+json;q=zero",
         ];

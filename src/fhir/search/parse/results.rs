@@ -12,7 +12,8 @@ impl Search<'_> {
     pub(super) fn result_parameter(&mut self, name: &str, value: &str) -> Result<bool, Fault> {
         match name {
             "_count" => self.once("_count").and_then(|()| self.count(value))?,
-            "_sort" => self.once("_sort").and_then(|()| self.sort(value))?,
+            // It may come again, for the order within (R4 search § 3.1.1.9).
+            "_sort" => self.sort(value)?,
             "_total" => self.once("_total").and_then(|()| self.total(value))?,
             "_summary" => self.once("_summary").and_then(|()| self.summary(value))?,
             "_elements" => self.once("_elements").and_then(|()| self.elements(value))?,
