@@ -267,6 +267,26 @@ fn a_conditional_create_makes_one_record_however_often_it_is_begun() {
     }
 }
 
+#[test]
+fn a_label_is_not_lost_by_a_change_that_is_made_after_it_was_given_up() {
+    let site = Site::new(false);
+    let mut restricted = labelled("o1");
+    restricted["meta"] =
+        json!({"security": [{"system": "http://terminology.hl7.org/CodeSystem/v3-Confidentiality", "code": "R"}]});
+    site.server.seed(&[restricted]);
+    let hidden = || site.server.get("Observation/o1", &site.server.clinician("d1", "user/*.rs"));
+    site.server.refused(&hidden(), 404, "AMANAT-REC-0001", "not-found");
+    // The patient writes it without the label, and nobody knows how that ended.
+    let mine = site.server.patient("p1", "patient/*.cruds");
+    let put = |server: &Server, _: &str| server.put("Observation/o1", &mine, &amended("o1"));
+    site.is_in_doubt(&site.spoiled(Undone, Cut, put));
+    let kept = site.kept.lock().unwrap().last().unwrap().clone();
+    let behind = site.server.behind.as_ref().unwrap();
+    assert_eq!(behind.send("PUT", kept.below().0, &String::from_utf8(kept.body.clone()).unwrap()).0, 200, "it was made, late");
+    assert_eq!(site.server.get("Observation/o1", &mine).expect(200).json()["status"], "amended");
+    site.server.refused(&hidden(), 404, "AMANAT-REC-0001", "not-found");
+}
+
 /// An update that changes nothing, one that does, a deletion and a creation.
 fn transaction(changed: &str, deleted: &str, made: &str) -> Value {
     let put = |record: &Value, url: &str| json!({"resource": record, "request": {"method": "PUT", "url": url}});

@@ -67,6 +67,7 @@ impl UpstreamStore {
         let (announced, begun) = tokio::join!(self.announce(&entries), self.turns.begin(begun.collect()));
         announced?;
         begun?;
+        self.keep_raised(&changes).await?;
         let stored = self.send(&changes, &before).await?;
         self.standing.written(stored.iter().map(|(stored, _)| stored), &self.options.deciding);
         self.keep_labels(&changes, &stored).await?;
@@ -250,13 +251,29 @@ impl UpstreamStore {
         Ok(stored)
     }
 
-    /// Labels that the new content no longer tells.
+    /// Labels that the new content no longer tells, before it is sent: whether it ends in doubt or the gateway does, it may be made.
+    async fn keep_raised(&self, changes: &[Change]) -> Result<(), CommitError> {
+        let labelled = changes.iter().filter(|change| beyond(&change.marks, &Marks::default()).is_some());
+        let mut labels = Vec::new();
+        for (change, content) in labelled.filter_map(|change| Some((change, change.content.as_ref()?))) {
+            let new = self.crossing.record(&self.crossing.outgoing(change, content, self.clock.now())).map_err(Fault::from)?;
+            labels.extend(beyond(&change.marks, &new.facts.marks).map(|marks| (change.key.clone(), marks)));
+        }
+        self.keep(labels).await
+    }
+
+    /// Labels that the record as the server has it does not tell.
     async fn keep_labels(&self, changes: &[Change], stored: &[Written]) -> Result<(), CommitError> {
         let mut labels = Vec::new();
         for (change, (_, own)) in changes.iter().zip(stored) {
             let raised = own.as_ref().and_then(|own| beyond(&change.marks, own));
             labels.extend(raised.map(|marks| (change.key.clone(), marks)));
         }
+        labels.retain(|(key, marks)| self.labels.of(key).as_ref() != Some(marks));
+        self.keep(labels).await
+    }
+
+    async fn keep(&self, labels: Vec<(Key, Marks)>) -> Result<(), CommitError> {
         if labels.is_empty() {
             return Ok(());
         }
