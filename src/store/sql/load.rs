@@ -59,6 +59,7 @@ impl SqlStore {
             let alive = Alive::take(&mut writer.connection)?.ok_or_else(|| StoreError::Unavailable(LOADING.to_owned()))?;
             writer.writing();
             begin(&mut writer.connection)?;
+            never_whole(&mut writer.connection, true)?;
             writer.loading = true;
             Ok(alive)
         };
@@ -74,6 +75,7 @@ impl SqlStore {
     pub async fn finish_load(&self) -> Result<(), StoreError> {
         let finish = |writer: &mut Writer| {
             writer.writing();
+            never_whole(&mut writer.connection, false)?;
             finish(&mut writer.connection)?;
             writer.loading = false;
             // Whoever takes it now waits for its turn to write, and then finds nothing to finish.
@@ -184,6 +186,15 @@ fn finish(connection: &mut Connection) -> Result<(), StoreError> {
         once(connection, "ANALYZE record, record_patient, index_token, index_string, index_reference, index_date".to_owned())?;
     } else {
         sorting(connection, "MEMORY", WRITES_CACHED)?;
+    }
+    Ok(())
+}
+
+/// Whether PostgreSQL is kept from reading whole tables on this connection. It plans a kept statement for a table that is empty, and stays
+/// with that while a load fills it.
+fn never_whole(connection: &mut Connection, never: bool) -> QueryResult<()> {
+    if connection.dialect().is_postgres() {
+        once(connection, format!("SET enable_seqscan = {}", if never { "off" } else { "on" }))?;
     }
     Ok(())
 }
