@@ -17,10 +17,17 @@ impl Gateway {
         if let HistoryScope::Type(resource_type) = query.scope {
             self.view_trail(resource_type).await?;
         }
-        let page = self.parts.store.history(permit, query, from, self.bounds(query.count)).await?;
+        // Whether there is anything is asked even where nothing is to be shown.
+        let none = query.count == Some(0);
+        let asked = HistoryQuery { count: if none { Some(1) } else { query.count }, ..query.clone() };
+        let mut page = self.parts.store.history(permit, &asked, from, self.bounds(asked.count)).await?;
         let instance = matches!(query.scope, HistoryScope::Instance(_));
         if instance && page.versions.is_empty() && from.is_none() && query.since.is_none() && query.at.is_none() {
             return Err(Refusal::NotFound);
+        }
+        if none {
+            page.versions.clear();
+            page.next = None;
         }
         let path = history_path(query);
         let next_link = page.next.map(|cursor| self.next_link(permit, &path, &cursor)).transpose()?;

@@ -34,6 +34,17 @@ fn the_history_of_a_hidden_record_is_not_found() {
 }
 
 #[test]
+fn a_history_of_which_nothing_is_to_be_shown_is_there_all_the_same() {
+    let server = ward();
+    let app = server.patient("p1", "patient/*.rs");
+    let reply = server.get("Observation/o1/_history?_count=0", &app).expect(200).json();
+    assert!(reply["entry"].is_null() && reply["link"].as_array().unwrap().len() == 1, "{reply}");
+    for id in ["o2", "nope"] {
+        server.refused(&server.get(&format!("Observation/{id}/_history?_count=0"), &app), 404, "AMANAT-REC-0001", "not-found");
+    }
+}
+
+#[test]
 fn what_a_history_does_not_know_is_refused() {
     let server = ward();
     let all = server.system(ALL);
