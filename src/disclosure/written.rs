@@ -42,6 +42,14 @@ pub fn written(
 }
 
 impl Pending {
+    /// The same answer without its content (`HEAD`).
+    #[must_use]
+    pub fn bare(self) -> Self {
+        Self { body: Vec::new(), ..self }
+    }
+}
+
+impl Pending {
     /// The same answer, whose entry the commit has written.
     #[must_use]
     pub fn paid(mut self, receipt: Receipt) -> Self {

@@ -4,7 +4,7 @@ use super::{Errand, Gateway};
 use crate::access::Caller;
 use crate::disclosure::{Part, Pending, Visit, responses, unpack};
 use crate::fhir::bundle::BundleKind;
-use crate::fhir::{Interaction, Problem, Refusal, RouteOptions, interaction, rendering};
+use crate::fhir::{Interaction, Method, Problem, Refusal, RouteOptions, interaction, rendering};
 use std::sync::Arc;
 
 impl Gateway {
@@ -67,7 +67,7 @@ impl Gateway {
         };
         let answer = Box::pin(self.perform(caller, parsed, &mut inner)).await;
         *visit = inner.visit;
-        answer
+        if part.request.method == Method::Head { answer.map(Pending::bare) } else { answer }
     }
 
     /// What an entry asks for. A Bundle inside a Bundle's request is nothing that R4 knows.

@@ -61,6 +61,18 @@ fn each_entry_is_answered_as_if_it_had_come_alone() {
 }
 
 #[test]
+fn a_head_is_answered_without_content() {
+    let server = ward();
+    let app = server.patient("p1", "patient/Observation.cruds");
+    let heads = ["Observation/o1", "Observation?patient=p1"].map(|url| json!({"request": {"method": "HEAD", "url": url}}));
+    let reply = batch(&server, &app, &heads).expect(200).json();
+    for entry in reply["entry"].as_array().unwrap() {
+        assert_eq!((&entry["response"]["status"], &entry["resource"]), (&json!("200"), &Value::Null));
+    }
+    assert_eq!(reply["entry"][0]["response"]["etag"], "W/\"1\"");
+}
+
+#[test]
 fn a_refused_entry_leaves_the_others_alone() {
     let server = ward();
     let app = server.patient("p1", "patient/Observation.cruds");
