@@ -50,7 +50,11 @@ fn too_much() -> Problem {
 
 /// The search as it was understood, below the base: `Observation?patient=p1`.
 fn search_path(query: &SearchQuery) -> String {
+    let typed = query.applied.iter().any(|(name, _)| name == "_type");
     let member = match (query.types.as_slice(), &query.compartment) {
+        // As it was asked: `_type` narrows a search that names no type.
+        (_, None) if typed => "",
+        (_, Some(_)) if typed => "*",
         ([one], _) => one.name(),
         (_, Some(_)) => "*",
         _ => "",

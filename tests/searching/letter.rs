@@ -228,3 +228,26 @@ fn a_chain_leads_to_what_the_record_contains() {
     let reply = server.get("MedicationRequest?_include=MedicationRequest:medication&_id=r1", &all).expect(200);
     assert_eq!(reply.json()["entry"].as_array().unwrap().len(), 1, "it comes with the record");
 }
+
+#[test]
+fn the_types_of_a_search_are_told_as_they_were_asked() {
+    let server = Server::open();
+    let mut two = patient("p2", "Bano");
+    two["link"] = json!([{"other": {"reference": "Patient/p1"}, "type": "seealso"}]);
+    let results = ["o1", "o2"].map(|id| coded(id, "p1", "http://s", "a"));
+    server.seed(&[&[patient("p1", "Amin"), two][..], &results[..]].concat());
+    let all = server.system(ALL);
+    for (query, expected) in
+        [("?_type=Patient&_count=1", ["p1", "p2"]), ("Patient/p1/*?_type=Observation&_count=1", ["o1", "o2"])]
+    {
+        let first = server.get(query, &all).expect(200);
+        let second = server.get(&first.next().expect("two pages"), &all).expect(200);
+        let mut both = [matches(&first), matches(&second)].concat();
+        both.sort();
+        assert_eq!(both, expected, "{query}");
+        assert!(first.json()["link"][0]["url"].as_str().unwrap().ends_with(query), "{}", first.text());
+    }
+    for query in ["Patient/p1/*?_type=Organization", "Patient/p1/Observation?_type=Observation", "Patient?_type=Patient"] {
+        server.refused(&server.get(query, &all), 400, "AMANAT-IN-0002", "input:invalid");
+    }
+}

@@ -70,7 +70,7 @@ pub fn parse_search(
     options: &ParseOptions<'_>,
 ) -> Result<SearchQuery, Vec<Problem>> {
     let mut search = Search::new(types, compartment, options);
-    search.narrow_types(pairs, types.is_empty());
+    search.narrow_types(pairs, types.len() != 1);
     search.read_contained(pairs);
     // A parameter without a value is no error, and says nothing (R4 search § 3.1.1.3).
     for (name, value) in pairs.iter().filter(|(name, value)| name.is_empty() || !value.trim().is_empty()) {
@@ -110,21 +110,30 @@ impl<'o> Search<'o> {
         Self { reader, query, problems: Vec::new(), max_count: options.max_count, seen: Vec::new() }
     }
 
-    /// `_type` decides what the other parameters mean, so it is read before them.
-    fn narrow_types(&mut self, pairs: &[(String, String)], whole_system: bool) {
+    /// `_type` decides what the other parameters mean, so it is read before them. It narrows a search of the whole server, or of all that
+    /// a compartment has.
+    fn narrow_types(&mut self, pairs: &[(String, String)], open: bool) {
+        let members = if open { std::mem::take(&mut self.query.types) } else { Vec::new() };
         for (_, value) in pairs.iter().filter(|(name, value)| name == "_type" && !value.trim().is_empty()) {
-            if !whole_system || !self.query.types.is_empty() {
-                let text = "`_type` may come once, in a search of the whole server";
+            if !open || !self.query.types.is_empty() {
+                let text = "`_type` may come once, in a search of the whole server or of `*` in a compartment";
                 self.problems.push(Problem::of("invalid", text));
                 return;
             }
             for name in value.split(',') {
                 match ResourceType::parse(name) {
                     Some(resource_type) if self.query.types.contains(&resource_type) => {}
+                    Some(resource_type) if !members.is_empty() && !members.contains(&resource_type) => {
+                        self.problems
+                            .push(Problem::of("invalid", format!("`_type`: {resource_type} is no member of this compartment")));
+                    }
                     Some(resource_type) => self.query.types.push(resource_type),
                     None => self.problems.push(Problem::of("invalid", format!("`_type`: `{name}` is no resource type of R4"))),
                 }
             }
+        }
+        if self.query.types.is_empty() {
+            self.query.types = members;
         }
     }
 
