@@ -1,11 +1,16 @@
 //! How the database goes about the searches that `scripts/scale` measures: by an index at every table, whether what is asked for is rare
 //! or everywhere.
 
+use super::super::shared::question;
+use super::super::statement::Statement;
 use super::searches::{plan, plan_of_server};
 use super::*;
 use crate::access::{Condition, Verdicts};
 use crate::fhir::definitions::search_parameter;
 use crate::fhir::search::{ParseOptions, STANDARD, parse_search};
+use crate::store::StoreError;
+use crate::store::shared::Epoch;
+use diesel::sql_types::Text;
 
 /// Those of `docs/performance.md`, and some that are asked in the same way.
 const SEARCHES: [(ResourceType, &str); 14] = [
@@ -84,6 +89,24 @@ async fn the_measured_searches_read_no_table_whole() {
             }
         }
     }
+}
+
+/// Each request to a node of a server begins with this question: it takes the ends of indexes, however many records there are.
+#[tokio::test]
+async fn what_is_new_is_asked_of_the_ends_of_indexes() {
+    if server().is_none() {
+        return;
+    }
+    let world = crowd().await;
+    let types = [ResourceType::Consent, ResourceType::Group, ResourceType::Observation].map(|of| i64::from(of.code()));
+    let read = move |connection: &mut Connection| {
+        Statement::new("ANALYZE record").once().run(connection)?;
+        let asked = question(Dialect::Postgres, &types, Epoch { change: 2_000_000_000, kept: 0 });
+        Ok::<_, StoreError>(asked.explained(Dialect::Postgres).rows::<Text, String>(connection)?)
+    };
+    let steps = world.store.ledger.read(read).await.unwrap();
+    assert!(steps.iter().any(|step| step.contains("Index Only Scan Backward using record_news")), "{steps:#?}");
+    assert!(steps.iter().all(|step| !step.contains("Seq Scan on record")), "{steps:#?}");
 }
 
 /// What one patient has of a code lies in one stretch, of which both ends are sought: with one end alone everything behind it is read, and
