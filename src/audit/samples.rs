@@ -43,7 +43,7 @@ pub(super) fn touched(key: &str, version: Option<i64>) -> Touched {
 }
 
 fn ids() -> impl Strategy<Value = Id> {
-    "[A-Za-z0-9.-]{1,64}".prop_map(|text| Id::parse(&text).unwrap())
+    "[A-Za-z0-9.-]{1,64}".prop_filter_map("a step in an address", |text| Id::parse(&text))
 }
 
 fn types() -> impl Strategy<Value = ResourceType> {

@@ -3,7 +3,7 @@
 //! They take the same way as a client's transactions do, with the same checks and the same entries of the trail; what differs is when the
 //! database sorts what it keeps of them (`store::sql`, `begin_load`).
 
-use super::desk::{Desk, Wish, failed};
+use super::desk::{Desk, Wish, failed, refused};
 use super::places;
 use super::screen::{Failure, Screen, wait};
 use crate::fhir::{Id, Key, ResourceType};
@@ -150,6 +150,10 @@ impl Desk {
         let began = Instant::now();
         let (mut token, mut issued) = (self.loader().await?, Instant::now());
         let database = Arc::clone(&self.parts().store);
+        self.gateway()
+            .index_begins()
+            .await
+            .map_err(|refusal| Failure::Failed(format!("the store cannot be read: {refusal:?}")))?;
         database.begin_load().await.map_err(failed)?;
         let mut imported = Imported::default();
         let work = async {
