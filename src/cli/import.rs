@@ -150,10 +150,7 @@ impl Desk {
         let began = Instant::now();
         let (mut token, mut issued) = (self.loader().await?, Instant::now());
         let database = Arc::clone(&self.parts().store);
-        self.gateway()
-            .index_begins()
-            .await
-            .map_err(|refusal| Failure::Failed(format!("the store cannot be read: {refusal:?}")))?;
+        self.gateway().index_begins().await.map_err(|refusal| refused(&refusal))?;
         database.begin_load().await.map_err(failed)?;
         let mut imported = Imported::default();
         let work = async {
