@@ -94,10 +94,16 @@ impl Crossing {
 
     /// A text below the gateway's own base, however the other one is written in it.
     fn inwards<'t>(&self, bytes: &'t [u8]) -> Cow<'t, [u8]> {
-        let mut text = Cow::Borrowed(bytes);
-        if let Some(plain) = unescaped(bytes).filter(|plain| self.inward.iter().any(|rebase| rebase.is_in(plain))) {
-            text = Cow::Owned(plain);
+        let told = self.rebased(bytes);
+        // Escapes stay as they came, unless they hide an address.
+        match unescaped(&told).filter(|plain| self.inward.iter().any(|rebase| rebase.is_in(plain))) {
+            Some(plain) => Cow::Owned(self.rebased(&plain).into_owned()),
+            None => told,
         }
+    }
+
+    fn rebased<'t>(&self, bytes: &'t [u8]) -> Cow<'t, [u8]> {
+        let mut text = Cow::Borrowed(bytes);
         for rebase in &self.inward {
             if let Cow::Owned(new) = rebase.apply(&text) {
                 text = Cow::Owned(new);
