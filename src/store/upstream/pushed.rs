@@ -38,7 +38,8 @@ pub(super) fn pairs(criterion: &Criterion, crossing: &Crossing, refer: &Refer<'_
         Criterion::Match { parameter, modifier, values } => {
             let texts: Option<Vec<String>> = values.iter().map(|value| text(value, crossing, refer)).collect();
             let (name, texts) = (name(parameter, modifier)?, texts?);
-            one(name, texts.join(","))
+            // A parameter without a value is ignored: any code of the system that is implied.
+            if texts.iter().any(String::is_empty) { None } else { one(name, texts.join(",")) }
         }
         _ => None,
     }
