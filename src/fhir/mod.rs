@@ -41,6 +41,6 @@ pub use marks::{Confidentiality, Dates, Fact, FactSet, Interval, Marks, Mentions
 pub use methods::methods;
 pub use operation::{Called, Defined, OPERATIONS, Operation};
 pub use refusal::{Outcome, Problem, Refusal, Told, Touched};
-pub use request::{Headers, Method, Rendering, Request, Return, Summary, decode, encode, pairs};
+pub use request::{Headers, Method, Rendering, Request, Return, Summary, decode, encode, has_value, pairs};
 pub use resource_type::ResourceType;
 pub use route::{RouteOptions, interaction, rendering};

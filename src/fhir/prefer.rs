@@ -1,6 +1,6 @@
 //! How the caller wants the answer: `Prefer`, `Accept`, `_format`, `_pretty`, `_summary`, `_elements`.
 
-use super::{Problem, Refusal, Rendering, Return, Summary};
+use super::{Problem, Refusal, Rendering, Return, Summary, has_value};
 
 /// Reads the `Prefer` headers (RFC 7240): `return=`, and whether `handling=lenient`. The first of a name counts; unknown ones are ignored.
 pub fn prefer<'h>(headers: impl IntoIterator<Item = &'h str>) -> (Option<Return>, bool) {
@@ -35,8 +35,7 @@ pub fn rendering(pairs: &[(String, String)]) -> Result<Rendering, Refusal> {
     let mut rendering = Rendering::default();
     let mut problems = Vec::new();
     let mut format = None;
-    // A parameter without a value says nothing (R4 search § 3.1.1.3).
-    for (name, value) in pairs.iter().filter(|(_, value)| !value.trim().is_empty()) {
+    for (name, value) in pairs.iter().filter(|pair| has_value(pair)) {
         match name.as_str() {
             "_format" => format = Some(value.as_str()),
             "_pretty" => match value.as_str() {

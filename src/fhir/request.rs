@@ -152,6 +152,12 @@ pub fn pairs(query: &str) -> Result<Vec<(String, String)>, String> {
         .collect()
 }
 
+/// Whether a parameter has a value. One without says nothing, and a search goes on as if it were not there: forms send the fields that were
+/// left blank, too (R4 search § 3.1.1.1). Where a parameter decides which record is changed or meant, saying nothing is a mistake instead.
+pub fn has_value((_, value): &(String, String)) -> bool {
+    !value.trim().is_empty()
+}
+
 /// Resolves `+` and `%XX`. `None` when an escape is broken, or the result is not UTF-8 or holds NUL.
 pub fn decode(text: &str) -> Option<Cow<'_, str>> {
     if !text.bytes().any(|b| b == b'%' || b == b'+') {

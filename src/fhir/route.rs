@@ -5,7 +5,7 @@ use super::prefer::accepts_json;
 use super::search::{CustomParameters, ParseOptions, SearchQuery, parse_search};
 use super::{
     Called, CompartmentOwner, Defined, HistoryQuery, HistoryScope, Id, Instant, Interaction, Key, Method, Operation, Problem,
-    ReadConditions, Refusal, Rendering, Request, ResourceType, Span, Version, WriteCondition, decode, pairs, prefer,
+    ReadConditions, Refusal, Rendering, Request, ResourceType, Span, Version, WriteCondition, decode, has_value, pairs, prefer,
 };
 
 /// What the reading of a request depends on beside the request.
@@ -260,7 +260,7 @@ impl Route<'_> {
 
     /// What decides which record is changed: all of it is understood, and none of it is left out.
     fn selection(&self, resource_type: ResourceType, parameters: &[(String, String)]) -> Result<Box<SearchQuery>, Refusal> {
-        if let Some((name, _)) = parameters.iter().find(|(_, value)| value.trim().is_empty()) {
+        if let Some((name, _)) = parameters.iter().find(|pair| !has_value(pair)) {
             return Err(invalid(&format!("`{name}` has no value: a conditional interaction leaves out no parameter")));
         }
         let query = self.query(&[resource_type], None, parameters)?;

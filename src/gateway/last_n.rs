@@ -5,7 +5,7 @@ use super::{Errand, Gateway};
 use crate::access::{Caller, Permit};
 use crate::disclosure::{PageFrame, Pending, Row, kinds_of, searchset};
 use crate::fhir::search::SearchQuery;
-use crate::fhir::{Interaction, Operation, Problem, Refusal, Request, RouteOptions, encode, interaction};
+use crate::fhir::{Interaction, Operation, Problem, Refusal, Request, RouteOptions, encode, has_value, interaction};
 use crate::store::PageBounds;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -74,7 +74,7 @@ fn asked(query: &[(String, String)]) -> Result<(usize, String), Refusal> {
     let invalid = |text: &str| Refusal::Invalid(vec![Problem::of("invalid", text)]);
     let mut max = None;
     let mut search = Vec::new();
-    let query: Vec<&(String, String)> = query.iter().filter(|(_, value)| !value.trim().is_empty()).collect();
+    let query: Vec<&(String, String)> = query.iter().filter(|pair| has_value(pair)).collect();
     for (name, value) in &query {
         if name == "max" {
             let number = value.parse::<usize>().ok().filter(|number| (1..=MOST).contains(number) && max.is_none());

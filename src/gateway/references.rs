@@ -5,7 +5,7 @@ use super::write::Failed;
 use crate::access::Permit;
 use crate::disclosure::{Change, Draft, Guard};
 use crate::fhir::search::SearchQuery;
-use crate::fhir::{Interaction, Key, Need, Problem, Refusal, Request, RouteOptions, interaction, pairs};
+use crate::fhir::{Interaction, Key, Need, Problem, Refusal, Request, RouteOptions, has_value, interaction, pairs};
 use std::collections::HashMap;
 
 impl Gateway {
@@ -73,7 +73,7 @@ impl Gateway {
         if search.types.len() != 1 || search.criteria.is_empty() {
             return Err(unresolved(condition, "names no type or no condition"));
         }
-        if pairs(&request.query).is_ok_and(|all| all.iter().any(|(_, value)| value.trim().is_empty())) {
+        if pairs(&request.query).is_ok_and(|all| !all.iter().all(has_value)) {
             return Err(unresolved(condition, "has a parameter without a value"));
         }
         Ok(search)

@@ -1,6 +1,7 @@
 //! `_contained`, `_containedType` (R4 search § 3.1.1.5.9).
 
 use super::{Fault, Search};
+use crate::fhir::has_value;
 use crate::fhir::search::query::{Contained, Criterion, Modifier, SortKey, Value};
 
 impl Search<'_> {
@@ -14,7 +15,7 @@ impl Search<'_> {
 
     fn contained_of(&mut self, pairs: &[(String, String)]) -> Result<Option<Contained>, Fault> {
         let one = |wanted: &str| {
-            let given = pairs.iter().filter(|(name, value)| name == wanted && !value.trim().is_empty());
+            let given = pairs.iter().filter(|pair| pair.0 == wanted && has_value(pair));
             let mut all = given.map(|(_, value)| value.as_str());
             match (all.next(), all.next()) {
                 (found, None) => Ok(found),

@@ -18,7 +18,7 @@ pub(super) use criteria::Reader;
 use super::custom::CustomParameters;
 use super::query::{Criterion, ResultShape, SearchQuery, Total};
 use crate::fhir::definitions::is_unsearchable;
-use crate::fhir::{CompartmentOwner, Instant, Problem, Rendering, ResourceType};
+use crate::fhir::{CompartmentOwner, Instant, Problem, Rendering, ResourceType, has_value};
 
 /// What reading a query depends on, beside the query.
 #[derive(Debug, Clone, Copy)]
@@ -72,8 +72,7 @@ pub fn parse_search(
     let mut search = Search::new(types, compartment, options);
     search.narrow_types(pairs, types.len() != 1);
     search.read_contained(pairs);
-    // A parameter without a value is no error, and says nothing (R4 search § 3.1.1.3).
-    for (name, value) in pairs.iter().filter(|(name, value)| name.is_empty() || !value.trim().is_empty()) {
+    for (name, value) in pairs.iter().filter(|pair| pair.0.is_empty() || has_value(pair)) {
         match search.pair(name, value) {
             Ok(()) => search.query.applied.push((name.clone(), value.clone())),
             Err(Fault::Unknown(_)) if options.lenient && !naming::may_narrow(name) => search.query.ignored.push(name.clone()),
@@ -114,7 +113,7 @@ impl<'o> Search<'o> {
     /// a compartment has.
     fn narrow_types(&mut self, pairs: &[(String, String)], open: bool) {
         let members = if open { std::mem::take(&mut self.query.types) } else { Vec::new() };
-        for (_, value) in pairs.iter().filter(|(name, value)| name == "_type" && !value.trim().is_empty()) {
+        for (_, value) in pairs.iter().filter(|pair| pair.0 == "_type" && has_value(pair)) {
             if !open || !self.query.types.is_empty() {
                 let text = "`_type` may come once, in a search of the whole server or of `*` in a compartment";
                 self.problems.push(Problem::of("invalid", text));
