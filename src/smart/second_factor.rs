@@ -4,7 +4,8 @@
 use super::account::{ACR_FEDERATED, ACR_PASSKEY, ACR_TWO_FACTOR, Account, recovery_codes};
 use super::federation::Stranger;
 use super::passkey::{MOST_PASSKEYS, Made, Passkey, RelyingParty, Used};
-use super::people::{People, PeopleFault, Present, Whence};
+use super::people::{People, PeopleFault};
+use super::sessions::{Present, Whence};
 use super::state::{Kind, Stored};
 use super::store::ClientStoreError;
 use super::{secret, totp};
