@@ -38,13 +38,9 @@ impl Gateway {
 
     /// Notes that no earlier release has indexed anything, when there is nothing yet: what is taken in from now on need not be read again.
     pub(crate) async fn index_begins(&self) -> Result<(), Refusal> {
-        if self.parts.store.extraction_state().await?.is_some() {
+        let store = &self.parts.store;
+        if store.extraction_state().await?.is_some() || store.any_indexed().await? {
             return Ok(());
-        }
-        for of in ResourceType::ALL {
-            if !self.parts.store.records_after(*of, -1).await?.is_empty() {
-                return Ok(());
-            }
         }
         self.keep_reached(&Reached { extraction: EXTRACTION, types: ResourceType::ALL.len(), place: -1, records: 0 }).await
     }

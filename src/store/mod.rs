@@ -261,6 +261,11 @@ pub trait RecordStore: Send + Sync {
         Box::pin(async { Ok(()) })
     }
 
+    /// Whether there is a live record whose index this store keeps. Never an answer.
+    fn any_indexed(&self) -> Answering<'_, bool> {
+        Box::pin(async { Ok(false) })
+    }
+
     /// The next live records of a type behind a place, to be indexed anew. Never an answer. Empty at the end.
     fn records_after(&self, _of: ResourceType, _place: i64) -> Answering<'_, Vec<(i64, Row)>> {
         Box::pin(async { Ok(Vec::new()) })

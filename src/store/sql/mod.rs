@@ -343,6 +343,10 @@ impl RecordStore for SqlStore {
         Box::pin(self.ledger.submit(0, move |writer| reindex::anew(writer, entries)))
     }
 
+    fn any_indexed(&self) -> Answering<'_, bool> {
+        Box::pin(self.ledger.read(reindex::any))
+    }
+
     fn records_after(&self, of: ResourceType, place: i64) -> Answering<'_, Vec<(i64, Row)>> {
         Box::pin(self.ledger.read(move |connection| reindex::after(connection, of, place)))
     }

@@ -27,6 +27,9 @@ const AFTER: &str = concat!(
     " FROM record r INDEXED BY record_live WHERE r.type = ? AND r.deleted = 0 AND r.rid > ? ORDER BY r.rid LIMIT ?"
 );
 
+/// One live record, the first of an index: without an order PostgreSQL reads the table from its beginning, past all that was ever deleted.
+const ANY: &str = "SELECT r.rid FROM record r INDEXED BY record_live WHERE r.deleted = 0 ORDER BY r.type, r.rid LIMIT 1";
+
 /// Keeps the state of the parameters, and lets other nodes know in the same commit.
 pub(super) fn keep(connection: &mut Connection, state: Vec<u8>, tell: bool) -> Result<(), StoreError> {
     let text = "INSERT INTO setting (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value";
@@ -35,6 +38,16 @@ pub(super) fn keep(connection: &mut Connection, state: Vec<u8>, tell: bool) -> R
         Statement::new(text).bind(READY).bind(Vec::new()).run(connection)?;
     }
     Ok(())
+}
+
+/// The question for any live record.
+pub(super) fn any_live() -> Statement {
+    Statement::new(ANY)
+}
+
+/// Whether there is a live record.
+pub(super) fn any(connection: &mut Connection) -> Result<bool, StoreError> {
+    Ok(number(connection, any_live())?.is_some())
 }
 
 /// The next live records of a type.

@@ -112,6 +112,16 @@ async fn another_process_may_write_in_between() {
     assert_eq!(found.unwrap().matches.len(), 6);
 }
 
+#[tokio::test]
+async fn a_store_has_something_to_index_while_a_record_lives() {
+    let world = World::new();
+    assert!(!world.store.any_indexed().await.unwrap());
+    world.put(Record::new("Observation/o1", &["p1"])).await;
+    assert!(world.store.any_indexed().await.unwrap());
+    world.put(Record::new("Observation/o1", &["p1"]).over(1).deleted()).await;
+    assert!(!world.store.any_indexed().await.unwrap());
+}
+
 /// Not a promise, a figure to look at: `cargo test --lib ledger::costs -- --ignored --nocapture`.
 #[tokio::test]
 #[ignore = "prints times"]
