@@ -71,6 +71,13 @@ impl Statement {
         self
     }
 
+    /// Its text as PostgreSQL gets it.
+    #[cfg(test)]
+    pub(super) fn text_for_postgres(self) -> String {
+        let told = diesel::debug_query::<Pg, _>(&Typed::<()>(self, PhantomData).for_postgres()).to_string();
+        told.split(" -- binds:").next().unwrap_or_default().to_owned()
+    }
+
     /// Runs it; the number of rows changed.
     pub(super) fn run(self, connection: &mut Connection) -> QueryResult<usize> {
         self.count();

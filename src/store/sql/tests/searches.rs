@@ -330,11 +330,17 @@ pub(super) async fn plan_of_server(world: &World, permit: &Permit, query: &Searc
 /// The steps of SQLite's plan for the page of a query.
 pub(super) fn plan(world: &World, permit: &Permit, query: &SearchQuery) -> Vec<String> {
     let searched = Searched::new(Dialect::Sqlite, permit, Need::Search, query);
-    let read = |connection: &mut Connection| {
+    steps_of(world, |connection| {
         let driver = choose(connection, &searched)?;
-        let statement = select::statement(&searched, &driver, None, 20)?;
-        let rows =
-            statement.explained(Dialect::Sqlite).rows::<(BigInt, BigInt, BigInt, Text), (i64, i64, i64, String)>(connection)?;
+        select::statement(&searched, &driver, None, 20)
+    })
+}
+
+/// The steps of SQLite's plan for a statement.
+pub(super) fn steps_of(world: &World, statement: impl FnOnce(&mut Connection) -> Result<Statement, StoreError>) -> Vec<String> {
+    let read = |connection: &mut Connection| {
+        let explained = statement(connection)?.explained(Dialect::Sqlite);
+        let rows = explained.rows::<(BigInt, BigInt, BigInt, Text), (i64, i64, i64, String)>(connection)?;
         Ok::<_, StoreError>(rows.into_iter().map(|row| row.3).collect())
     };
     let Place::File(file) = world.store.ledger.place() else { return Vec::new() };
