@@ -28,6 +28,13 @@ pub(super) struct Pace {
 /// Four megabytes at a time; the log is begun anew at some forty.
 const PACE: Pace = Pace { beside: 1_000, long: 10_000, few: 100 };
 
+/// So many batches may go by before SQLite is asked how long the log is: it reads the question anew each time, and a page of entries more
+/// or less says nothing new.
+const UNASKED: u32 = 16;
+
+/// Of so many bytes together: of a record forty pages may be written for a kilobyte, so that some two thousand pages are not known of.
+const UNASKED_BYTES: usize = 64 << 10;
+
 /// How long the thread rests after it failed.
 const REST: Duration = Duration::from_secs(1);
 
@@ -36,6 +43,10 @@ pub(super) struct Fold {
     pace: Pace,
     /// The length at which the writer folds the rest itself, the next time.
     turn: u32,
+    /// Batches since SQLite was asked, and about their bytes.
+    unasked: (u32, usize),
+    /// The log is long: it is to be met with little left.
+    close: bool,
     nudge: Option<SyncSender<()>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -50,11 +61,28 @@ impl Fold {
         let (nudge, nudged) = sync_channel(1);
         let connection = place.connect(Use::Fold)?;
         let thread = spawn("fold", move || serve(connection, &nudged))?;
-        Ok(Self { pace: rhythm, turn: rhythm.long, nudge: Some(nudge), thread: Some(thread) })
+        Ok(Self { pace: rhythm, turn: rhythm.long, unasked: (0, 0), close: false, nudge: Some(nudge), thread: Some(thread) })
     }
 
-    /// To be called between two batches, with the writer's connection.
-    pub(super) fn look(&mut self, connection: &mut Connection) {
+    /// To be called between two batches, with the writer's connection, and about how many bytes the last one wrote.
+    pub(super) fn written(&mut self, connection: &mut Connection, bytes: usize) {
+        let (batches, before) = self.unasked;
+        self.unasked = (batches + 1, before.saturating_add(bytes));
+        if self.close || self.unasked.0 >= UNASKED || self.unasked.1 >= UNASKED_BYTES {
+            self.look(connection);
+        }
+    }
+
+    /// To be called when the writer has nothing to do.
+    pub(super) fn rested(&mut self, connection: &mut Connection) {
+        if self.unasked.0 > 0 {
+            self.look(connection);
+        }
+    }
+
+    fn look(&mut self, connection: &mut Connection) {
+        self.unasked = (0, 0);
+        self.close = false;
         let Some(length) = length(connection) else { return };
         if length.pages < self.pace.long {
             self.turn = self.pace.long;
@@ -62,6 +90,7 @@ impl Fold {
         let due = length.pages >= self.turn;
         let left = length.left();
         if left > if due { self.pace.few } else { self.pace.beside } {
+            self.close = due;
             self.nudge();
         } else if due {
             // A reader that is at work keeps the log as it is: then it is tried again when it has grown some more.
@@ -132,7 +161,7 @@ fn length(connection: &mut Connection) -> Option<Length> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Fold, Length, Pace, length};
+    use super::{Fold, Length, Pace, UNASKED, UNASKED_BYTES, length};
     use crate::store::sql::connection::{Connection, FilePlace, Use, number};
     use crate::store::sql::statement::Statement;
 
@@ -161,7 +190,7 @@ mod tests {
         let (mut before, mut anew) = (0, 0);
         for at in 0..1_000 {
             some(&mut writer, at);
-            fold.look(&mut writer);
+            fold.written(&mut writer, 500);
             let pages = length(&mut writer).unwrap().pages;
             anew += u32::from(pages < before);
             assert!(pages < 12_000, "{pages}");
@@ -177,6 +206,55 @@ mod tests {
         assert!(anew >= 1);
         drop(fold);
         assert_eq!(number(&mut writer, Statement::new("SELECT count(*) FROM t")).unwrap(), Some(20_000));
+    }
+
+    #[test]
+    fn the_length_is_asked_for_now_and_then_and_always_where_it_counts() {
+        let (_folder, place, mut writer) = opened();
+        let mut fold = Fold::paced(&place, Pace { beside: 1, long: 1_000, few: 1 }).unwrap();
+        for batches in 1..UNASKED {
+            some(&mut writer, batches.into());
+            fold.written(&mut writer, 500);
+            assert_eq!(fold.unasked.0, batches);
+        }
+        assert_eq!(length(&mut writer).map(|length| length.folded), Some(0), "nobody was asked to fold");
+        fold.written(&mut writer, 500);
+        assert_eq!(fold.unasked, (0, 0), "after some batches");
+        fold.written(&mut writer, UNASKED_BYTES);
+        assert_eq!(fold.unasked, (0, 0), "after a large one");
+        some(&mut writer, 0);
+        fold.written(&mut writer, 500);
+        assert_eq!(fold.unasked, (1, 500));
+        fold.rested(&mut writer);
+        assert_eq!(fold.unasked, (0, 0), "when nothing is asked for");
+        fold.rested(&mut writer);
+        drop(fold);
+        assert_eq!(length(&mut writer).map(Length::left), Some(0), "what was found was folded");
+    }
+
+    #[test]
+    fn a_long_log_is_watched_until_little_of_it_is_left() {
+        let (_folder, place, mut writer) = opened();
+        let mut reader = place.connect(Use::Read).unwrap();
+        some(&mut writer, 0);
+        Statement::new("BEGIN").run(&mut reader).unwrap();
+        number(&mut reader, Statement::new("SELECT count(*) FROM t")).unwrap();
+        some(&mut writer, 1);
+        let mut fold = Fold::paced(&place, Pace { beside: 1_000, long: 10, few: 0 }).unwrap();
+        fold.look(&mut writer);
+        assert!(fold.close, "the reader keeps more of it than the writer folds");
+        fold.written(&mut writer, 1);
+        assert_eq!(fold.unasked, (0, 0), "after each batch");
+        Statement::new("ROLLBACK").run(&mut reader).unwrap();
+        let mut patience = 2_000;
+        while fold.close && patience > 0 {
+            std::thread::sleep(std::time::Duration::from_millis(5));
+            fold.written(&mut writer, 1);
+            patience -= 1;
+        }
+        some(&mut writer, 2);
+        assert!(length(&mut writer).unwrap().pages < 40, "and begun anew");
+        drop(fold);
     }
 
     #[test]

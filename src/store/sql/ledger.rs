@@ -273,16 +273,17 @@ fn write_all(mut writer: Writer, alive: &Alive) {
     let mut sought = Instant::now();
     loop {
         match alive.jobs.take() {
-            Next::Batch(batch) => {
+            Next::Batch(batch, bytes) => {
                 writer.settle(batch);
                 super::statement::bound_kept(&mut writer.connection);
-                writer.fold();
+                writer.fold(bytes);
                 if sought.elapsed() > SEEK {
                     writer.seek_lead();
                     sought = Instant::now();
                 }
             }
             Next::Quiet => {
+                writer.fold_rest();
                 writer.try_again();
                 writer.look_around();
             }

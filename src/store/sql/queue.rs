@@ -22,6 +22,9 @@ const BATCH_BYTES: usize = 16 << 20;
 /// comes back at once.
 const YIELDS: usize = 4;
 
+/// What a job that does not say how large it is counts for, in bytes that are written.
+const UNKNOWN: usize = 64 << 10;
+
 /// How long nothing may be asked before the writer is told so.
 const QUIET: Duration = Duration::from_secs(1);
 
@@ -33,8 +36,8 @@ pub(super) struct Waiting {
 
 /// What the writer is to do next.
 pub(super) enum Next {
-    /// Commit these.
-    Batch(Vec<Box<dyn Job>>),
+    /// Commit these, of about so many bytes.
+    Batch(Vec<Box<dyn Job>>, usize),
     /// Nothing was asked for a while.
     Quiet,
     /// End: nothing waits and nothing will come.
@@ -98,7 +101,8 @@ impl Queue {
             std::thread::yield_now();
             state = self.state();
         }
-        Next::Batch(state.batch())
+        let (jobs, bytes) = state.batch();
+        Next::Batch(jobs, bytes)
     }
 
     /// Takes no more. What waits is still to be taken.
@@ -128,17 +132,18 @@ impl Queue {
 }
 
 impl State {
-    /// As many as one commit takes: one at least.
-    fn batch(&mut self) -> Vec<Box<dyn Job>> {
-        let (mut count, mut bytes) = (0, 0);
+    /// As many as one commit takes, one at least, and about how many bytes they write.
+    fn batch(&mut self) -> (Vec<Box<dyn Job>>, usize) {
+        let (mut count, mut bytes, mut written) = (0, 0, 0_usize);
         for waiting in &self.jobs {
             if count == BATCH || bytes >= BATCH_BYTES {
                 break;
             }
             count += 1;
             bytes += waiting.bytes;
+            written += if waiting.bytes == 0 { UNKNOWN } else { waiting.bytes };
         }
         self.bytes = self.bytes.saturating_sub(bytes);
-        self.jobs.drain(..count).map(|waiting| waiting.job).collect()
+        (self.jobs.drain(..count).map(|waiting| waiting.job).collect(), written)
     }
 }

@@ -359,10 +359,17 @@ impl Writer {
         }
     }
 
-    /// Sees to it that the log does not become too long. To be called between two batches.
-    pub(super) fn fold(&mut self) {
+    /// Sees to it that the log does not become too long. To be called between two batches, with about how many bytes the last one wrote.
+    pub(super) fn fold(&mut self, bytes: usize) {
         if let Some(fold) = &mut self.fold {
-            fold.look(&mut self.connection);
+            fold.written(&mut self.connection, bytes);
+        }
+    }
+
+    /// The same when nobody asks for anything.
+    pub(super) fn fold_rest(&mut self) {
+        if let Some(fold) = &mut self.fold {
+            fold.rested(&mut self.connection);
         }
     }
 
