@@ -1,6 +1,7 @@
 //! Every consent of the store, compiled, by patient: an immutable snapshot that a write replaces at the cost of a few hundred pointers.
 
 use super::compiled::Compiled;
+use super::placed::Placed;
 use super::shards::Shards;
 use crate::fhir::{Id, Key, Version};
 use std::collections::BTreeSet;
@@ -11,7 +12,8 @@ use std::sync::Arc;
 pub struct Directory {
     epoch: u64,
     patients: Shards<Id, Arc<[Held]>>,
-    placed: Shards<Key, Placed>,
+    /// Whose consent each is.
+    placed: Placed<Id>,
 }
 
 /// A consent of a patient.
@@ -21,16 +23,9 @@ struct Held {
     consent: Arc<Compiled>,
 }
 
-/// Where a consent stands, and the version that put it there: an older one that arrives late changes nothing.
-#[derive(Debug, Clone)]
-struct Placed {
-    version: Version,
-    patient: Option<Id>,
-}
-
 impl Default for Directory {
     fn default() -> Self {
-        Self { epoch: 0, patients: Shards::new(), placed: Shards::new() }
+        Self { epoch: 0, patients: Shards::new(), placed: Placed::new() }
     }
 }
 
@@ -50,11 +45,10 @@ impl Directory {
 
     /// The same in place. Gives the patients whose verdicts this can alter, for [`super::Ruling::revised`].
     pub fn put(&mut self, key: &Key, version: Version, consent: Option<Compiled>) -> BTreeSet<Id> {
-        let known = self.placed.find(key);
-        if known.is_some_and(|known| known.version >= version) {
+        if self.placed.knows(key, version) {
             return BTreeSet::new();
         }
-        let before = known.and_then(|known| known.patient.clone());
+        let before = self.placed.find(key).cloned();
         let consent = consent.filter(Compiled::counts).map(Arc::new);
         let patient = consent.as_ref().and_then(|consent| consent.patient.clone());
         if let Some(before) = &before {
@@ -67,15 +61,13 @@ impl Directory {
             self.epoch += 1;
         }
         let touched = before.into_iter().chain(patient.clone()).collect();
-        self.placed.insert(key.clone(), Placed { version, patient });
+        self.placed.put(key, version, patient);
         touched
     }
 
     /// Lets whatever version is put next of this consent count, an older one too: who keeps it says that it is the current one.
     pub fn reopen(&mut self, key: &Key) {
-        if let Some(placed) = self.placed.find(key).cloned() {
-            self.placed.insert(key.clone(), Placed { version: Version(i64::MIN), ..placed });
-        }
+        self.placed.reopen(key);
     }
 
     /// Whether there is any consent of this patient.
@@ -85,12 +77,12 @@ impl Directory {
 
     /// The consents that stand, each with the version that put it there.
     pub fn standing(&self) -> impl Iterator<Item = (&Key, Version)> {
-        self.placed.iter().filter(|(_, placed)| placed.patient.is_some()).map(|(key, placed)| (key, placed.version))
+        self.placed.standing()
     }
 
     /// The version of a consent that is known, standing or not.
     pub fn version_of(&self, key: &Key) -> Option<Version> {
-        self.placed.find(key).map(|placed| placed.version)
+        self.placed.version_of(key)
     }
 
     /// The consents of a patient, grouped by family.

@@ -2,6 +2,7 @@
 //! a write replaces (`consent` § 2.1, actors).
 
 use super::name::Name;
+use super::placed::Placed;
 use super::requester::is_membership;
 use super::shards::Shards;
 use super::site::Site;
@@ -19,18 +20,11 @@ const DEPTH: usize = 4;
 #[derive(Debug, Clone)]
 pub struct Memberships {
     epoch: u64,
-    records: Shards<Key, Placed>,
+    records: Placed<Arc<Belonging>>,
     /// Records that take somebody in, by whom they name.
     inward: Shards<Key, BTreeSet<Key>>,
     /// Records that go by an identifier.
     called: Shards<String, BTreeSet<Key>>,
-}
-
-#[derive(Debug, Clone)]
-struct Placed {
-    version: Version,
-    /// `None` once deleted.
-    record: Option<Arc<Belonging>>,
 }
 
 /// What one record says about who belongs to whom.
@@ -59,7 +53,7 @@ struct Tie {
 
 impl Default for Memberships {
     fn default() -> Self {
-        Self { epoch: 0, records: Shards::new(), inward: Shards::new(), called: Shards::new() }
+        Self { epoch: 0, records: Placed::new(), inward: Shards::new(), called: Shards::new() }
     }
 }
 
@@ -83,29 +77,26 @@ impl Memberships {
 
     /// The records that stand, each with its version.
     pub fn standing_records(&self) -> impl Iterator<Item = (&Key, Version)> {
-        self.records.iter().filter(|(_, placed)| placed.record.is_some()).map(|(key, placed)| (key, placed.version))
+        self.records.standing()
     }
 
     /// The version of a record that is known, standing or not.
     pub fn version_of(&self, key: &Key) -> Option<Version> {
-        self.records.find(key).map(|placed| placed.version)
+        self.records.version_of(key)
     }
 
     /// Lets whatever version is put next of this record count, an older one too: who keeps it says that it is the current one.
     pub fn reopen(&mut self, key: &Key) {
-        if let Some(placed) = self.records.find(key).cloned() {
-            self.records.insert(key.clone(), Placed { version: Version(i64::MIN), ..placed });
-        }
+        self.records.reopen(key);
     }
 
     /// Takes over a version of a record; `None` for its deletion. An older version than the one known, and a record of a type that
     /// does not matter, change nothing.
     pub fn put(&mut self, key: &Key, version: Version, document: Option<&Document>, site: &Site) {
-        let known = self.records.find(key);
-        if !Self::TYPES.contains(&key.resource_type) || known.is_some_and(|known| known.version >= version) {
+        if !Self::TYPES.contains(&key.resource_type) || self.records.knows(key, version) {
             return;
         }
-        let before = known.and_then(|known| known.record.clone());
+        let before = self.records.find(key).cloned();
         let after = document.map(|document| Arc::new(Belonging::read(key, document.root(), site)));
         if before != after {
             self.epoch += 1;
@@ -116,7 +107,7 @@ impl Memberships {
                 self.index(key, after, true);
             }
         }
-        self.records.insert(key.clone(), Placed { version, record: after });
+        self.records.put(key, version, after);
     }
 
     /// Are the members of this group, team, role or service known? Of other records always, as these mean themselves.
@@ -152,7 +143,7 @@ impl Memberships {
     }
 
     fn record(&self, key: &Key) -> Option<&Belonging> {
-        self.records.find(key).and_then(|placed| placed.record.as_deref())
+        self.records.find(key).map(AsRef::as_ref)
     }
 
     fn listed(&self, key: &Key, depth: usize) -> bool {

@@ -16,6 +16,7 @@ mod directory;
 mod labels;
 mod memberships;
 mod name;
+mod placed;
 mod problems;
 mod program;
 pub mod reference;
