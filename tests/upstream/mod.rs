@@ -14,5 +14,6 @@ mod recall;
 mod rows;
 mod sameness;
 mod several;
+mod sick;
 mod standing;
 mod writes;

@@ -48,11 +48,6 @@ impl Fault {
     pub(super) fn wrong(why: impl Into<String>) -> Self {
         Self::Wrong(why.into())
     }
-
-    /// Whether the server is to blame for it, so that going on asking makes little sense.
-    pub(super) fn counts(&self) -> bool {
-        matches!(self, Self::Unreachable(_) | Self::Slow(_) | Self::Status(500..))
-    }
 }
 
 impl From<CrossingFault> for Fault {

@@ -8,6 +8,9 @@ use crate::fhir::{Key, ResourceType};
 use arc_swap::ArcSwap;
 use std::sync::Arc;
 
+/// An id that nobody gives a record.
+pub(super) const NOBODY: &str = "amanat-probe-nobody";
+
 /// A FHIR server.
 pub(super) struct Peer {
     pub(super) base: String,
@@ -20,12 +23,12 @@ pub(super) struct Peer {
 }
 
 impl Peer {
-    /// Prepares the way; nothing is sent yet.
-    pub(super) fn new(options: &UpstreamOptions, clock: &Clock) -> Result<Self, String> {
+    /// Prepares the way to a server that keeps this type, among others; nothing is sent yet.
+    pub(super) fn new(options: &UpstreamOptions, of: ResourceType, clock: &Clock) -> Result<Self, String> {
         Ok(Self {
             base: options.base.clone(),
             aliases: options.aliases.clone(),
-            wire: Wire::new(options, clock)?,
+            wire: Wire::new(options, format!("{of}/{NOBODY}"), clock)?,
             abilities: ArcSwap::default(),
             narrowing: options.narrowing,
             demand_self_link: options.demand_self_link,
@@ -50,8 +53,12 @@ pub(super) struct Peers {
 
 impl Peers {
     pub(super) fn new(options: &UpstreamOptions, clock: &Clock) -> Result<Self, String> {
-        let other = |(types, options): &(Vec<ResourceType>, UpstreamOptions)| Ok((types.clone(), Peer::new(options, clock)?));
-        Ok(Self { first: Peer::new(options, clock)?, others: options.others.iter().map(other).collect::<Result<_, String>>()? })
+        let other = |(types, options): &(Vec<ResourceType>, UpstreamOptions)| {
+            let of = types.first().copied().unwrap_or(ResourceType::Patient);
+            Ok((types.clone(), Peer::new(options, of, clock)?))
+        };
+        let others = options.others.iter().map(other).collect::<Result<_, String>>()?;
+        Ok(Self { first: Peer::new(options, ResourceType::Patient, clock)?, others })
     }
 
     /// The one that keeps a type.

@@ -6,7 +6,7 @@
 use super::UpstreamStore;
 use super::abilities::{self, Abilities};
 use super::fault::Fault;
-use super::peer::Peer;
+use super::peer::{NOBODY, Peer};
 use super::wire::Ask;
 use crate::fhir::{Id, ResourceType, Version, pairs};
 use crate::store::Served;
@@ -32,8 +32,6 @@ fn noticed(what: &'static str, good: bool, seen: impl Into<String>) -> Noticed {
     Noticed { what, good, needed: false, seen: seen.into() }
 }
 
-/// An id that nobody gives a record.
-const NOBODY: &str = "amanat-probe-nobody";
 /// Bytes of a CapabilityStatement. Its tree takes several times as much.
 const LARGEST: usize = 8 << 20;
 /// Bytes of an answer to a question of which one record at most is expected.

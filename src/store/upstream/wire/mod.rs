@@ -13,7 +13,7 @@ use super::fault::Fault;
 use crate::clock::Clock;
 use crate::fhir::Instant;
 use badge::Badge;
-use breaker::Breaker;
+use breaker::{Breaker, Pass, Sign};
 use hands::{Body, Hands, Head};
 use http_body_util::Full;
 use hyper::body::Bytes;
@@ -33,6 +33,10 @@ const PAUSE_MILLIS: u64 = 100;
 const PATIENCE: u32 = 2;
 /// Seconds after which to ask again a server that is busy and does not say for how long.
 const UNTOLD: u32 = 5;
+/// How long a server that works takes to answer the harmless question, at most.
+const SOON: Duration = Duration::from_secs(5);
+/// Bytes of that answer that are looked at.
+const FEW: usize = 64 << 10;
 /// Seconds that anybody is told to wait, at most.
 const LONGEST: i64 = 3_600;
 
@@ -120,7 +124,8 @@ impl Answer {
     /// The next bytes; `None` at the end.
     pub(super) async fn chunk(&mut self) -> Result<Option<Bytes>, Fault> {
         let Some(piece) = self.body.next().await else { return Ok(None) };
-        let piece = piece.inspect_err(|_| self.verdict.failed = Some(true))?;
+        // Whether it is slow or breaks off: it is there, and may answer others.
+        let piece = piece.inspect_err(|_| self.verdict.sign = Some(Sign::Odd))?;
         self.left = self.left.checked_sub(piece.len()).ok_or_else(|| Fault::wrong("the answer is too large"))?;
         Ok(Some(piece))
     }
@@ -157,6 +162,8 @@ pub(super) struct Wire {
     hands: Hands,
     badge: Badge,
     breaker: Arc<Breaker>,
+    /// What it is asked to see whether it works.
+    harmless: Ask,
     /// It has answered at least once what it was asked.
     answered: AtomicBool,
     turns: Arc<Semaphore>,
@@ -168,13 +175,14 @@ pub(super) struct Wire {
 }
 
 impl Wire {
-    /// Prepares; nothing is sent yet.
-    pub(super) fn new(options: &UpstreamOptions, clock: &Clock) -> Result<Self, String> {
+    /// Prepares; nothing is sent yet. `harmless`: the address of a record that a sound server looks up quickly, there or not.
+    pub(super) fn new(options: &UpstreamOptions, harmless: String, clock: &Clock) -> Result<Self, String> {
         Ok(Self {
             base: options.base.clone(),
             hands: Hands::start(options)?,
             badge: Badge::new(options.credentials.clone()),
             breaker: Arc::default(),
+            harmless: Ask { headers: vec![(CACHE_CONTROL, "no-cache".to_owned())], ..Ask::get(harmless) },
             answered: AtomicBool::new(false),
             turns: Arc::new(Semaphore::new(options.in_flight.max(1))),
             turns_beside: Arc::new(Semaphore::new(options.in_flight.max(1))),
@@ -247,20 +255,38 @@ impl Wire {
     }
 
     async fn attempt(&self, ask: &Ask) -> Result<(Head, Verdict), Fault> {
-        self.breaker.pass(Moment::now())?;
-        let mut verdict = Verdict { breaker: Arc::clone(&self.breaker), failed: None };
+        if self.breaker.pass(Moment::now())? == Pass::Ask {
+            let _asking = Asking(&self.breaker);
+            let well = self.is_well().await;
+            metrics::counter!("amanat_upstream_questions_total", "answer" => if well { "well" } else { "sick" }).increment(1);
+            self.breaker.answered(well, Moment::now())?;
+        }
+        let mut verdict = Verdict { breaker: Arc::clone(&self.breaker), sign: None };
         let outcome = self.exchange(ask).await;
-        verdict.failed = Some(match &outcome {
-            Ok(head) => matches!(head.status, 500 | 502..=504),
-            Err(fault) => fault.counts(),
+        verdict.sign = Some(match &outcome {
+            Ok(head) => Sign::of_status(head.status),
+            Err(fault) => Sign::of_fault(fault),
         });
         let head = outcome?;
-        if verdict.failed == Some(false) {
-            self.breaker.begun();
-        }
         metrics::counter!("amanat_upstream_answers_total", "http" => protocol(head.version)).increment(1);
         self.answered.fetch_or(head.status < 400, Ordering::AcqRel);
         Ok((head, verdict))
+    }
+
+    /// Whether the server answers something that no caller chose, soon and to the end.
+    async fn is_well(&self) -> bool {
+        let asked = async {
+            let Head { status, mut body, .. } = self.exchange(&self.harmless).await?;
+            let mut bytes = 0;
+            while let Some(piece) = body.next().await {
+                bytes += piece?.len();
+                if bytes > FEW {
+                    break;
+                }
+            }
+            Ok::<_, Fault>(Sign::of_status(status) == Sign::Well)
+        };
+        matches!(timeout(SOON, asked).await, Ok(Ok(true)))
     }
 
     async fn exchange(&self, ask: &Ask) -> Result<Head, Fault> {
@@ -295,15 +321,23 @@ impl Wire {
 struct Verdict {
     breaker: Arc<Breaker>,
     /// `None` for a request that was given up before it could tell anything.
-    failed: Option<bool>,
+    sign: Option<Sign>,
 }
 
 impl Drop for Verdict {
     fn drop(&mut self) {
-        match self.failed {
-            Some(failed) => self.breaker.note(failed, Moment::now()),
-            None => self.breaker.forget(),
+        if let Some(sign) = self.sign {
+            self.breaker.note(sign, Moment::now());
         }
+    }
+}
+
+/// Somebody asks the server how it is. Whoever gives that up leaves it to the next.
+struct Asking<'w>(&'w Breaker);
+
+impl Drop for Asking<'_> {
+    fn drop(&mut self) {
+        self.0.forget();
     }
 }
 
