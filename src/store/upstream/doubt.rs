@@ -22,7 +22,7 @@ pub(super) fn certain(answer: Result<Answer, Fault>) -> Result<Answer, Fault> {
 /// What is told of a change that was sent, when its end cannot be found out.
 pub(super) fn unsure(fault: Fault) -> CommitError {
     match fault {
-        Fault::Unreachable(_) | Fault::Slow(_) | Fault::Status(502 | 504 | 520..) => {
+        Fault::Unreachable(_) | Fault::Lost(_) | Fault::Slow(_) | Fault::Status(502 | 504 | 520..) => {
             CommitError::Store(StoreError::InDoubt(fault.to_string()))
         }
         told => told.into(),

@@ -10,6 +10,9 @@ pub(super) enum Fault {
     /// No connection.
     #[error("the upstream cannot be reached: {0}")]
     Unreachable(String),
+    /// There was a connection, and it ended without an answer.
+    #[error("the upstream broke off: {0}")]
+    Lost(String),
     /// It took too long.
     #[error("the upstream did not answer in time ({0})")]
     Slow(&'static str),
@@ -75,7 +78,7 @@ impl From<Fault> for StoreError {
             Fault::Wrong(_) | Fault::Status(_) => Self::Untrusted(fault.to_string()),
             Fault::Costly(bound) => Self::Costly(bound),
             Fault::Asked(what) => Self::Asked(Box::new(Problem::of("not-supported", what))),
-            Fault::Unreachable(_) | Fault::Own(_) => Self::Unavailable(fault.to_string()),
+            Fault::Unreachable(_) | Fault::Lost(_) | Fault::Own(_) => Self::Unavailable(fault.to_string()),
         }
     }
 }

@@ -40,7 +40,7 @@ impl Sign {
     pub(super) fn of_fault(fault: &Fault) -> Self {
         match fault {
             Fault::Unreachable(_) => Self::Away,
-            Fault::Slow(_) => Self::Odd,
+            Fault::Slow(_) | Fault::Lost(_) => Self::Odd,
             _ => Self::Well,
         }
     }

@@ -154,7 +154,8 @@ fn stay(wire: Wire, patience: Patience) -> Result<mpsc::UnboundedSender<Job>, St
 async fn asked(wire: &Wire, request: Request<Full<Bytes>>, patience: Patience) -> Result<Response<Incoming>, Fault> {
     match timeout(patience.answer, wire.request(request)).await {
         Err(_) => Err(Fault::Slow("the head of the answer")),
-        Ok(Err(fault)) => Err(Fault::Unreachable(chain(&fault))),
+        Ok(Err(fault)) if fault.is_connect() => Err(Fault::Unreachable(chain(&fault))),
+        Ok(Err(fault)) => Err(Fault::Lost(chain(&fault))),
         Ok(Ok(response)) => Ok(response),
     }
 }

@@ -234,7 +234,7 @@ impl Wire {
     /// How long it wishes to be left alone before it is asked again; `None` when asking again makes no sense.
     fn patience(&self, outcome: Result<&Head, &Fault>) -> Option<Duration> {
         match outcome {
-            Ok(Head { status: 502 | 504, .. }) | Err(Fault::Unreachable(_)) => Some(Duration::ZERO),
+            Ok(Head { status: 502 | 504, .. }) | Err(Fault::Unreachable(_) | Fault::Lost(_)) => Some(Duration::ZERO),
             Ok(Head { status: 429 | 503, headers, .. }) => {
                 let wished = self.retry_after(headers).unwrap_or(0);
                 (wished <= PATIENCE).then(|| Duration::from_secs(wished.into()))
