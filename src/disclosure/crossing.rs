@@ -42,7 +42,7 @@ impl Crossing {
     /// Between `base`, the gateway's own, and `theirs`: the base under which the other server is called, and any others that it uses
     /// of itself. At most so many bytes of records that came are kept with what is known of them; with 0 none.
     pub fn new(labelling: Labelling, base: &str, theirs: &[String], kept: u64) -> Self {
-        let inward = theirs.iter().map(|one| Rebase::new(one, base)).collect();
+        let inward = theirs.iter().map(|one| Rebase::of_any_form(one, base)).collect();
         let outward = Rebase::new(base, theirs.first().map_or(base, String::as_str));
         Self { labelling, base: base.into(), known: Recall::new(kept), inward, outward }
     }

@@ -1,6 +1,7 @@
 //! The gateway in front of a FHIR server: the same answers as over its own store, whatever the server does.
 
 mod acknowledged;
+mod addresses;
 mod asked;
 mod credentials;
 mod doubt;

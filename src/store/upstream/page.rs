@@ -6,6 +6,7 @@ use super::peer::Peer;
 use super::wire::{Answer, Ask};
 use crate::disclosure::{Arrived, Envelope};
 use crate::fhir::pairs;
+use crate::fhir::rebase::Base;
 use hyper::body::{Buf as _, Bytes};
 
 /// A Bundle of the server behind, while it is read.
@@ -51,8 +52,8 @@ impl Peer {
     /// A link of the server below its own base; anywhere else it is not followed.
     pub(super) fn below_base(&self, url: &str) -> Result<String, Fault> {
         let bases = std::iter::once(&self.base).chain(&self.aliases);
-        for base in bases {
-            if let Some(rest) = url.strip_prefix(base.as_str()) {
+        for base in bases.filter_map(|base| Base::read(base)) {
+            if let Some(rest) = base.strip(url) {
                 match rest.as_bytes().first() {
                     Some(b'/') => return safe(rest.trim_start_matches('/')),
                     Some(b'?') => return safe(rest),
