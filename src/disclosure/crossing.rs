@@ -2,11 +2,12 @@
 //! the way out. Nothing that the other server says of a record is believed but its content; facts are computed from that.
 
 use super::echo::is_echo;
+use super::fragment::{is_part, is_redacted};
 use super::known::{Kind, Known, Recall};
 use super::taken::Taken;
 use super::{Change, Forwarded, Row};
 use crate::consent::Labelling;
-use crate::fhir::json::{Document, Element, PiecesFault};
+use crate::fhir::json::{Document, PiecesFault};
 use crate::fhir::rebase::{Rebase, unescaped};
 use crate::fhir::{Facts, Id, Instant, Key, ResourceType, Version, belongs_with, patients_of};
 use std::borrow::Cow;
@@ -24,6 +25,9 @@ pub enum CrossingFault {
     /// It is a part of a record, which nobody asked for: what is not there decides, too.
     #[error("it is a part of a record (SUBSETTED)")]
     Part,
+    /// The whole of a record that came in part is older than the part.
+    #[error("a record that came in part is an earlier version under its own address")]
+    Earlier,
     /// It is no Bundle, or one that is damaged.
     #[error("it is no Bundle: {0}")]
     NoBundle(#[from] PiecesFault),
@@ -66,11 +70,30 @@ impl Crossing {
     /// # Errors
     /// [`CrossingFault`]
     pub fn record(&self, bytes: &[u8]) -> Result<Taken, CrossingFault> {
+        self.whole_record(bytes, false)
+    }
+
+    /// Reads what is under a record's own address, where nothing was asked that cuts: that is the whole, though it may have been stored with
+    /// the tag of a part.
+    ///
+    /// # Errors
+    /// [`CrossingFault`]; [`CrossingFault::Part`] when it says that it withholds something from the gateway.
+    pub fn looked_up(&self, bytes: &[u8]) -> Result<Taken, CrossingFault> {
+        self.whole_record(bytes, true)
+    }
+
+    fn whole_record(&self, bytes: &[u8], looked_up: bool) -> Result<Taken, CrossingFault> {
         let hash = match self.known.find(Kind::Record, bytes) {
             Ok(known) => return Ok(Taken::known(known, &self.base)),
             Err(hash) => hash,
         };
         let document = self.parsed(bytes)?;
+        match is_part(&document) {
+            // Not kept: anywhere else the same bytes are a part.
+            true if looked_up && !is_redacted(&document) => return self.unkept(document),
+            true => return Err(CrossingFault::Part),
+            false => {}
+        }
         let known = self.known.keep(self.read(&document)?.of(Kind::Record, hash, bytes));
         Ok(Taken::read(known, document, &self.base))
     }
@@ -124,9 +147,6 @@ impl Crossing {
         let root = document.root();
         let of = root.text_at("resourceType").and_then(|name| ResourceType::parse(&name)).ok_or(CrossingFault::NoRecord)?;
         let id = root.text_at("id").and_then(|id| Id::parse(&id)).ok_or(CrossingFault::NoRecord)?;
-        if is_part(document) {
-            return Err(CrossingFault::Part);
-        }
         let key = Key::new(of, id);
         let meta = |name: &str| root.get("meta").and_then(|meta| meta.text_at(name));
         let updated = meta("lastUpdated").and_then(|text| Instant::parse(&text)).unwrap_or(Instant(0));
@@ -194,10 +214,4 @@ impl Crossing {
         let known = Known::new(row.facts, Vec::new(), true, document.text());
         Ok(Taken::read(Arc::new(known), document, &self.base))
     }
-}
-
-/// R4 resource § 2.27.1.8: a server tags so what it has left elements out of.
-fn is_part(document: &Document) -> bool {
-    let tags = document.root().get("meta").and_then(|meta| meta.get("tag"));
-    tags.into_iter().flat_map(Element::flattened).any(|tag| tag.text_at("code").as_deref() == Some("SUBSETTED"))
 }

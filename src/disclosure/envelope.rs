@@ -1,6 +1,7 @@
 //! A Bundle of the other server while it arrives: its entries one by one, then what it says of itself.
 
 use super::crossing::{Crossing, CrossingFault};
+use super::fragment::{Fragment, is_part};
 use super::known::{Kind as Text, Known};
 use super::taken::Taken;
 use crate::fhir::Instant;
@@ -22,8 +23,10 @@ pub enum EntryMode {
 pub struct Arrived {
     /// `search.mode`
     pub mode: EntryMode,
-    /// `resource`
+    /// `resource`, when it came whole.
     pub record: Option<Taken>,
+    /// `resource`, when it came in part.
+    pub part: Option<Fragment>,
     /// `request.method`
     pub method: Option<String>,
     /// `request.url`
@@ -138,13 +141,15 @@ impl Envelope {
             }
         }
         let responds = arrived.method.is_none() && arrived.status.is_some();
-        arrived.record = match resource.map(Document::part) {
+        let Some(record) = resource.map(Document::part) else { return Ok(arrived) };
+        match (is_part(&record), arrived.mode) {
             // The answer to an entry may be an OperationOutcome.
-            Some(record) if responds => crossing.unkept(record).ok(),
-            Some(record) if arrived.mode == EntryMode::Match && told => Some(crossing.unkept(record)?),
-            Some(record) if arrived.mode == EntryMode::Match => Some(crossing.entered(bytes, hash, record)?),
-            _ => None,
-        };
+            (part, _) if responds => arrived.record = if part { None } else { crossing.unkept(record).ok() },
+            (_, EntryMode::Other) => {}
+            (true, _) => arrived.part = Some(Fragment::new(crossing.unkept(record)?, bytes, told)),
+            _ if told => arrived.record = Some(crossing.unkept(record)?),
+            _ => arrived.record = Some(crossing.entered(bytes, hash, record)?),
+        }
         Ok(arrived)
     }
 }
@@ -155,6 +160,7 @@ impl Arrived {
         Self {
             mode: EntryMode::Match,
             record: None,
+            part: None,
             method: None,
             url: None,
             status: None,
@@ -211,7 +217,8 @@ mod tests {
             let with = taken.with().iter().map(ToString::to_string).collect();
             (taken.facts.clone(), taken.shared().text().to_vec(), with, taken.is_numbered())
         };
-        (arrived.mode, arrived.record.map(told), arrived.status)
+        let part = arrived.part.map(|part| format!("part of {} {}", part.key(), part.version()));
+        (arrived.mode, arrived.record.map(told), arrived.status.or(part))
     }
 
     fn read(crossing: &Crossing, place: &str, bundle: &[u8], step: usize) -> Result<Vec<Seen>, CrossingFault> {
@@ -253,6 +260,7 @@ mod tests {
             entry(r#"{"resourceType":"OperationOutcome","issue":[]}"#, r#","search":{"mode":"outcome"}"#),
             entry(r#"{"resourceType":"Provenance","id":"v","target":[{"reference":"Observation/o1"}]}"#, ""),
             entry(&format!(r#"{{"resourceType":"Patient","id":"long","x":"{}"}}"#, "y".repeat(2_900)), ""),
+            entry(&of("o1", "Patient/p1", r#""versionId":"1","tag":[{"code":"SUBSETTED"}]"#), ""),
             r#"{"resource":{"resourceType":"Observation","id":"o1","id":"o2"}}"#.to_owned(),
         ]
     }
@@ -274,7 +282,7 @@ mod tests {
         /// Whatever came before, in whatever pieces: what is kept changes nothing of what is read.
         #[test]
         fn what_is_kept_changes_nothing(
-            pages in proptest::collection::vec((proptest::collection::vec(0_usize..14, 0..6), 1_usize..900, 0_usize..3, 0_usize..40), 1..8),
+            pages in proptest::collection::vec((proptest::collection::vec(0_usize..15, 0..6), 1_usize..900, 0_usize..3, 0_usize..40), 1..8),
             kept in prop_oneof![Just(0_u64), Just(40_000), Just(200_000), Just(1 << 20)],
         ) {
             let (with, without, all) = (crossing(kept), crossing(0), pool());

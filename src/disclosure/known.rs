@@ -36,6 +36,8 @@ pub(super) enum Kind {
     Record,
     /// A match in a Bundle.
     Entry,
+    /// A match in a Bundle that came in part; what is known is of the whole.
+    Part,
     /// Not kept.
     Other,
 }

@@ -165,12 +165,13 @@ fn the_history_of_a_type_tells_of_no_other_and_of_no_other_time() {
 }
 
 #[test]
-fn a_part_of_a_record_is_not_taken_for_the_record() {
+fn what_the_server_keeps_from_the_gateway_is_not_taken_for_the_record() {
     let stage = Stage::new("");
     stage.says(|heard| {
         let mut part = records::practitioner("d1", "House");
+        let coding = |code: &str| json!([{"system": "http://terminology.hl7.org/CodeSystem/v3-ObservationValue", "code": code}]);
         part["meta"] = json!({"versionId": "1", "lastUpdated": "2026-05-01T00:00:00Z",
-            "tag": [{"system": "http://terminology.hl7.org/CodeSystem/v3-ObservationValue", "code": "SUBSETTED"}]});
+            "tag": coding("SUBSETTED"), "security": coding("REDACTED")});
         match heard.below().0 {
             "Practitioner/d1" => Some(Said::json(200, part.to_string())),
             "Practitioner" => {

@@ -5,7 +5,7 @@ use super::fault::Fault;
 use super::page::Page;
 use super::round::Round;
 use super::wire::Ask;
-use crate::disclosure::{Arrived, Taken};
+use crate::disclosure::{Arrived, Fragment, Taken};
 use crate::fhir::{Facts, Id, Instant, Key, Marks, ResourceType, Version};
 use std::collections::HashMap;
 
@@ -78,6 +78,26 @@ impl UpstreamStore {
         }
     }
 
+    /// The whole of a record that came in part, read by its own address while the answer that it came in waits; `None` when it is gone.
+    pub(super) async fn whole_of(&self, part: &Fragment) -> Result<Option<Taken>, Fault> {
+        let key = part.key();
+        let place = if part.is_past() { format!("{key}/_history/{}", part.version()) } else { key.to_string() };
+        let answer = self.peers.of(key.resource_type).wire.ask(&Ask::get(place).fresh().beside()).await?;
+        metrics::counter!("amanat_upstream_parts_total").increment(1);
+        match answer.status {
+            200 => {
+                answer.demand_json()?;
+                let found = self.taken(&answer.whole(self.options.record_bytes).await?, key)?;
+                if part.is_past() && found.facts.version != part.version() {
+                    return Err(Fault::wrong("another version than the one asked for"));
+                }
+                Ok(Some(self.crossing.whole(part, found)?))
+            }
+            404 | 410 if !part.is_past() => Ok(None),
+            status => Err(Fault::Status(status)),
+        }
+    }
+
     /// One version, current or not; `None` when there is none, or it is a deletion.
     pub(super) async fn version(&self, key: &Key, version: Version, round: &mut Round) -> Result<Option<Taken>, Fault> {
         let answer = self.peers.of(key.resource_type).wire.ask(&Ask::get(format!("{key}/_history/{version}"))).await?;
@@ -96,7 +116,7 @@ impl UpstreamStore {
     }
 
     fn taken(&self, bytes: &[u8], key: &Key) -> Result<Taken, Fault> {
-        let taken = self.crossing.record(bytes)?;
+        let taken = self.crossing.looked_up(bytes)?;
         if taken.key() == key { Ok(taken) } else { Err(Fault::wrong("another record than the one asked for")) }
     }
 

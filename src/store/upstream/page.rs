@@ -4,10 +4,11 @@ use super::UpstreamStore;
 use super::fault::Fault;
 use super::peer::Peer;
 use super::wire::{Answer, Ask};
-use crate::disclosure::{Arrived, Envelope};
+use crate::disclosure::{Arrived, Envelope, Fragment, Taken};
 use crate::fhir::pairs;
 use crate::fhir::rebase::Base;
 use hyper::body::{Buf as _, Bytes};
+use tokio::time::Instant;
 
 /// A Bundle of the server behind, while it is read.
 pub(super) struct Page<'s> {
@@ -18,7 +19,13 @@ pub(super) struct Page<'s> {
     /// What has arrived and is not taken yet.
     arrived: Bytes,
     ended: bool,
+    /// Records that came in part and were read again.
+    parts: usize,
+    begun: Instant,
 }
+
+/// How many records of a page are read again, one by one, because they came in part.
+const PARTS: usize = 50;
 
 /// What a page said of itself.
 #[derive(Debug, Default)]
@@ -44,7 +51,7 @@ impl UpstreamStore {
     pub(super) fn bundle<'s>(&'s self, peer: &'s Peer, answer: Answer, place: &str) -> Result<Page<'s>, Fault> {
         answer.demand_json()?;
         let envelope = Envelope::new(place, self.options.record_bytes, &self.crossing);
-        Ok(Page { store: self, peer, answer, envelope, arrived: Bytes::new(), ended: false })
+        Ok(Page { store: self, peer, answer, envelope, arrived: Bytes::new(), ended: false, parts: 0, begun: Instant::now() })
     }
 }
 
@@ -82,8 +89,33 @@ fn safe(place: &str) -> Result<String, Fault> {
 }
 
 impl Page<'_> {
-    /// The next entry.
+    /// The next entry, its record whole.
     pub(super) async fn entry(&mut self) -> Result<Option<Arrived>, Fault> {
+        let Some(mut arrived) = self.next().await? else { return Ok(None) };
+        if let Some(part) = arrived.part.take() {
+            arrived.record = self.whole(&part).await?;
+        }
+        Ok(Some(arrived))
+    }
+
+    /// The whole of a record that came in part; `None` when it is gone. What decides about others is read again each time.
+    async fn whole(&mut self, part: &Fragment) -> Result<Option<Taken>, Fault> {
+        let decides = self.store.options.deciding.contains(&part.key().resource_type);
+        if let Some(before) = self.store.crossing.whole_before(part).filter(|_| !decides && !part.is_past()) {
+            return Ok(Some(before));
+        }
+        self.parts += 1;
+        if self.parts > PARTS {
+            return Err(Fault::wrong("more parts of records (SUBSETTED) on a page than are read again"));
+        }
+        if self.begun.elapsed() >= self.store.options.whole {
+            return Err(Fault::Slow("records that came in part"));
+        }
+        self.store.whole_of(part).await
+    }
+
+    /// The next entry as it came.
+    async fn next(&mut self) -> Result<Option<Arrived>, Fault> {
         loop {
             let mut left = &*self.arrived;
             let entry = self.envelope.next_entry(&self.store.crossing, &mut left)?;
@@ -104,7 +136,7 @@ impl Page<'_> {
 
     /// Reads what is left, and the links.
     pub(super) async fn close(mut self) -> Result<Links, Fault> {
-        while self.entry().await?.is_some() {}
+        while self.next().await?.is_some() {}
         let mut links = Links::default();
         for (relation, url) in self.envelope.close()? {
             match relation.as_str() {

@@ -63,11 +63,15 @@ impl Ask {
         Self { beside: true, ..self }
     }
 
+    /// The same, which the server must not answer from what it remembers.
+    pub(super) fn fresh(mut self) -> Self {
+        self.headers.push((CACHE_CONTROL, "no-cache".to_owned()));
+        self
+    }
+
     /// A search, which the server must not answer without every parameter, nor from what it remembers.
     pub(super) fn search(place: impl Into<String>) -> Self {
-        let mut ask = Self::get(place).prefer("handling=strict");
-        ask.headers.push((CACHE_CONTROL, "no-cache".to_owned()));
-        ask
+        Self::get(place).prefer("handling=strict").fresh()
     }
 
     pub(super) fn put(place: impl Into<String>, body: Vec<u8>) -> Self {
@@ -182,7 +186,7 @@ impl Wire {
             hands: Hands::start(options)?,
             badge: Badge::new(options.credentials.clone()),
             breaker: Arc::default(),
-            harmless: Ask { headers: vec![(CACHE_CONTROL, "no-cache".to_owned())], ..Ask::get(harmless) },
+            harmless: Ask::get(harmless).fresh(),
             answered: AtomicBool::new(false),
             turns: Arc::new(Semaphore::new(options.in_flight.max(1))),
             turns_beside: Arc::new(Semaphore::new(options.in_flight.max(1))),
