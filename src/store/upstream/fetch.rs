@@ -155,12 +155,13 @@ impl UpstreamStore {
         Ok(found)
     }
 
+    /// Each by its own key: there may be very many of a type that the gateway keeps itself.
     async fn own_many(&self, of: ResourceType, ids: &[Id]) -> Result<HashMap<Id, Taken>, Fault> {
         let mut found = HashMap::new();
-        for row in self.own.current(of).await? {
-            if ids.contains(&row.facts.key.id) {
-                let taken = self.crossing.reopened(row)?;
-                found.insert(taken.key().id.clone(), taken);
+        for id in ids {
+            let newest = self.own.all_versions(&Key::new(of, id.clone())).await?.into_iter().next();
+            if let Some(row) = newest.filter(|row| !row.facts.deleted) {
+                found.insert(id.clone(), self.crossing.reopened(row)?);
             }
         }
         Ok(found)
