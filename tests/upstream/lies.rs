@@ -141,6 +141,40 @@ fn pages_that_come_slowly_and_have_no_end_take_no_longer_than_one_exchange_may()
 }
 
 #[test]
+fn records_on_which_a_page_depends_take_no_longer_than_one_exchange_may() {
+    let stage = Stage::new("whole_seconds = 1");
+    stage.says(|heard| {
+        let ids = || (0..30).map(|at| format!("o{at}"));
+        let place = heard.below().0;
+        if place.starts_with("Observation/o") {
+            std::thread::sleep(Duration::from_millis(300));
+            return record(&records::observation(place.rsplit('/').next().unwrap(), "p1", "laboratory"));
+        }
+        let all: Vec<Value> = match place {
+            "Provenance" => ids().map(|id| provenance(&format!("v{id}"), &[format!("Observation/{id}")])).collect(),
+            "Observation/_history" => ids().map(|id| records::observation(&id, "p1", "laboratory")).collect(),
+            _ => return None,
+        };
+        Some(Said::json(200, bundle(heard, &all).to_string()))
+    });
+    let looked_up = || asked(&stage, "Observation/o");
+    let reply = stage.server.get("Provenance", &stage.server.system("system/*.rs"));
+    stage.server.refused(&reply, 504, "AMANAT-UP-0001", "upstream:slow");
+    assert!(looked_up() <= 6, "{} records", looked_up());
+    // A history goes on where it stopped, and comes to its end.
+    let (mut told, mut pages) = (0, 0);
+    let mut next = Some("Observation/_history?_count=50".to_owned());
+    while let Some(path) = next.take() {
+        let before = looked_up();
+        let page = stage.server.get(&path, &stage.app()).expect(200);
+        assert!(looked_up() - before <= 6, "{} records", looked_up() - before);
+        (told, pages) = (told + page.keys().len(), pages + 1);
+        next = page.next();
+    }
+    assert!(told == 30 && pages > 3, "{told} versions on {pages} pages");
+}
+
+#[test]
 fn the_history_of_a_type_tells_of_no_other_and_of_no_other_time() {
     let stage = Stage::new("");
     stage.says(|heard| {

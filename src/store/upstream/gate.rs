@@ -72,6 +72,9 @@ impl UpstreamStore {
         let found = if self.is_own(key.resource_type) {
             self.own.facts(std::slice::from_ref(key)).await?.pop().map(|facts| (facts, Vec::new()))
         } else {
+            if round.lasted(self.options.whole) {
+                return Err(Fault::Slow("one record after the other"));
+            }
             self.there(key, true).await?.map(|taken| (taken.facts.clone(), taken.with().to_vec()))
         };
         let found = found.map(Arc::new);
