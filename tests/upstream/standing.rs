@@ -170,3 +170,33 @@ fn a_permission_that_was_taken_back_stays_taken_back_whatever_searches_show() {
         assert!(!site.shows(), "a search shows the one before");
     }
 }
+
+#[test]
+fn a_denial_counts_though_the_server_does_not_say_that_it_has_consents() {
+    let stage = super::hostile::Stage::new("");
+    let says = |status: u16| {
+        move |heard: &Heard| {
+            let of = |name: &str| json!({"type": name, "interaction": [{"code": "read"}, {"code": "search-type"}]});
+            let statement = json!({"resourceType": "CapabilityStatement", "fhirVersion": "4.0.1",
+                "rest": [{"mode": "server", "resource": [of("Patient"), of("Observation")]}]});
+            match heard.below().0 {
+                "metadata" => Some(Said::json(200, statement.to_string())),
+                "Observation/o1" => Some(Said::json(200, told(records::observation("o1", "p1", "laboratory"), "1").to_string())),
+                "Consent" if status == 200 => Some(bundle(heard, &[told(consent("deny"), "1")])),
+                "Consent" => Some(Said::json(status, "{}")),
+                "Group" | "PractitionerRole" | "OrganizationAffiliation" | "CareTeam" => Some(Said::json(404, "{}")),
+                place => place.starts_with("Consent/").then(|| Said::json(404, "{}")),
+            }
+        }
+    };
+    let read = || stage.server.get("Observation/o1", &stage.server.clinician("d1", "user/*.rs"));
+    for (status, told) in [(404, 200), (200, 404), (400, 200), (405, 200)] {
+        stage.says(says(status));
+        stage.server.wait(61);
+        assert_eq!(read().status, told, "{status}");
+    }
+    // An error is none of its words for having none.
+    stage.says(says(500));
+    stage.server.wait(61);
+    stage.server.refused(&read(), 503, "AMANAT-UP-0004", "upstream:consents");
+}

@@ -58,11 +58,12 @@ impl Standing {
 impl UpstreamStore {
     /// Every current record of a type. What cannot be read to the end is not read at all: half of the consents would be a lie.
     pub(super) async fn everything(&self, of: ResourceType) -> Result<Vec<Row>, Fault> {
-        if !self.peers.of(of).abilities().serves(of) {
-            return Ok(Vec::new());
-        }
         let before = self.standing.of(of);
-        let mut found = self.listed(of).await?;
+        let mut found = match self.listed(of).await {
+            // It says that it has none, and this is how servers answer then. What it merely says is not believed: there may be a denial.
+            Err(Fault::Status(400 | 403..=405 | 501)) if !self.peers.of(of).abilities().serves(of) => HashMap::new(),
+            other => other?,
+        };
         let mut now: Versions = found.iter().map(|(key, taken)| (key.clone(), taken.facts.version)).collect();
         if self.options.deciding.contains(&of) {
             let doubtful = before.iter().filter(|(key, version)| now.get(key).is_none_or(|seen| seen < version));
