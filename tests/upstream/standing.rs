@@ -172,6 +172,25 @@ fn a_permission_that_was_taken_back_stays_taken_back_whatever_searches_show() {
 }
 
 #[test]
+fn what_was_just_filed_stands_when_the_gateway_begins_anew() {
+    let mut site = Site::new("Policy-all-normal");
+    let token = site.server.system(ALL);
+    assert_eq!(site.server.put("Consent/k1", &token, &consent("deny")).status, 201);
+    site.server = site.server.restart(|_| {});
+    assert!(!site.shows_now(), "no search finds it yet");
+    assert!(!site.shows());
+    // One that searches show still is gone all the same.
+    site.shelf().listed = vec![told(consent("deny"), "1")];
+    assert!(!site.shows());
+    assert_eq!(site.server.delete("Consent/k1", &token).status, 204);
+    assert!(site.shows_now());
+    site.server = site.server.restart(|_| {});
+    for _ in 0..3 {
+        assert!(site.shows(), "it is gone, under its address");
+    }
+}
+
+#[test]
 fn a_denial_counts_though_the_server_does_not_say_that_it_has_consents() {
     let stage = super::hostile::Stage::new("");
     let says = |status: u16| {

@@ -5,7 +5,7 @@ use super::SqlStore;
 use super::connection::{Connection, number};
 use super::statement::Statement;
 use crate::fhir::{Id, Key, ResourceType};
-use crate::store::upstream::{TurnLedger, Wanted};
+use crate::store::upstream::{Begun, TurnLedger, Wanted};
 use crate::store::{Answering, StoreError};
 use diesel::sql_types::{BigInt, Text};
 use std::time::Duration;
@@ -86,6 +86,19 @@ impl TurnLedger for SqlStore {
                 keys.extend(rows.into_iter().filter_map(key));
             }
             Ok(keys)
+        }))
+    }
+
+    fn begun_when(&self, name: Vec<u8>) -> Answering<'_, Vec<Begun>> {
+        Box::pin(self.ledger.peek(move |connection| {
+            let now = now(connection)?;
+            let statement = Statement::new("SELECT type, id, at FROM upstream_begun WHERE name = ?").bind(name);
+            let rows = statement.rows::<(BigInt, Text, BigInt), (i64, String, i64)>(connection)?;
+            let begun = |(of, id, at): (i64, String, i64)| {
+                let age = Duration::from_millis(u64::try_from(now.saturating_sub(at)).unwrap_or(0));
+                Some(Begun { key: key((of, id))?, at, age })
+            };
+            Ok(rows.into_iter().filter_map(begun).collect())
         }))
     }
 }

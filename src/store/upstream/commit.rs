@@ -64,14 +64,18 @@ impl UpstreamStore {
         let Commit { changes, entries, .. } = commit;
         let mut entries = entries;
         let begun = changes.iter().flat_map(|change| identities_given(change).into_iter().map(|one| (one, change.key.clone())));
-        let (announced, begun) = tokio::join!(self.announce(&entries), self.turns.begin(begun.collect()));
+        let deciding: Vec<Key> = changes.iter().map(|change| change.key.clone()).filter(|key| self.decides(key)).collect();
+        let (by_identifier, by_type) = (self.turns.begin(begun.collect()), self.turns.decide(deciding.clone()));
+        let (announced, begun, decided) = tokio::join!(self.announce(&entries), by_identifier, by_type);
         announced?;
         begun?;
+        decided?;
         self.keep_raised(&changes).await?;
         let stored = self.send(&changes, &before).await?;
         self.standing.written(stored.iter().map(|(stored, _)| stored), &self.options.deciding);
         self.keep_labels(&changes, &stored).await?;
-        if changes.iter().any(|change| self.options.deciding.contains(&change.key.resource_type)) {
+        if !deciding.is_empty() {
+            self.turns.decide(deciding).await?;
             self.turns.tell().await?;
         }
         for one in &stored {
@@ -79,6 +83,10 @@ impl UpstreamStore {
         }
         let receipt = self.conclude(entries, (held, turn)).await?;
         Ok(Committed { stored: stored.into_iter().map(|(stored, _)| stored).collect(), receipt })
+    }
+
+    fn decides(&self, key: &Key) -> bool {
+        self.options.deciding.contains(&key.resource_type)
     }
 
     /// One more than the condition selected suffices to see a difference.

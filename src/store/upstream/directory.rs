@@ -1,17 +1,22 @@
 //! The records that decisions are made with (consents, who belongs to what), read whole. Nobody is shown them here.
 //!
 //! A search may not know yet what was written a moment ago, and pages shift while others write: a consent that is missing in one answer is
-//! not gone for that. What stood before and is missing, or is older than it was, is looked up by its address.
+//! not gone for that. What stood before and is missing, or is older than it was, is looked up by its address, and so is what any gateway
+//! has written lately, of which the ledger knows.
 
 use super::UpstreamStore;
 use super::fault::Fault;
 use super::round::Round;
+use super::turns::Begun;
 use super::wire::Ask;
 use crate::disclosure::{Row, Stored, Taken};
 use crate::fhir::{Key, ResourceType, Version};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
+/// Searches are believed to show by then what was written.
+const LAG: Duration = Duration::from_mins(10);
 /// Answers that all of a type may come to.
 const ANSWERS: usize = 16;
 /// Bytes that a record takes beside its text, about.
@@ -19,14 +24,33 @@ const BESIDE: usize = 1_000;
 
 type Versions = HashMap<Key, Version>;
 
-/// In which versions the records that decisions are made with were seen last. One that was deleted through the gateway has that of its
+/// In which versions the records that decisions are made with were seen last. One that was deleted through a gateway has that of its
 /// deletion, until no answer shows it any more.
 #[derive(Debug, Default)]
-pub(super) struct Standing(Mutex<Versions>);
+pub(super) struct Standing {
+    versions: Mutex<Versions>,
+    /// Which of the writes that the ledger knows of were looked up, each by its time.
+    looked_up: Mutex<HashMap<Key, i64>>,
+}
 
 impl Standing {
     fn versions(&self) -> MutexGuard<'_, Versions> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.versions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Those among what was written of which a listing may not tell yet: each is looked up once.
+    fn unheard(&self, written: &[Begun], listed: &Versions) -> Vec<Key> {
+        let looked_up = self.looked_up.lock().unwrap_or_else(PoisonError::into_inner);
+        let unheard =
+            |one: &&Begun| looked_up.get(&one.key) != Some(&one.at) && (one.age < LAG || !listed.contains_key(&one.key));
+        written.iter().filter(unheard).map(|one| one.key.clone()).collect()
+    }
+
+    /// These were looked up, or are old enough to be listed.
+    fn heard(&self, of: ResourceType, written: Vec<Begun>) {
+        let mut looked_up = self.looked_up.lock().unwrap_or_else(PoisonError::into_inner);
+        looked_up.retain(|key, _| key.resource_type != of);
+        looked_up.extend(written.into_iter().map(|one| (one.key, one.at)));
     }
 
     fn of(&self, of: ResourceType) -> Versions {
@@ -67,19 +91,24 @@ impl UpstreamStore {
         let mut now: Versions = found.iter().map(|(key, taken)| (key.clone(), taken.facts.version)).collect();
         if self.options.deciding.contains(&of) {
             let doubtful = before.iter().filter(|(key, version)| now.get(key).is_none_or(|seen| seen < version));
-            for (key, version) in doubtful.collect::<Vec<_>>() {
-                match self.there(key, false).await? {
+            let written = self.turns.decided(of).await?;
+            let unheard = self.standing.unheard(&written, &now);
+            for key in doubtful.map(|(key, _)| key.clone()).chain(unheard).collect::<HashSet<_>>() {
+                match self.there(&key, false).await? {
                     Some(taken) => {
                         now.insert(key.clone(), taken.facts.version);
-                        found.insert(key.clone(), taken);
+                        found.insert(key, taken);
                     }
                     // Where a search shows it still, that it is gone is to be remembered.
-                    None if found.remove(key).is_some() => {
-                        now.insert(key.clone(), *version);
+                    None => {
+                        if let Some(shown) = found.remove(&key) {
+                            let gone = shown.facts.version.next();
+                            now.insert(key.clone(), before.get(&key).map_or(gone, |version| gone.max(*version)));
+                        }
                     }
-                    None => {}
                 }
             }
+            self.standing.heard(of, written);
             self.standing.seen(&before, now);
         }
         Ok(found.into_values().map(Taken::into_row).collect())

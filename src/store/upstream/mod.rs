@@ -38,7 +38,7 @@ mod wire;
 pub use labels::LabelLedger;
 pub use probe::Noticed;
 pub use settings::{Assertion, Credentials, Narrowing, UpstreamOptions};
-pub use turns::{TurnLedger, Wanted};
+pub use turns::{Begun, TurnLedger, Wanted};
 
 use super::{
     Answering, CommitError, Cursor, HistoryPage, Marked, PageBounds, RecordStore, Row, SearchPage, Served, Shared, StoreError,

@@ -30,6 +30,17 @@ pub struct Wanted {
     pub alone: Vec<(ResourceType, Vec<u8>)>,
 }
 
+/// A record whose writing was begun.
+#[derive(Debug, Clone)]
+pub struct Begun {
+    /// Its address.
+    pub key: Key,
+    /// When, by the ledger's clock, in milliseconds since 1970.
+    pub at: i64,
+    /// How long ago, by the same clock.
+    pub age: Duration,
+}
+
 /// Where turns and beginnings are kept.
 pub trait TurnLedger: Send + Sync {
     /// Takes all that is wanted for a holder, or nothing: then it gives the time after which what stands in the way ends by itself.
@@ -49,6 +60,9 @@ pub trait TurnLedger: Send + Sync {
 
     /// The records that were begun under one of these names.
     fn begun(&self, names: Vec<Vec<u8>>) -> Answering<'_, Vec<Key>>;
+
+    /// The records that were begun under this name, with the times.
+    fn begun_when(&self, name: Vec<u8>) -> Answering<'_, Vec<Begun>>;
 }
 
 /// The way to them.
@@ -118,6 +132,21 @@ impl Turns {
             return Ok(());
         }
         self.ledger.begin(records.into_iter().map(|(identity, key)| (self.name(&identity), key)).collect()).await
+    }
+
+    /// Remembers that these records are written, with which decisions are made: whoever reads them all from a server whose searches lag looks
+    /// these up by their addresses. Told before the write, in case that nobody hears of its end, and after it, since somebody may have looked
+    /// in between.
+    pub(super) async fn decide(&self, keys: Vec<Key>) -> Result<(), StoreError> {
+        if keys.is_empty() {
+            return Ok(());
+        }
+        self.ledger.begin(keys.into_iter().map(|key| (self.hashed(&["decides", key.resource_type.name()]), key)).collect()).await
+    }
+
+    /// What was written lately of a type that decisions are made with.
+    pub(super) async fn decided(&self, of: ResourceType) -> Result<Vec<Begun>, StoreError> {
+        self.ledger.begun_when(self.hashed(&["decides", of.name()])).await
     }
 
     /// Lets the other nodes read again what decisions are made with, before anybody hears of the change.
