@@ -1,13 +1,13 @@
 //! Once, whoever writes: after a crash in the middle of a write, and from several gateways before one server.
 
 use crate::site::{Site, until};
-use crate::support::{Behind, Plain, Said, Server, postgres, records};
+use crate::support::{Behind, Heard, Plain, Said, Server, postgres, records};
 use amanat::clock::Clock;
 use amanat::fhir::Instant;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread::scope;
 
 const ALL: &str = "system/*.cruds";
@@ -91,15 +91,47 @@ fn kill(site: &Site) {
     assert!(std::process::Command::new("kill").args(["-9", &id.unwrap().to_string()]).status().unwrap().success());
 }
 
+#[test]
+fn whoever_begins_many_under_one_identifier_makes_nobody_look_them_all_up() {
+    let server = Server::before_plain("Policy-all-normal", "");
+    server.seed(&[records::patient("p1", "Ahmad"), records::patient("p2", "Weber")]);
+    let create = |patient: &str, condition: Option<&str>| {
+        let call = server.call("POST", "Observation").token(&server.patient(patient, "patient/*.cruds"));
+        let call = condition.into_iter().fold(call, |call, condition| call.header("If-None-Exist", condition));
+        call.json(&records::observation("same", patient, "laboratory")).send()
+    };
+    for _ in 0..70 {
+        let _ = create("p1", None).expect(201);
+    }
+    let reads = || {
+        let asked = server.behind.as_ref().unwrap().asked();
+        asked.iter().filter(|asked| asked.starts_with("GET Observation/")).count()
+    };
+    let before = reads();
+    // To one they are hidden; the other sees that there are several.
+    let _ = create("p2", Some("identifier=urn:obs|same")).expect(201);
+    assert!(reads() - before < 3 * 70, "{} reads", reads() - before);
+    let before = reads();
+    assert_eq!(create("p1", Some("identifier=urn:obs|same")).status, 412);
+    assert!(reads() - before < 10, "{} reads", reads() - before);
+}
+
 /// Two gateways with one ledger before one plain server; `None`, and a word about it, without PostgreSQL.
 fn nodes() -> Option<(Server, Server, Behind, tempfile::TempDir)> {
+    nodes_through(|_, answer| answer())
+}
+
+/// The same with something between.
+fn nodes_through(
+    between: impl Fn(&Heard, &dyn Fn() -> Said) -> Said + Send + Sync + 'static,
+) -> Option<(Server, Server, Behind, tempfile::TempDir)> {
     let Some(server) = postgres::server() else {
         println!("skipped: AMANAT_TEST_POSTGRES names no server");
         return None;
     };
     let folder = tempfile::tempdir().unwrap();
     let clock = Clock::fixed(Instant::parse("2026-06-01T12:00:00Z").unwrap());
-    let behind = Plain::start(folder.path(), &clock);
+    let behind = Plain::start_through(folder.path(), &clock, between);
     let ledger = postgres::schema(folder.path(), &server);
     let store = format!("[store]\nurl = \"{}\"\nledger = \"{ledger}\"\nconnections = 6", behind.base());
     let one = Server::with("Policy-all-normal", &store);
@@ -151,6 +183,41 @@ fn a_consent_that_one_gateway_takes_bites_on_the_next_request_of_the_other() {
         ended["status"] = json!("inactive");
         let _ = there.put("Consent/k1", &officer, &ended).expect(200);
         assert_eq!(here.get("Observation/o1", &clinician).status, 200, "{round}");
+    }
+}
+
+#[test]
+fn a_consent_that_searches_do_not_show_yet_bites_on_the_next_request_of_the_other() {
+    // What searches for consents show, until somebody lets them look again.
+    let shown: Arc<Mutex<Option<Said>>> = Arc::default();
+    let kept = Arc::clone(&shown);
+    let lagging = move |heard: &Heard, answer: &dyn Fn() -> Said| {
+        if heard.below().0 == "Consent" { kept.lock().unwrap().get_or_insert_with(answer).clone() } else { answer() }
+    };
+    let Some((one, other, _behind, _folder)) = nodes_through(lagging) else { return };
+    let clinician = one.clinician("d1", "user/*.rs");
+    let officer = one.system("system/*.cruds system/Consent.cruds");
+    let mut ended = records::consent("k1", "p1", "deny");
+    ended["status"] = json!("inactive");
+    let shows = |node: &Server| node.get("Observation/o1", &clinician).status;
+    assert_eq!((shows(&one), shows(&other)), (200, 200));
+    for round in 0..4 {
+        let (here, there) = if round % 2 == 0 { (&one, &other) } else { (&other, &one) };
+        let denied = here.put("Consent/k1", &officer, &records::consent("k1", "p1", "deny"));
+        assert!(matches!(denied.status, 200 | 201), "{}", denied.text());
+        assert_eq!((shows(there), shows(here)), (404, 404), "{round}");
+        one.wait(61);
+        assert_eq!((shows(there), shows(here)), (404, 404), "{round}: and for as long as searches lag");
+        // They show the denial now, and go on to.
+        *shown.lock().unwrap() = None;
+        one.wait(61);
+        assert_eq!((shows(there), shows(here)), (404, 404), "{round}");
+        let _ = there.put("Consent/k1", &officer, &ended).expect(200);
+        for _ in 0..2 {
+            assert_eq!((shows(here), shows(there)), (200, 200), "{round}");
+            one.wait(61);
+        }
+        *shown.lock().unwrap() = None;
     }
 }
 

@@ -16,6 +16,9 @@ use crate::fhir::{Id, Key, Need, Summary};
 use crate::store::{Cursor, PageBounds, SearchPage};
 use std::collections::HashMap;
 
+/// So many records that were begun under one identifier are looked up by their addresses.
+const BEGUN: usize = 50;
+
 /// What a page shows, before it is rows.
 #[derive(Default)]
 struct Chosen {
@@ -56,7 +59,7 @@ impl UpstreamStore {
         let mut round = Round::default();
         let hunts = self.hunts(permit, need, query, &mut round).await?;
         let most = usize::try_from(limit).unwrap_or(usize::MAX);
-        let mut rows = self.lately(permit, &hunts, query, &mut round).await?;
+        let mut rows = self.lately(permit, &hunts, query, most, &mut round).await?;
         let known: Vec<Key> = rows.iter().map(|row| row.facts.key.clone()).collect();
         if rows.len() < most {
             self.each(permit, &hunts, &mut round, |taken| {
@@ -71,10 +74,20 @@ impl UpstreamStore {
         Ok(rows)
     }
 
-    /// What was written a moment ago and satisfies the same, whether a search finds it yet or not.
-    async fn lately(&self, permit: &Permit, hunts: &[Hunt], query: &SearchQuery, round: &mut Round) -> Result<Vec<Row>, Fault> {
+    /// What was written a moment ago and satisfies the same, whether a search finds it yet or not; at most so many.
+    async fn lately(
+        &self,
+        permit: &Permit,
+        hunts: &[Hunt],
+        query: &SearchQuery,
+        most: usize,
+        round: &mut Round,
+    ) -> Result<Vec<Row>, Fault> {
         let mut rows = Vec::new();
-        for key in self.turns.begun(&identities(&query.criteria, &query.types)).await? {
+        for key in self.begun_lately(query).await? {
+            if rows.len() >= most {
+                break;
+            }
             let Some(hunt) = hunts.iter().find(|hunt| hunt.of == key.resource_type) else { continue };
             let Current::Live(taken) = self.current(&key, round).await? else { continue };
             let silent = self.silent(permit, &hunt.needles, &taken, round).await?;
@@ -86,10 +99,18 @@ impl UpstreamStore {
         Ok(rows)
     }
 
+    /// The records that were begun under what a condition names, the newest first, and no more than a search is likely not to show yet: under
+    /// one identifier anybody who may write can begin any number.
+    async fn begun_lately(&self, condition: &SearchQuery) -> Result<Vec<Key>, Fault> {
+        let mut keys = self.turns.begun(&identities(&condition.criteria, &condition.types)).await?;
+        keys.truncate(BEGUN);
+        Ok(keys)
+    }
+
     /// The id under which a record that goes by what this condition names was begun, when nothing is there: whether it never came, or is
     /// still on its way, whoever makes it now makes the same.
     pub(super) async fn begun_and_absent(&self, condition: &SearchQuery) -> Result<Option<Id>, Fault> {
-        for key in self.turns.begun(&identities(&condition.criteria, &condition.types)).await? {
+        for key in self.begun_lately(condition).await? {
             if matches!(self.current(&key, &mut Round::default()).await?, Current::Absent) {
                 return Ok(Some(key.id));
             }
