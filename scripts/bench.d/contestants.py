@@ -34,7 +34,7 @@ class Material:
         self.patients = patients
         self.certificate = folder / "cert.pem"
         self.key = folder / "key.pem"
-        subject = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"]
+        subject = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1", "-addext", "basicConstraints=critical,CA:FALSE"]
         curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"]
         output(["openssl", "req", "-x509", *curve, *subject, "-keyout", str(self.key), "-out", str(self.certificate)])
         self.trust = ssl.create_default_context(cafile=str(self.certificate))

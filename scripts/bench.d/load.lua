@@ -4,7 +4,6 @@
 --   BENCH_TOKEN     bearer token, empty for none
 --   BENCH_PATIENTS  how many patients are on file: b000001 ...
 --   BENCH_BODY      file with the body to post; the patient in it is called b000001
---   BENCH_PAUSE     milliseconds that each connection waits between two requests, on average; none for as fast as it can
 --   BENCH_RUN       a word that no other run of this database uses: new records are named after it
 local kind = os.getenv("BENCH_KIND")
 local base = os.getenv("BENCH_BASE")
@@ -57,13 +56,6 @@ function init()
     read_body()
   end
   request = assert(makers[kind], "unknown BENCH_KIND")
-end
-
-local pause = tonumber(os.getenv("BENCH_PAUSE") or "0")
-if pause > 0 then
-  function delay()
-    return math.random(0, 2 * pause)
-  end
 end
 
 -- One line for the driver, told from wrk's own by its first word.

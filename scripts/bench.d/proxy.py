@@ -12,7 +12,7 @@ import sys
 from statistics import median
 
 from contestants import LAYERS, MEDIA_TYPE, Gateway, ask, load_variables, post_bundles, probe
-from load import measure
+from load import Steady, measure, run_wrk
 from processes import LOAD_CORE, Server
 
 BEHIND = 18440
@@ -223,7 +223,7 @@ class Amanat:
         return f"https://localhost:{self.gateway.port}", load_variables(self.material, workload, "/fhir", self.token, run)
 
 
-def compare(material, binary, options):
+def compare(material, binary, options, pace):
     """Rows of {server, workload, load, figures}: as fast as each can, then each at half of what the gateway can."""
     behind = Behind(material) if options.behind == "files" else BehindAmanat(material, binary, options.config_extra)
     layers = options.layers.split(",") if options.layers != ",".join(LAYERS) else [LAYERS[-1]]
@@ -234,23 +234,22 @@ def compare(material, binary, options):
         for number in range(options.rounds):
             most = {}
             for entrant in entrants:
-                rows += each(entrant, number, options, "all it can", lambda _: 0, most)
-            full = {workload: most[("amanat in front", workload)] for workload in WORKLOADS}
-            # So many connections, each with a pause: half of the gateway's own rate, for everybody.
+                rows += each(entrant, number, options, "all it can", lambda _: run_wrk, most)
+            # The same for everybody.
+            half = {workload: Steady(pace, material.certificate, most[("amanat in front", workload)] / 2).run for workload in WORKLOADS}
             for entrant in entrants:
-                rows += each(entrant, number, options, "half", lambda kind: max(1, round(1000 * options.connections / (full[kind] / 2))), {})
+                rows += each(entrant, number, options, "half", half.get, {})
     finally:
         beneath.stop()
     return rows
 
 
-def each(entrant, number, options, load, pause, most):
+def each(entrant, number, options, load, by, most):
     rows, server = [], entrant.start()
     try:
         for workload in WORKLOADS:
             origin, variables = entrant.target(workload, f"n{number}")
-            variables["BENCH_PAUSE"] = str(pause(workload))
-            figures = measure(server, origin, variables, options.connections, options.seconds)
+            figures = measure(server, origin, variables, options.connections, options.seconds, load=by(workload))
             most[(entrant.name, workload)] = figures["requests_per_second"]
             rows.append({"server": entrant.name, "workload": workload, "load": load, **figures})
             told = f"{figures['requests_per_second']:8,.0f}/s {figures['requests_per_cpu_second']:8,.0f}/CPU-s p99 {figures['p99_ms']:.2f}"
