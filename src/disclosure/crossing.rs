@@ -160,7 +160,7 @@ impl Crossing {
             key,
         };
         let with = belongs_with(document, of, &self.base);
-        Ok(Known::new(facts, with, version.is_some(), document.text()))
+        Ok(Known::new(Arc::new(facts), with, version.is_some(), document.text()))
     }
 
     /// The bytes that the other server is to keep.

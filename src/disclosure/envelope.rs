@@ -215,7 +215,7 @@ mod tests {
     fn seen(arrived: Arrived) -> Seen {
         let told = |taken: Taken| {
             let with = taken.with().iter().map(ToString::to_string).collect();
-            (taken.facts.clone(), taken.shared().text().to_vec(), with, taken.is_numbered())
+            (taken.facts.as_ref().clone(), taken.shared().text().to_vec(), with, taken.is_numbered())
         };
         let part = arrived.part.map(|part| format!("part of {} {}", part.key(), part.version()));
         (arrived.mode, arrived.record.map(told), arrived.status.or(part))

@@ -176,7 +176,12 @@ struct Shown {
 
 impl Shown {
     fn add(&mut self, row: &Row) {
-        self.patients.extend(row.facts.patients.iter().cloned());
+        // Nearly all of a page are of one patient.
+        for patient in &row.facts.patients {
+            if !self.patients.contains(patient) {
+                self.patients.insert(patient.clone());
+            }
+        }
         self.records.push(touched(&row.facts));
     }
 

@@ -49,7 +49,7 @@ pub(super) struct Known {
     /// As it came.
     pub(super) came: Arc<[u8]>,
     text: Text,
-    pub(super) facts: Facts,
+    pub(super) facts: Arc<Facts>,
     pub(super) with: Vec<Key>,
     pub(super) numbered: bool,
     /// There are no labels anywhere in it.
@@ -72,7 +72,7 @@ type Values = (Box<[ParameterId]>, Arc<[IndexEntry]>);
 
 impl Known {
     /// Of this text.
-    pub(super) fn new(facts: Facts, with: Vec<Key>, numbered: bool, text: &str) -> Self {
+    pub(super) fn new(facts: Arc<Facts>, with: Vec<Key>, numbered: bool, text: &str) -> Self {
         Self {
             kind: Kind::Other,
             hash: 0,
@@ -227,6 +227,7 @@ mod tests {
     use super::{Kind, Known};
     use crate::fhir::search::{IndexEntry, IndexValue, ParameterId};
     use crate::fhir::{Facts, Instant, Key, Marks, Version};
+    use std::sync::Arc;
 
     #[test]
     fn no_more_values_are_kept_than_the_record_is_long() {
@@ -239,7 +240,7 @@ mod tests {
             patients: Vec::new(),
             marks: Marks::default(),
         };
-        let known = Known::new(facts, Vec::new(), true, "{}").of(Kind::Record, 1, &[b' '; 1_000]);
+        let known = Known::new(Arc::new(facts), Vec::new(), true, "{}").of(Kind::Record, 1, &[b' '; 1_000]);
         let values = |so_many: usize| {
             let value = IndexValue::Token { system: String::new(), code: "c".to_owned() };
             vec![IndexEntry { parameter: ParameterId(1), group: 0, value }; so_many]

@@ -88,7 +88,7 @@ mod tests {
     fn row(content: Option<&str>, marks: Marks) -> Row {
         let facts =
             Facts { key: key(), version: Version::FIRST, updated: Instant(0), deleted: false, patients: Vec::new(), marks };
-        Row { facts, content: content.map(|text| Sealed::from_wire(text.as_bytes().to_vec())) }
+        Row::new(facts, content.map(|text| Sealed::from_wire(text.as_bytes().to_vec())))
     }
 
     fn written(text: &str, old: Option<&Row>) -> Marks {

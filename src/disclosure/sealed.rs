@@ -8,9 +8,21 @@ use std::sync::Arc;
 #[derive(Debug, Clone)]
 pub struct Row {
     /// What a decision needs.
-    pub facts: Facts,
+    pub facts: Arc<Facts>,
     /// Everything else; `None` for the version that a delete made.
     pub content: Option<Sealed>,
+}
+
+impl Row {
+    /// A row of these facts.
+    pub fn new(facts: Facts, content: Option<Sealed>) -> Self {
+        Self { facts: Arc::new(facts), content }
+    }
+
+    /// Its facts, without its content.
+    pub fn into_facts(self) -> Facts {
+        Arc::unwrap_or_clone(self.facts)
+    }
 }
 
 /// The bytes of a record, in wire or stored form, unreadable outside the vault: no `Debug` of the content, no `Serialize`, no access.

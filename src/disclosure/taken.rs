@@ -11,7 +11,7 @@ use std::sync::{Arc, OnceLock};
 pub struct Taken {
     /// What a decision needs, computed from the content. A record that belongs with others ([`Taken::with`]) has their patients too, which
     /// whoever fetched it adds.
-    pub facts: Facts,
+    pub facts: Arc<Facts>,
     known: Arc<Known>,
     document: OnceLock<Document>,
     values: OnceLock<Vec<IndexEntry>>,
@@ -26,7 +26,7 @@ impl Taken {
 
     /// One that is known.
     pub(super) fn known(known: Arc<Known>, base: &Arc<str>) -> Self {
-        let facts = known.facts.clone();
+        let facts = Arc::clone(&known.facts);
         Self { facts, known, document: OnceLock::new(), values: OnceLock::new(), base: Arc::clone(base) }
     }
 
@@ -73,13 +73,13 @@ impl Taken {
 
     /// Takes over what the records that it belongs with say.
     pub fn join(&mut self, others: &[Facts]) {
-        self.facts = joined(&self.facts, others);
+        self.facts = Arc::new(joined(&self.facts, others));
     }
 
     /// Takes over labels of other versions.
     pub fn raise(&mut self, marks: &Marks) {
-        let own = std::mem::take(&mut self.facts.marks);
-        self.facts.marks = own.raised_to(marks);
+        let facts = Arc::make_mut(&mut self.facts);
+        facts.marks = std::mem::take(&mut facts.marks).raised_to(marks);
     }
 
     /// As a row, its content sealed.

@@ -253,7 +253,7 @@ impl ConsentOffice {
     /// As [`ConsentOffice::changed`].
     pub(super) fn heard(&self, rows: Vec<Row>) -> Result<(), Refusal> {
         let stored = |row: Row| Stored {
-            key: row.facts.key,
+            key: row.facts.key.clone(),
             version: row.facts.version,
             updated: row.facts.updated,
             content: row.content,

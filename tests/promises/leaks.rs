@@ -156,7 +156,7 @@ impl RecordStore for Leaky {
             } else if self.forgets(Mistake::Includes) {
                 page.included = self.inner.search(&self.wide, query, from, bounds).await?.included;
                 // Whose they are is forgotten too, else the second look would withhold them.
-                page.included.iter_mut().for_each(|row| row.facts.patients.clear());
+                page.included.iter_mut().for_each(|row| std::sync::Arc::make_mut(&mut row.facts).patients.clear());
             }
             Ok(page)
         })

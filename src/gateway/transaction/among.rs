@@ -35,8 +35,14 @@ impl Gateway {
             return self.resolve(permit, condition, &mut plan.guards).await;
         }
         let most = u32::try_from(changed.len()).unwrap_or(u32::MAX).saturating_add(2);
-        let mut selected: Vec<Key> =
-            self.parts.store.select(permit, Need::Search, &search, most).await?.into_iter().map(|row| row.facts.key).collect();
+        let mut selected: Vec<Key> = self
+            .parts
+            .store
+            .select(permit, Need::Search, &search, most)
+            .await?
+            .into_iter()
+            .map(|row| row.into_facts().key)
+            .collect();
         selected.sort();
         let mut found: Vec<Key> = selected.iter().filter(|key| !changed.contains(key)).cloned().collect();
         found.extend(plan.among.made(&search, whole, &self.marking(), self.parts.clock.now())?);

@@ -18,6 +18,7 @@ use crate::store::{Cursor, HistoryPage, PageBounds, StoreError};
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Nullable};
 use std::collections::HashMap;
+use std::sync::Arc;
 
 /// Versions whose facts are read at once.
 const STRETCH: i64 = 256;
@@ -110,7 +111,7 @@ fn whole(connection: &mut Connection, seen: &Seen) -> Result<Whole, StoreError> 
     let row = statement.row::<Columns, WholeRow>(connection)?;
     let mut whole = row.map(Whole::read).transpose()?.ok_or_else(|| StoreError::Unavailable("a version is gone".into()))?;
     // What it was decided by goes with it: it is looked at once more on its way out.
-    whole.row.facts.marks.clone_from(&seen.found.facts.marks);
+    Arc::make_mut(&mut whole.row.facts).marks.clone_from(&seen.found.facts.marks);
     Ok(whole)
 }
 

@@ -10,6 +10,7 @@ use crate::fhir::{Facts, Key, ResourceType, Version};
 use crate::store::{Row, StoreError};
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Nullable};
+use std::sync::Arc;
 
 const BY_KEY: &str = concat!("SELECT ", whole_columns!(), " FROM record r WHERE r.type = ? AND r.id = ?");
 const BY_VERSION: &str = concat!("SELECT ", whole_columns!(), " FROM record_version r WHERE r.rid = ? AND r.version = ?");
@@ -56,7 +57,7 @@ pub(super) fn vread(
         Some((rid, _, conf, sens, handling)) => {
             let row = Statement::new(BY_VERSION).bind(rid).bind(version.0).row::<Columns, WholeRow>(connection)?;
             let Some(mut found) = row.map(Whole::read).transpose()? else { return Ok(None) };
-            marks::raise(&mut found.row.facts.marks, (conf, sens, handling));
+            marks::raise(&mut Arc::make_mut(&mut found.row.facts).marks, (conf, sens, handling));
             let shown = gate::superseded(connection, predicate, &found.row.facts)?;
             Ok(shown.then_some(found.row))
         }
@@ -85,12 +86,12 @@ pub(super) fn all(connection: &mut Connection, of: ResourceType) -> Result<Vec<R
 /// The facts of the live ones of these, whoever may see them.
 pub(super) fn facts(connection: &mut Connection, keys: &[Key]) -> Result<Vec<Facts>, StoreError> {
     let found = keys.iter().map(|key| by_key(connection, key)).collect::<Result<Vec<_>, _>>()?;
-    Ok(found.into_iter().flatten().map(|whole| whole.row.facts).filter(|facts| !facts.deleted).collect())
+    Ok(found.into_iter().flatten().map(|whole| whole.row.into_facts()).filter(|facts| !facts.deleted).collect())
 }
 
 /// The facts of a live record, whoever may see it.
 pub(super) fn facts_of(connection: &mut Connection, key: &Key) -> Result<Option<Facts>, StoreError> {
-    Ok(by_key(connection, key)?.map(|found| found.row.facts).filter(|facts| !facts.deleted))
+    Ok(by_key(connection, key)?.map(|found| found.row.into_facts()).filter(|facts| !facts.deleted))
 }
 
 /// Every version of a record, whoever may see it; the current one first.

@@ -134,7 +134,7 @@ mod tests {
             patients: Vec::new(),
             marks: Marks::default(),
         };
-        Row { facts, content: Some(Sealed::from_wire(b"{}".to_vec())) }
+        Row::new(facts, Some(Sealed::from_wire(b"{}".to_vec())))
     }
 
     fn version(recent: &Recent, row: &Row) -> Option<i64> {

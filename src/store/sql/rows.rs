@@ -76,7 +76,7 @@ impl Whole {
     /// Reads the columns [`COLUMNS`].
     pub(super) fn read((facts, content): WholeRow) -> Result<Self, StoreError> {
         let found = Found::read(facts)?;
-        Ok(Self { rid: found.rid, row: Row { facts: found.facts, content } })
+        Ok(Self { rid: found.rid, row: Row::new(found.facts, content) })
     }
 
     /// Bytes of content.

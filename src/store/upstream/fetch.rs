@@ -8,6 +8,7 @@ use super::wire::Ask;
 use crate::disclosure::{Arrived, Fragment, Taken};
 use crate::fhir::{Facts, Id, Instant, Key, Marks, ResourceType, Version};
 use std::collections::HashMap;
+use std::sync::Arc;
 
 /// Ids in one query.
 pub(super) const AT_ONCE: usize = 40;
@@ -19,7 +20,7 @@ pub(super) enum Current {
     /// A record.
     Live(Box<Taken>),
     /// One that was deleted: the facts of its last version, which is the deletion.
-    Deleted(Facts),
+    Deleted(Arc<Facts>),
     /// Nothing.
     Absent,
 }
@@ -34,7 +35,7 @@ enum Under {
 /// One version of a record.
 pub(super) struct Past {
     /// Its facts, its labels raised to those of every version.
-    pub(super) facts: Facts,
+    pub(super) facts: Arc<Facts>,
     /// The content; `None` for a deletion.
     pub(super) taken: Option<Taken>,
 }
@@ -195,14 +196,14 @@ impl UpstreamStore {
         let mut all: Vec<Past> = Vec::with_capacity(arrived.len());
         let mut marks = Marks::default();
         for one in arrived.into_iter().rev() {
-            let before = all.last().map(|past: &Past| past.facts.clone());
+            let before = all.last().map(|past: &Past| past.facts.as_ref());
             let past = match one.record {
                 Some(taken) => {
                     let taken = self.settled(taken, round).await?;
                     Past { facts: taken.facts.clone(), taken: Some(taken) }
                 }
                 None => match deletion(&one, before) {
-                    Some(facts) => Past { facts, taken: None },
+                    Some(facts) => Past { facts: Arc::new(facts), taken: None },
                     None => continue,
                 },
             };
@@ -210,7 +211,8 @@ impl UpstreamStore {
             all.push(past);
         }
         for past in &mut all {
-            past.facts.marks = std::mem::take(&mut past.facts.marks).raised_to(&marks);
+            let facts = Arc::make_mut(&mut past.facts);
+            facts.marks = std::mem::take(&mut facts.marks).raised_to(&marks);
             if let Some(taken) = &mut past.taken {
                 taken.raise(&marks);
             }
@@ -240,11 +242,11 @@ pub(super) fn is_deletion(arrived: &Arrived) -> bool {
 }
 
 /// The facts of a deletion. Without a version before it nobody can tell whose record it was: then there is nothing to tell of it.
-fn deletion(arrived: &Arrived, before: Option<Facts>) -> Option<Facts> {
+fn deletion(arrived: &Arrived, before: Option<&Facts>) -> Option<Facts> {
     let before = before?;
     let version = told_version(arrived).unwrap_or_else(|| before.version.next());
     let updated = arrived.modified.unwrap_or(Instant(before.updated.0 + 1));
-    Some(Facts { version, updated, deleted: true, ..before })
+    Some(Facts { version, updated, deleted: true, ..before.clone() })
 }
 
 /// The version that an entry without content tells.

@@ -58,7 +58,7 @@ impl UpstreamStore {
             }
             if let Some(alone) = self.alone(&key, round).await? {
                 next.extend_from_slice(&alone.1);
-                all.push(alone.0.clone());
+                all.push(alone.0.as_ref().clone());
             }
         }
         Ok(all)
@@ -70,7 +70,7 @@ impl UpstreamStore {
             return Ok(found);
         }
         let found = if self.is_own(key.resource_type) {
-            self.own.facts(std::slice::from_ref(key)).await?.pop().map(|facts| (facts, Vec::new()))
+            self.own.facts(std::slice::from_ref(key)).await?.pop().map(|facts| (Arc::new(facts), Vec::new()))
         } else {
             if round.lasted(self.options.whole) {
                 return Err(Fault::Slow("one record after the other"));

@@ -13,6 +13,7 @@ use crate::disclosure::{Arrived, Row, Taken};
 use crate::fhir::{HistoryQuery, HistoryScope, Key, Need, ResourceType, encode};
 use crate::store::{Cursor, HistoryPage, PageBounds};
 use std::collections::HashMap;
+use std::sync::Arc;
 
 const APART: &str = "the history of everything is told by one server, and here are several: ask type by type";
 
@@ -202,8 +203,8 @@ impl UpstreamStore {
 /// What was looked up for the entries of a page.
 #[derive(Default)]
 struct Told {
-    current: HashMap<Key, Option<crate::fhir::Facts>>,
-    versions: HashMap<Key, Vec<crate::fhir::Facts>>,
+    current: HashMap<Key, Option<Arc<crate::fhir::Facts>>>,
+    versions: HashMap<Key, Vec<Arc<crate::fhir::Facts>>>,
 }
 
 /// The record that an entry without content is about: `Patient/1`, `Patient/1/_history/2`, or the same as a URL.

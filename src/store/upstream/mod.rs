@@ -315,7 +315,9 @@ impl RecordStore for UpstreamStore {
                     let keys: Vec<Key> = ids.into_iter().map(|id| Key::new(of, id)).collect();
                     all.extend(self.own.facts(&keys).await?);
                 } else {
-                    all.extend(self.many(of, &ids, &mut round).await?.into_values().map(|taken| taken.facts));
+                    all.extend(
+                        self.many(of, &ids, &mut round).await?.into_values().map(|taken| Arc::unwrap_or_clone(taken.facts)),
+                    );
                 }
             }
             Ok(all)

@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 /// A record by itself: its facts, and the records with which it belongs.
-pub(super) type Alone = Option<Arc<(Facts, Vec<Key>)>>;
+pub(super) type Alone = Option<Arc<(Arc<Facts>, Vec<Key>)>>;
 
 /// One request's own memory. Nothing in it outlives the request.
 #[derive(Debug)]

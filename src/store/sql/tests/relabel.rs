@@ -53,7 +53,7 @@ async fn run(world: &World, labelling: &Labelling, mut between: impl AsyncFnMut(
 
 async fn marks_of(world: &World, of: &str, version: i64) -> Marks {
     let row = world.store.vread(&everything(), &key(of), crate::fhir::Version(version)).await.unwrap();
-    row.unwrap().facts.marks
+    row.unwrap().into_facts().marks
 }
 
 #[tokio::test]
