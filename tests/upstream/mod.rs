@@ -9,6 +9,7 @@ mod flood;
 mod hostile;
 mod lies;
 mod once;
+mod own;
 mod parts;
 mod peers;
 mod probe;

@@ -48,7 +48,7 @@ use crate::access::{Permit, Predicate};
 use crate::audit::Trail;
 use crate::clock::Clock;
 use crate::disclosure::{Commit, Committed, Crossing};
-use crate::fhir::search::SearchQuery;
+use crate::fhir::search::{IndexEntry, SearchQuery};
 use crate::fhir::{Facts, HistoryQuery, HistoryScope, Id, Key, Need, ResourceType, Version};
 use directory::Standing;
 use fault::Fault;
@@ -331,6 +331,27 @@ impl RecordStore for UpstreamStore {
 
     fn mark(&self, ruleset: i64, marked: Vec<Marked>, reached: i64, last: bool) -> Answering<'_, ()> {
         self.own.mark(ruleset, marked, reached, last)
+    }
+
+    /// Of the records that the gateway keeps itself; those behind have no index here.
+    fn extraction_state(&self) -> Answering<'_, Option<Vec<u8>>> {
+        self.own.extraction_state()
+    }
+
+    fn keep_extraction_state(&self, state: Vec<u8>) -> Answering<'_, ()> {
+        self.own.keep_extraction_state(state)
+    }
+
+    fn any_indexed(&self) -> Answering<'_, bool> {
+        self.own.any_indexed()
+    }
+
+    fn records_after(&self, of: ResourceType, place: i64) -> Answering<'_, Vec<(i64, Row)>> {
+        self.own.records_after(of, place)
+    }
+
+    fn index_anew(&self, entries: Vec<(i64, Version, Vec<IndexEntry>)>) -> Answering<'_, ()> {
+        self.own.index_anew(entries)
     }
 
     /// When each server has answered once, and not failed again and again since.
