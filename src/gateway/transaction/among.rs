@@ -41,7 +41,7 @@ impl Gateway {
             .select(permit, Need::Search, &search, most)
             .await?
             .into_iter()
-            .map(|row| row.into_facts().key)
+            .map(|row| row.facts.key.clone())
             .collect();
         selected.sort();
         let mut found: Vec<Key> = selected.iter().filter(|key| !changed.contains(key)).cloned().collect();

@@ -61,7 +61,7 @@ pub(super) fn keys(
     query: &SearchQuery,
     limit: u32,
 ) -> Result<Vec<Key>, StoreError> {
-    rows(connection, permit, need, query, limit).map(|rows| rows.into_iter().map(|row| row.into_facts().key).collect())
+    rows(connection, permit, need, query, limit).map(|rows| rows.iter().map(|row| row.facts.key.clone()).collect())
 }
 
 /// How many records match.

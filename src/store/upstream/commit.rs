@@ -93,7 +93,7 @@ impl UpstreamStore {
     async fn recheck(&self, guard: &Guard) -> Result<(), CommitError> {
         let limit = u32::try_from(guard.selected.len()).unwrap_or(u32::MAX).saturating_add(1);
         let rows = self.selected(&guard.permit, guard.need, &guard.query, limit).await?;
-        let mut keys: Vec<Key> = rows.into_iter().map(|row| row.into_facts().key).collect();
+        let mut keys: Vec<Key> = rows.iter().map(|row| row.facts.key.clone()).collect();
         keys.sort();
         if keys == guard.selected { Ok(()) } else { Err(CommitError::Stale) }
     }
